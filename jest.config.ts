@@ -1,0 +1,27 @@
+import type { Config } from 'jest';
+
+const config: Config = {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      'ts-jest',
+      // Types are checked once by `npm run typecheck`; here each file is only transpiled, to CommonJS, which Jest runs natively.
+      {
+        tsconfig: {
+          module: 'CommonJS',
+          moduleResolution: 'Bundler',
+          isolatedModules: true,
+          target: 'ES2022',
+          esModuleInterop: true,
+        },
+      },
+    ],
+  },
+  // Sources name their imports as Node's ES modules need them, with `.js`.
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  testTimeout: 20_000,
+};
+
+export default config;

@@ -1,0 +1,53 @@
+/** What the coach does at the training service. */
+import type { AxiosInstance } from 'axios';
+import { z } from 'zod';
+import { answerOf } from '../support/peer-answer.js';
+
+const session = z.object({ session: z.object({ id: z.number() }) });
+const attempt = z.object({
+  attempt: z.object({ id: z.string(), state: z.enum(['open', 'graded', 'expired']), score: z.number().nullable() }),
+});
+export type Attempt = z.output<typeof attempt>['attempt'];
+const progress = z.object({ progress: z.array(z.object({ topic: z.string(), known: z.number() })) });
+
+export type TrainingClient = ReturnType<typeof trainingClient>;
+
+export function trainingClient(http: AxiosInstance) {
+  return {
+    async startSession(learner: string, topics: readonly string[], signal: AbortSignal): Promise<number> {
+      const body = { learner, topics };
+      const answer = await answerOf('training', session, http.post('/api/v1/training/start', body, { signal }));
+      return answer.session.id;
+    },
+
+    async finishSession(sessionId: number, signal: AbortSignal): Promise<void> {
+      await answerOf('training', session, http.post('/api/v1/training/finish', { sessionId }, { signal }));
+    },
+
+    /** Gives the learner the next round: of the topic, or of the one they know least. */
+    async openRound(sessionId: number, topic: string | undefined, signal: AbortSignal): Promise<Attempt> {
+      const body = { sessionId, topic };
+      const answer = await answerOf('training', attempt, http.post('/api/v1/training/round', body, { signal }));
+      return answer.attempt;
+    },
+
+    async attempt(id: string, signal: AbortSignal): Promise<Attempt> {
+      const answer = await answerOf('training', attempt, http.get(`/api/v1/challenges/attempts/${id}`, { signal }));
+      return answer.attempt;
+    },
+
+    /** Settles a round with a score of the coach's own. Its `source` tells such rounds apart in every report. */
+    async rehearse(sessionId: number, attemptId: string, score: number, signal: AbortSignal): Promise<void> {
+      const body = { sessionId, attemptId, score, source: 'rehearsal' };
+      await answerOf('training', attempt, http.post('/api/v1/training/round', body, { signal }));
+    },
+
+    /** The topics, least known first; one never practised is known least of all. */
+    async leastKnown(learner: string, topics: readonly string[]): Promise<readonly string[]> {
+      const params = { learner, limit: 200 };
+      const answer = await answerOf('training', progress, http.get('/api/v1/training/progress', { params }));
+      const known = new Map(answer.progress.map((one) => [one.topic, one.known]));
+      return [...topics].sort((a, b) => (known.get(a) ?? 0) - (known.get(b) ?? 0));
+    },
+  };
+}

@@ -1,0 +1,22 @@
+/** The reports service (3008): reports over what the other services hold. */
+import { startRecorder } from './reports/recorder.js';
+import { reportsRoutes } from './reports/reports-routes.js';
+import { reportsMigrations, type ReportsSchema } from './reports/schema.js';
+import { defineServer, runWhenMain } from './support/service.js';
+
+export const reportsServer = defineServer<ReportsSchema>({
+  name: 'reports',
+  migrations: reportsMigrations,
+  routes: (context) => {
+    const { db, clock, log, controlToken } = context;
+    const client = context.client.bind(context);
+    context.openCache({ memory: { maxSize: 500, ttl: 30_000 }, disk: { ttl: 60_000 } });
+    const recorder = startRecorder({ db, client, clock, log });
+    return {
+      routes: [reportsRoutes({ db, client, recorder, clock, controlToken })],
+      close: () => recorder.close(),
+    };
+  },
+});
+
+runWhenMain(reportsServer);

@@ -1,0 +1,72 @@
+/** Text to terms, in any script: what two pieces of a conversation have in common is counted on these. */
+
+/** Words that occur everywhere and say nothing of a topic. Other languages are served by `dropFrequent`. */
+const STOP_WORDS = new Set(
+  (
+    'a about after again all also am an and any are as at be because been before being but by can could did do does ' +
+    'doing done for from get go got had has have having he her here hers him his how i if in into is it its just know let ' +
+    'like make may me might mine more most much must my no nor not now of off ok okay on once one only or other our ours ' +
+    'out over own please really said same say see she should so some such sure than thank thanks that the their theirs ' +
+    'them then there these they thing things think this those through to too under until up us use very want was we well ' +
+    'were what when where which while who whom why will with would yes yet you your yours don doesn didn isn aren wasn ' +
+    'weren won wouldn couldn shouldn haven hasn hadn ll ve re im hi hello hey'
+  ).split(' '),
+);
+
+const WORD = /[\p{L}\p{M}\p{N}]+/gu;
+
+/** Scripts written without spaces between words: a dictionary finds the words. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+
+const dictionary = new Intl.Segmenter(undefined, { granularity: 'word' });
+
+/** Characters handed to the dictionary at once: its time grows faster than the text. */
+const PIECE = 500;
+
+const SHORTEST = 2;
+
+/** A term in so few units is never called frequent: in a short talk what every message has is its topic. */
+const FEW_UNITS = 8;
+
+/** The terms of a text, in order: words without case, accents unified (NFKC), stop words and plural endings gone. */
+export function tokenize(text: string): string[] {
+  const terms: string[] = [];
+  for (const [word] of text.normalize('NFKC').toLowerCase().matchAll(WORD)) {
+    if (UNSPACED.test(word)) {
+      terms.push(...wordsIn(word));
+    } else if (word.length >= SHORTEST && !STOP_WORDS.has(word)) {
+      terms.push(singular(word));
+    }
+  }
+  return terms;
+}
+
+/** The words of a run of letters without spaces. */
+function* wordsIn(run: string): Iterable<string> {
+  for (let start = 0; start < run.length; start += PIECE) {
+    for (const { segment, isWordLike } of dictionary.segment(run.slice(start, start + PIECE))) {
+      if (isWordLike) yield segment;
+    }
+  }
+}
+
+/** Harman's S stemmer (1991): plural and singular become one term. It errs towards leaving words alone. */
+function singular(word: string): string {
+  if (word.length < 4 || !/s$/.test(word)) return word;
+  if (/ies$/.test(word) && !/[ae]ies$/.test(word)) return `${word.slice(0, -3)}y`;
+  if (/es$/.test(word) && !/[aeo]es$/.test(word)) return word.slice(0, -1);
+  return /[us]s$/.test(word) ? word : word.slice(0, -1);
+}
+
+/**
+ * Leaves out terms that most units have: the stop words of a language we have no list for.
+ *
+ * @param part terms in more than this part of the units go; 1 keeps all
+ */
+export function dropFrequent(units: readonly (readonly string[])[], part: number): string[][] {
+  const count = new Map<string, number>();
+  for (const unit of units) for (const term of new Set(unit)) count.set(term, (count.get(term) ?? 0) + 1);
+  const most = Math.max(FEW_UNITS, part * units.length);
+  return units.map((unit) => unit.filter((term) => count.get(term)! <= most));
+}

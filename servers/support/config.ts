@@ -1,0 +1,137 @@
+/**
+ * Every setting of the fleet, read from the environment (and `.env` beside it) and checked once at start.
+ * `.env.example` shows the same variables; a test keeps the two equal.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { z } from 'zod';
+import { FLEET, portVariable, SERVICE_NAMES, type ServiceName } from './fleet.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A variable's rule: how its text is read, what it is when absent, and what a message says was expected. */
+interface Variable<T> {
+  readonly schema: z.ZodType<T, string>;
+  /** Text used when the variable is absent or empty; undefined leaves the setting undefined. */
+  readonly byDefault: string | undefined;
+  readonly expected: string;
+  /** A secret's value is never printed, not even when it is wrong. */
+  readonly secret: boolean;
+}
+
+function variable<T>(schema: z.ZodType<T, string>, expected: string, byDefault: string, secret = false): Variable<T> {
+  return { schema, expected, byDefault, secret };
+}
+
+function optional<T>(schema: z.ZodType<T, string>, expected: string, secret = false): Variable<T | undefined> {
+  return { schema, expected, byDefault: undefined, secret };
+}
+
+const numeric = z
+  .string()
+  .regex(/^-?\d+(\.\d+)?$/)
+  .transform(Number);
+const port = numeric.pipe(z.number().int().min(0).max(65_535));
+const wholeNumber = (min: number): z.ZodType<number, string> => numeric.pipe(z.number().int().min(min));
+const amount = (min: number, max = Infinity): z.ZodType<number, string> => numeric.pipe(z.number().min(min).max(max));
+const httpUrl = z.string().refine((text) => /^https?:$/.test(URL.canParse(text) ? new URL(text).protocol : ''));
+const text = z.string().min(1);
+
+const PORTS = Object.fromEntries(
+  SERVICE_NAMES.map((name) => [
+    portVariable(name),
+    variable(port, 'a port from 0 to 65535 (0: any free one)', String(FLEET[name].port)),
+  ]),
+) as Record<ReturnType<typeof portVariable>, Variable<number>>;
+
+const VARIABLES = {
+  ...PORTS,
+  HOST: variable(text, 'an address to listen on', '127.0.0.1'),
+  DATA_DIR: variable(text, 'a folder', './data'),
+  LOG_LEVEL: variable(
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    'one of fatal, error, warn, info, debug, trace, silent',
+    'info',
+  ),
+  CONTROL_TOKEN: optional(z.string().min(16), 'a secret of at least 16 characters', true),
+  TRUST_PROXY: optional(text, "a number of hops, or addresses and networks like 'loopback, 10.0.0.0/8'"),
+  ORCHESTRATOR_URL: optional(httpUrl, 'an http(s) URL'),
+  INSTANCE_ID: optional(text, 'a name'),
+  DRAIN_DELAY_MS: variable(wholeNumber(0), 'whole milliseconds, at least 0', '0'),
+  SHUTDOWN_TIMEOUT_MS: variable(wholeNumber(100), 'whole milliseconds, at least 100', '5000'),
+  TRACE_SAMPLING_RATE: variable(amount(0, 1), 'a number from 0 to 1', '0.1'),
+  TRACE_CONTEXT: variable(z.enum(['async', 'cls-hooked']), "'async' or 'cls-hooked'", 'async'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(httpUrl, 'an http(s) URL, e.g. http://127.0.0.1:4318'),
+  RATE_LIMIT_CAPACITY: variable(wholeNumber(1), 'a whole number of requests, at least 1', '100'),
+  RATE_LIMIT_REFILL_PER_SECOND: variable(amount(0.001), 'requests per second, above 0', '50'),
+  RATE_LIMIT_SERVICE_CAPACITY: variable(wholeNumber(1), 'a whole number of requests, at least 1', '2000'),
+  RATE_LIMIT_SERVICE_REFILL_PER_SECOND: variable(amount(0.001), 'requests per second, above 0', '1000'),
+  REDIS_URL: optional(z.string().regex(/^rediss?:\/\/\S+$/), 'a redis:// or rediss:// URL', true),
+  DATABASE_URL: optional(z.string().regex(/^postgres(ql)?:\/\/\S+$/), 'a postgres:// URL', true),
+  PROVIDER_MAX_IN_FLIGHT: variable(wholeNumber(1), 'a whole number of requests, at least 1', '50'),
+  PROVIDERS_FILE: variable(text, 'a JSON file of model providers', './providers.json'),
+  BUDGET_DAILY_LIMIT: variable(amount(0), 'US dollars, at least 0', '10'),
+  BUDGET_MONTHLY_LIMIT: variable(amount(0), 'US dollars, at least 0', '200'),
+} as const;
+
+export type VariableName = keyof typeof VARIABLES;
+/** The settings by variable name. An optional one that is absent is undefined. */
+export type FleetConfig = { readonly [K in VariableName]: z.output<(typeof VARIABLES)[K]['schema']> };
+
+/** Names of every variable, as `.env.example` must list them. */
+export const VARIABLE_NAMES = Object.keys(VARIABLES) as readonly VariableName[];
+
+/** One or more variables hold what they cannot: the message has one line for each, saying what was expected. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * The settings an environment holds. An empty variable counts as absent.
+ *
+ * @throws ConfigError naming every variable that is wrong
+ */
+export function readConfig(env: Environment): FleetConfig {
+  const wrong: string[] = [];
+  const values = Object.entries(VARIABLES).map(([name, rule]: [string, Variable<unknown>]) => {
+    const given = env[name]?.trim() || rule.byDefault;
+    if (given === undefined) return [name, undefined];
+    const result = rule.schema.safeParse(given);
+    if (result.success) return [name, result.data];
+    wrong.push(`${name}: expected ${rule.expected}${rule.secret ? '' : `, got ${JSON.stringify(given)}`}`);
+    return [name, undefined];
+  });
+  if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
+  return Object.fromEntries(values) as FleetConfig;
+}
+
+/** The process' environment over the `.env` file of the folder, when there is one. */
+export function readEnvironment(folder = process.cwd()): Environment {
+  const file = join(folder, '.env');
+  return existsSync(file) ? { ...parseEnv(readFileSync(file, 'utf8')), ...process.env } : process.env;
+}
+
+/** Keys of model providers: `PROVIDERS_FILE` names them, so that any name may be one. */
+const PROVIDER_KEY = /_KEY$/;
+
+/** Names in a `.env` file that mean nothing to the fleet: typing errors, told at start. */
+export function unknownVariables(folder = process.cwd()): string[] {
+  const file = join(folder, '.env');
+  if (!existsSync(file)) return [];
+  return Object.keys(parseEnv(readFileSync(file, 'utf8'))).filter(
+    (name) => !(name in VARIABLES) && !PROVIDER_KEY.test(name),
+  );
+}
+
+/** The port a service listens on. */
+export function portOf(config: FleetConfig, name: ServiceName): number {
+  return config[portVariable(name)];
+}
+
+/** `TRUST_PROXY` as the middleware take it: a number of hops, or a list of addresses. */
+export function trustProxyOf(config: FleetConfig): number | string[] | false {
+  const value = config.TRUST_PROXY;
+  if (value === undefined) return false;
+  return /^\d+$/.test(value) ? Number(value) : value.split(',').map((part) => part.trim());
+}

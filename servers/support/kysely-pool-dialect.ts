@@ -1,0 +1,119 @@
+/** Kysely over the kit's ConnectionPool: every statement goes through a QueryOptimizer, on SQLite and on PostgreSQL. */
+import {
+  CompiledQuery,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type QueryCompiler,
+  type QueryResult,
+  type TransactionSettings,
+} from 'kysely';
+import type { ConnectionPool, PooledConnection, QueryOptimizer } from '../../src/index.js';
+
+export interface PoolDialectConfig {
+  readonly pool: ConnectionPool;
+  readonly optimizer: QueryOptimizer;
+}
+
+/** Statements that count the rows they changed. */
+const WRITES: ReadonlySet<string> = new Set([
+  'InsertQueryNode',
+  'UpdateQueryNode',
+  'DeleteQueryNode',
+  'MergeQueryNode',
+]);
+
+class PoolConnection implements DatabaseConnection {
+  readonly #pooled: PooledConnection;
+  readonly #optimizer: QueryOptimizer;
+
+  constructor(pooled: PooledConnection, optimizer: QueryOptimizer) {
+    this.#pooled = pooled;
+    this.#optimizer = optimizer;
+  }
+
+  async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
+    const { rows, rowCount, lastInsertId } = await this.#optimizer.run<R>(this.#pooled, sql, parameters);
+    if (!WRITES.has(query.kind)) return { rows };
+    const numAffectedRows = BigInt(rowCount);
+    return lastInsertId === undefined
+      ? { rows, numAffectedRows }
+      : { rows, numAffectedRows, insertId: BigInt(lastInsertId) };
+  }
+
+  /** Neither driver keeps a cursor here; the result is read whole and handed out in pieces of `chunkSize` rows. */
+  async *streamQuery<R>(query: CompiledQuery, chunkSize = 1): AsyncIterableIterator<QueryResult<R>> {
+    const { rows } = await this.executeQuery<R>(query);
+    for (let i = 0; i < rows.length; i += chunkSize) yield { rows: rows.slice(i, i + chunkSize) };
+  }
+
+  release(): void {
+    this.#pooled.release();
+  }
+}
+
+/** `BEGIN` as the dialect needs it, with the isolation PostgreSQL was asked for. */
+function beginStatement(pool: ConnectionPool, { isolationLevel, accessMode }: TransactionSettings): string {
+  // A SQLite transaction that reads before it writes must ask for the write lock first, or another writer in between
+  // makes it fail.
+  if (pool.dialect === 'sqlite') return accessMode === 'read only' ? 'begin' : 'begin immediate';
+  const isolation = isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`;
+  return `begin${isolation}${accessMode === undefined ? '' : ` ${accessMode}`}`;
+}
+
+class PoolDriver implements Driver {
+  readonly #config: PoolDialectConfig;
+
+  constructor(config: PoolDialectConfig) {
+    this.#config = config;
+  }
+
+  init(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async acquireConnection(): Promise<PoolConnection> {
+    const { pool, optimizer } = this.#config;
+    return new PoolConnection(await pool.acquire(), optimizer);
+  }
+
+  releaseConnection(connection: PoolConnection): Promise<void> {
+    connection.release();
+    return Promise.resolve();
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw(beginStatement(this.#config.pool, settings)));
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'));
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback'));
+  }
+
+  /** The pool ends with the database that owns it, not with a Kysely instance on it. */
+  destroy(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** The dialect for `new Kysely({ dialect })`. */
+export function poolDialect(config: PoolDialectConfig): Dialect {
+  const isSqlite = config.pool.dialect === 'sqlite';
+  return {
+    createDriver: () => new PoolDriver(config),
+    createQueryCompiler: (): QueryCompiler => (isSqlite ? new SqliteQueryCompiler() : new PostgresQueryCompiler()),
+    createAdapter: () => (isSqlite ? new SqliteAdapter() : new PostgresAdapter()),
+    createIntrospector: (db: Kysely<unknown>) => (isSqlite ? new SqliteIntrospector(db) : new PostgresIntrospector(db)),
+  };
+}

@@ -1,0 +1,24 @@
+/** Where limits are counted: in each process, or, past one machine, in a Redis that all of them share. */
+import type { RateLimitStore } from '../../src/index.js';
+import type { CloseStack } from './close-stack.js';
+import type { FleetConfig } from './config.js';
+import type { ServiceName } from './fleet.js';
+import type { Logger } from './logger.js';
+
+/** The shared store `REDIS_URL` names; undefined without one. Redis may be away: the middleware limits locally then. */
+export async function openLimitStore(
+  name: ServiceName,
+  config: FleetConfig,
+  log: Logger,
+  stack: CloseStack,
+): Promise<RateLimitStore | undefined> {
+  if (config.REDIS_URL === undefined) return undefined;
+  // Loaded only here: a fleet without Redis runs without ioredis installed.
+  const [{ Redis }, { RedisStore }] = await Promise.all([import('ioredis'), import('../../src/redis.js')]);
+  const client = new Redis(config.REDIS_URL, { enableOfflineQueue: false, maxRetriesPerRequest: 1 });
+  stack.add(() => client.disconnect());
+  client.on('error', (error: Error) =>
+    log.warn({ reason: error.message }, 'Redis is away: limits are counted locally'),
+  );
+  return new RedisStore({ client, prefix: `{tooloo:${name}}:` });
+}

@@ -1,0 +1,54 @@
+/** The web server (3000): gateway to the fleet, and the page that shows it. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import express from 'express';
+import type { RateLimitOptions } from '../src/index.js';
+import { trustProxyOf, type FleetConfig } from './support/config.js';
+import { RouteTable } from './support/route-table.js';
+import { defineServer, runWhenMain } from './support/service.js';
+import { createGateway, serviceOfPath } from './web/gateway.js';
+
+/** Built beside the program; in a checkout it lies with the sources. */
+function pagesFolder(): string {
+  const built = join(dirname(resolve(process.argv[1] ?? '')), 'dashboard');
+  return existsSync(built) ? built : resolve('servers/dashboard');
+}
+
+/** Each client has its own limit, and each service one that all clients share. */
+function limits(config: FleetConfig): RateLimitOptions {
+  return {
+    policies: [
+      { name: 'client', rateLimit: config.RATE_LIMIT_CAPACITY, refillRate: config.RATE_LIMIT_REFILL_PER_SECOND },
+      {
+        name: 'service',
+        rateLimit: config.RATE_LIMIT_SERVICE_CAPACITY,
+        refillRate: config.RATE_LIMIT_SERVICE_REFILL_PER_SECOND,
+        key: (req) => serviceOfPath(req.url ?? '') ?? 'web',
+      },
+    ],
+  };
+}
+
+export const webServer = defineServer({
+  name: 'web',
+  routes: ({ peers, config, controlToken, openCache }) => {
+    openCache({ memory: { maxSize: 1000, ttl: 10_000 }, disk: { ttl: 120_000 } });
+    const gateway = createGateway({ router: peers.router, controlToken, trustProxy: trustProxyOf(config) });
+    const load = new RouteTable('/api/v1/system', controlToken).get(
+      '/load-distribution',
+      { summary: 'What each instance of each service got from this gateway' },
+      () => ({ services: peers.router.getRoutingStats() }),
+    );
+    return {
+      routes: [load],
+      handlers: [gateway.router, express.static(pagesFolder())],
+      limit: limits(config),
+      forwards: gateway.forwards,
+      engines: () => ({ routing: peers.router.getRoutingStats() }),
+      onUpgrade: (server) => gateway.attach(server),
+      close: () => gateway.close(),
+    };
+  },
+});
+
+runWhenMain(webServer);

@@ -1,0 +1,66 @@
+/** What keeps stored responses: the calls `cacheResponse` makes of a cache. */
+import type { Awaitable, CacheEntry, TagInvalidation } from '../cache-layer.js';
+import type { Claim, StoreOptions } from '../layer-stack.js';
+import type { MemoryCacheLayer } from '../memory-cache-layer.js';
+
+/**
+ * `MultiLayerCacheManager` fulfils it as it is, a `MemoryCacheLayer` through `memoryStore`. `peek` looks in this process' memory only and
+ * answers at once: a hit must not cost a promise. `read` looks further and also finds what is stale but within its grace.
+ */
+export interface ResponseStore {
+  peek(key: string): unknown;
+  read(key: string): Awaitable<CacheEntry | undefined>;
+  set(key: string, value: unknown, options: StoreOptions): Awaitable<void>;
+  /** The right to make a value, which an invalidation takes away; or the value, where another process has just made it. */
+  claim(key: string, options: { duration: number; patience: number }): Awaitable<Claim | { value: unknown }>;
+  invalidate(key: string): Awaitable<boolean>;
+  invalidatePattern(pattern: string): Awaitable<number>;
+  invalidateTag(tag: string, options?: TagInvalidation): Awaitable<void>;
+  getStats(): object;
+}
+
+/** What a `cache` option must have to be used as a store, or to be made one. */
+export const STORE_METHODS = [
+  'peek',
+  'read',
+  'set',
+  'claim',
+  'invalidate',
+  'invalidatePattern',
+  'invalidateTag',
+] as const;
+export const LAYER_METHODS = [
+  'peek',
+  'read',
+  'write',
+  'delete',
+  'lease',
+  'invalidatePattern',
+  'invalidateTag',
+] as const;
+
+/** A memory layer alone as a store: within a process a claim is its lease. */
+export function memoryStore(layer: MemoryCacheLayer): ResponseStore {
+  const entryOf = (value: unknown, { ttl = 0, grace = 0, tags = [] }: StoreOptions): CacheEntry => ({
+    value,
+    ttl,
+    grace,
+    tags,
+  });
+  return {
+    peek: (key) => layer.peek(key),
+    read: (key) => layer.read(key),
+    set: (key, value, options) => void layer.write(key, entryOf(value, options)),
+    claim: (key) => {
+      const lease = layer.lease(key);
+      return {
+        commit: (value, options = {}) => Promise.resolve(layer.write(key, entryOf(value, options), lease)),
+        release: () => Promise.resolve(layer.release(lease)),
+      };
+    },
+    invalidate: (key) => layer.delete(key),
+    invalidatePattern: (pattern) => layer.invalidatePattern(pattern).length,
+    invalidateTag: (tag, options) => layer.invalidateTag(tag, options),
+    getStats: () => layer.getStats(),
+  };
+}

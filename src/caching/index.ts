@@ -1,0 +1,49 @@
+/** Caching: the layers, the manager over them, invalidation and coordination. */
+export {
+  type Awaitable,
+  type CacheEntry,
+  type CacheLayer,
+  type LayerStats,
+  type Lease,
+  type LeaseAnswer,
+  type TagInvalidation,
+} from './cache-layer.js';
+export { MemoryCacheLayer, type MemoryCacheLayerOptions, type MemoryLayerStats } from './memory-cache-layer.js';
+export { DiskCacheLayer, type DiskCacheLayerOptions, type DiskLayerStats } from './disk-cache-layer.js';
+export { MultiLayerCacheManager, type ClaimOptions, type LayerName } from './multi-layer-cache-manager.js';
+export { type MultiLayerCacheOptions } from './manager-options.js';
+export { type MultiLayerCacheStats } from './manager-stats.js';
+export { type Claim, type StoreOptions } from './layer-stack.js';
+export { type LoadContext, type LoadOptions, type LoadTimeouts, type Loader } from './load.js';
+export { type DependencyAnalysis } from './dependency-graph.js';
+export { type InvalidationListener } from './pattern-listeners.js';
+export { PersistentCache, type PersistentCacheOptions } from './persistent-cache.js';
+export {
+  CacheInvalidationStrategies,
+  type CacheInvalidationStrategiesOptions,
+  type InvalidationPublisher,
+} from './cache-invalidation-strategies.js';
+export {
+  DistributedCacheCoordinator,
+  type CoherenceReport,
+  type CoordinationStats,
+  type CoordinationStatus,
+  type DistributedCacheCoordinatorOptions,
+  type PeerCoherence,
+} from './coordination/distributed-cache-coordinator.js';
+export {
+  type CacheVersion,
+  type ConflictResolution,
+  type ConflictResolver,
+} from './coordination/conflict-resolution.js';
+export { HttpTransport, type HttpTransportOptions } from './coordination/http-transport.js';
+export { type CoordinationMessage, type DigestAnswer, type InvalidationKind } from './coordination/messages.js';
+export { type Stamp } from './coordination/hybrid-clock.js';
+export { type CoordinationReceiver, type CoordinatorTransport, type PeerStatus } from './coordination/transport.js';
+export {
+  CdnCacheLayer,
+  varnishPurge,
+  type CdnCacheLayerOptions,
+  type CdnPurge,
+  type CdnRequest,
+} from './cdn-cache-layer.js';

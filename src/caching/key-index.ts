@@ -1,0 +1,100 @@
+/**
+ * Keys as a tree of their segments (`user:42:profile` → `user:` → `42:` → the key), so that the keys below a prefix are
+ * found without looking at the others.
+ */
+import { compilePattern } from './key-pattern.js';
+
+interface Branch {
+  readonly branches: Map<string, Branch>;
+  readonly keys: Set<string>;
+}
+
+const newBranch = (): Branch => ({ branches: new Map(), keys: new Set() });
+
+/** Deeper segments share a branch: a key of nothing but separators must not become a tower of maps. */
+const MAX_DEPTH = 8;
+
+/** Where the segment that begins at `from` ends, its separator included; -1 for the last one. */
+function segmentEnd(key: string, from: number): number {
+  for (let i = from; i < key.length; i++) {
+    const code = key.charCodeAt(i);
+    if (code === 58 /* : */ || code === 47 /* / */) return i + 1;
+  }
+  return -1;
+}
+
+export class KeyIndex {
+  readonly #root = newBranch();
+
+  constructor(keys: Iterable<string> = []) {
+    for (const key of keys) this.add(key);
+  }
+
+  add(key: string): void {
+    let branch = this.#root;
+    let from = 0;
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
+      const end = segmentEnd(key, from);
+      if (end === -1) break;
+      const segment = key.slice(from, end);
+      let next = branch.branches.get(segment);
+      if (next === undefined) branch.branches.set(segment, (next = newBranch()));
+      branch = next;
+      from = end;
+    }
+    branch.keys.add(key);
+  }
+
+  /** Removes a key and the branches it leaves empty. */
+  remove(key: string): void {
+    const path: { branch: Branch; segment: string }[] = [];
+    let branch = this.#root;
+    let from = 0;
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
+      const end = segmentEnd(key, from);
+      if (end === -1) break;
+      const segment = key.slice(from, end);
+      const next = branch.branches.get(segment);
+      if (next === undefined) return;
+      path.push({ branch, segment });
+      branch = next;
+      from = end;
+    }
+    branch.keys.delete(key);
+    for (let i = path.length - 1; i >= 0 && branch.keys.size === 0 && branch.branches.size === 0; i--) {
+      branch = path[i]!.branch;
+      branch.branches.delete(path[i]!.segment);
+    }
+  }
+
+  /** The keys that match. Looks only at those that share the pattern's prefix up to its last separator. */
+  matching(pattern: string): string[] {
+    const { prefix, matches } = compilePattern(pattern);
+    const found: string[] = [];
+    let branch = this.#root;
+    let from = 0;
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
+      const end = segmentEnd(prefix, from);
+      if (end === -1) break;
+      const next = branch.branches.get(prefix.slice(from, end));
+      if (next === undefined) return found;
+      branch = next;
+      from = end;
+    }
+    const rest = prefix.slice(from);
+    collect(branch.keys, matches, found);
+    for (const [segment, below] of branch.branches) {
+      if (segment.startsWith(rest)) collectBelow(below, matches, found);
+    }
+    return found;
+  }
+}
+
+function collect(keys: Set<string>, matches: (key: string) => boolean, found: string[]): void {
+  for (const key of keys) if (matches(key)) found.push(key);
+}
+
+function collectBelow(branch: Branch, matches: (key: string) => boolean, found: string[]): void {
+  collect(branch.keys, matches, found);
+  for (const below of branch.branches.values()) collectBelow(below, matches, found);
+}

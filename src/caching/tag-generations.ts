@@ -1,0 +1,57 @@
+/**
+ * Tags by counting: every invalidation of a tag gets the next number, an entry remembers the number that was current
+ * when it was made, and is gone once one of its tags has a later one. Nothing is searched, no clock is read.
+ */
+
+/** What the tags of an entry say of it. */
+export type TagVerdict = 'valid' | 'stale' | 'gone';
+
+interface TagRecord {
+  hard: number;
+  soft: number;
+}
+
+const MAX_RECORDS = 10_000;
+
+export class TagGenerations {
+  /** Only tags that were ever invalidated have a record: tags in use cost nothing. */
+  readonly #records = new Map<string, TagRecord>();
+  #current = 0;
+  /** The latest number of the records that were dropped to keep this bounded: older tagged entries count as gone. */
+  #floor = 0;
+
+  /** What an entry made now remembers. */
+  get current(): number {
+    return this.#current;
+  }
+
+  invalidate(tag: string, soft: boolean): void {
+    const record = this.#records.get(tag) ?? { hard: 0, soft: 0 };
+    this.#current++;
+    if (soft) record.soft = this.#current;
+    else record.hard = this.#current;
+    this.#records.delete(tag); // so that the map's order is that of the last invalidation
+    this.#records.set(tag, record);
+    if (this.#records.size > MAX_RECORDS) this.#dropOldest();
+  }
+
+  verdict(tags: readonly string[], generation: number): TagVerdict {
+    if (generation < this.#floor) return 'gone';
+    let verdict: TagVerdict = 'valid';
+    for (let i = 0; i < tags.length; i++) {
+      const record = this.#records.get(tags[i]!);
+      if (record === undefined) continue;
+      if (record.hard > generation) return 'gone';
+      if (record.soft > generation) verdict = 'stale';
+    }
+    return verdict;
+  }
+
+  #dropOldest(): void {
+    for (const [tag, record] of this.#records) {
+      this.#records.delete(tag);
+      this.#floor = Math.max(this.#floor, record.hard, record.soft);
+      return;
+    }
+  }
+}

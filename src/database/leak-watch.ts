@@ -1,0 +1,45 @@
+/** Borrowed and forgotten: where a connection was borrowed, and telling when it does not come back. */
+import { currentRoute, currentTrace } from '../shared/instrumentation.js';
+import { callGuarded } from '../shared/listeners.js';
+import type { LeakReport } from './pool-options.js';
+import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
+
+/** Remembers the stack, route and trace of now. Costs microseconds: only taken where leaks are watched. */
+export function captureOrigin(): BorrowOrigin {
+  const holder: { stack?: string } = {};
+  Error.captureStackTrace(holder, captureOrigin);
+  return { holder, route: currentRoute(), traceId: currentTrace()?.traceId };
+}
+
+/** The frames from the borrower on: `acquire` stands before it. Formatted only now, when somebody reads them. */
+function stackOf({ holder }: BorrowOrigin): string {
+  return (holder.stack ?? '').split('\n').slice(2).join('\n');
+}
+
+function reportOf(loan: PooledConnection, now: number): LeakReport {
+  const { id, origin, since } = loan;
+  const stack = origin === undefined ? '' : stackOf(origin);
+  return { id, heldFor: now - since, stack, route: origin?.route, traceId: origin?.traceId };
+}
+
+function warnOfLeak(name: string, { id, heldFor, stack, route, traceId }: LeakReport): void {
+  const where = [route && `route ${route}`, traceId && `trace ${traceId}`].filter(Boolean).join(', ');
+  process.emitWarning(
+    `pool '${name}': connection ${id} was borrowed ${Math.round(heldFor)} ms ago and not given back` +
+      `${where === '' ? '' : ` (${where})`}. Borrowed\n${stack}`,
+    { code: 'TOOLOO_POOL_LEAK' },
+  );
+}
+
+/** Reports a borrowing once. */
+export function reportLeak(
+  name: string,
+  loan: PooledConnection,
+  now: number,
+  onLeak: ((report: LeakReport) => unknown) | undefined,
+): void {
+  loan.isReported = true;
+  const report = reportOf(loan, now);
+  if (onLeak === undefined) warnOfLeak(name, report);
+  else callGuarded('ConnectionPool.onLeak', onLeak, report);
+}

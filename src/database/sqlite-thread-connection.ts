@@ -1,0 +1,133 @@
+/** A session with a SQLite database that runs in a thread of its own: the event loop is free while a statement runs. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { DatabaseConnection, QueryResult, Row } from './connection.js';
+import { toBindable } from './sqlite-connection.js';
+import { serveInThread, type ThreadReply, type ThreadRequest, type ThreadSettings } from './sqlite-thread.js';
+
+interface Pending {
+  readonly resolve: (reply: ThreadReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A frame of a stack: the file it names, as a path or a file URL. */
+const FRAME_FILE = /(?:\(|at (?:async )?)((?:file:\/\/|\/|[A-Z]:\\).+?):\d+:\d+\)?$/;
+
+/** The file this code runs from, in every build of it: read off the stack, since no two builds share another way. */
+function ownFile(): string {
+  const { stack } = new Error();
+  const frame = typeof stack === 'string' ? stack.split('\n')[1] : undefined;
+  return FRAME_FILE.exec(frame ?? '')?.[1] ?? join(process.cwd(), 'index.js');
+}
+
+/** The thread's program as text, with the driver found from here: a thread of text would look for it from the current folder. */
+function threadProgram(): string {
+  const driver = createRequire(ownFile()).resolve('better-sqlite3');
+  return `(${serveInThread.toString()})(require('node:worker_threads'), require(${JSON.stringify(driver)}))`;
+}
+
+/** Buffers lose their kind on the way between threads. */
+function restoreBuffers(rows: readonly unknown[]): void {
+  for (const row of rows as Row[]) {
+    for (const [name, value] of Object.entries(row)) {
+      if (value instanceof Uint8Array) row[name] = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    }
+  }
+}
+
+function closedError(cause?: unknown): Error {
+  return Object.assign(new Error('the connection is closed', { cause }), { code: 'SQLITE_MISUSE' });
+}
+
+export class SqliteThreadConnection implements DatabaseConnection {
+  readonly dialect = 'sqlite';
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #isOpen = true;
+  #inTransaction = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(settings: ThreadSettings) {
+    // Without the flags of the process: `--input-type=module` would read the program as something else than it is.
+    this.#worker = new Worker(threadProgram(), { eval: true, workerData: settings, execArgv: [] });
+    this.#worker.on('message', (reply: ThreadReply) => this.#settle(reply));
+    this.#worker.on('error', (error) => this.#end(error));
+    this.#worker.on('exit', () => this.#end());
+  }
+
+  /** Starts the thread; resolves when its database is open. */
+  static async open(settings: ThreadSettings): Promise<SqliteThreadConnection> {
+    const connection = new SqliteThreadConnection(settings);
+    try {
+      await connection.#expect(0);
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get isDirty(): boolean {
+    return this.#isOpen && (this.#inTransaction || this.#pending.size > 0);
+  }
+
+  async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
+    if (!this.#isOpen || this.#closing !== undefined) throw closedError();
+    const request: ThreadRequest = { id: ++this.#lastId, sql, params: params.map(toBindable) };
+    this.#worker.postMessage(request);
+    const { rows = [], rowCount = 0, lastInsertId } = await this.#expect(request.id);
+    restoreBuffers(rows);
+    return { rows: rows as R[], rowCount, ...(lastInsertId !== undefined && { lastInsertId }) };
+  }
+
+  /** The reply with this id. The thread keeps the process alive for as long as one is expected, and no longer. */
+  #expect(id: number): Promise<ThreadReply> {
+    this.#worker.ref();
+    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+  }
+
+  #settle(reply: ThreadReply): void {
+    this.#inTransaction = reply.inTransaction;
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) this.#worker.unref();
+    if (reply.error === undefined) pending?.resolve(reply);
+    else pending?.reject(Object.assign(new Error(reply.error.message), { code: reply.error.code }));
+  }
+
+  #end(cause?: unknown): void {
+    this.#isOpen = false;
+    for (const { reject } of this.#pending.values()) reject(closedError(cause));
+    this.#pending.clear();
+  }
+
+  /** Statements still running are waited for: the thread runs them in their order. */
+  async reset(): Promise<void> {
+    while (this.#pending.size > 0) await this.ping();
+    if (this.#inTransaction) await this.query('ROLLBACK');
+  }
+
+  async ping(): Promise<boolean> {
+    return (await this.query('PRAGMA schema_version')).rowCount === 1;
+  }
+
+  /** Ends the thread once the statement it runs has ended; the driver cannot be interrupted in the middle of one. */
+  close(): Promise<void> {
+    this.#closing ??= this.#stop();
+    return this.#closing;
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.#isOpen) return;
+    const exited = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    this.#worker.ref();
+    this.#worker.postMessage('close');
+    await exited;
+  }
+}

@@ -1,0 +1,25 @@
+export { ReadinessProbe, type ProbeScope, type ReadinessProbeOptions } from './readiness-probe.js';
+export type { CheckStatus, ProbeAnswer, ProbeFunction, ProbeKind, ProbeOptions, ProbeResult } from './probe.js';
+export type { ProbeReport } from './probe-report.js';
+export {
+  diskProbe,
+  eventLoopProbe,
+  memoryProbe,
+  peerProbe,
+  poolProbe,
+  type DiskProbeOptions,
+  type EventLoopProbeOptions,
+  type MemoryProbeOptions,
+  type ProbedPool,
+} from './ready-made-probes.js';
+export {
+  HealthMonitor,
+  type CheckSettings,
+  type HealthMonitorOptions,
+  type HealthMonitorStats,
+  type InstanceChange,
+  type RegisterOptions,
+  type ServiceHealth,
+} from './health-monitor.js';
+export type { CheckOutcome } from './http-check.js';
+export type { CheckRecord, CheckTarget, HealthStatus, InstanceHealth } from './instance-watch.js';

@@ -1,0 +1,32 @@
+export { compose, type Handler } from './compose.js';
+export { trace, type TraceOptions, type TraceMiddleware } from './trace.js';
+export {
+  rateLimit,
+  type ConcurrencyOptions,
+  type LimitedRequest,
+  type QueueOptions,
+  type RateLimitMiddleware,
+  type RateLimitOptions,
+  type RateLimitPolicy,
+} from './rate-limit.js';
+export {
+  healthEndpoints,
+  type HealthEndpoints,
+  type HealthEndpointsOptions,
+  type HealthPaths,
+} from './health-endpoints.js';
+export {
+  proxyBalanced,
+  type HedgeOptions,
+  type ProxyBalanced,
+  type ProxyBalancedOptions,
+  type ProxyBalancedStats,
+  type RetryOptions as ProxyRetryOptions,
+} from './proxy-balanced.js';
+export {
+  cacheResponse,
+  type CacheResponse,
+  type CacheResponseOptions,
+  type CacheResponseStats,
+} from './cache-response.js';
+export { isBackgroundRequest } from '../shared/background-request.js';

@@ -1,0 +1,225 @@
+/** Requests in flight: so many at a time, for each key or for all together; the rest waits in turn or is refused. */
+import { monotonicClock, startTimer, type Clock, type Timer } from '../shared/clock.js';
+import { ResilienceError } from '../shared/errors.js';
+import { startSpan } from '../shared/instrumentation.js';
+import {
+  checkOptions,
+  clock as clockCheck,
+  count,
+  milliseconds,
+  anyOf,
+  oneOf,
+  type OptionChecks,
+} from '../shared/options.js';
+import { AdaptiveLimit, fixedLimit, type InFlightLimit } from './adaptive-limit.js';
+
+export interface ConcurrencyLimiterOptions {
+  /** Most in flight for one key; 'adaptive' finds it out from the latencies. */
+  readonly limit: number | 'adaptive';
+  /** Most that wait for a slot, for one key; 0 (nobody waits) unless told. */
+  readonly maxQueue?: number;
+  /** Longest wait for a slot in milliseconds; 1,000 unless told. */
+  readonly maxWaitTime?: number;
+  readonly clock?: Clock;
+}
+
+/** Ends a request's time in flight. Counts once; later calls do nothing. */
+export type ReleaseSlot = () => void;
+
+export interface ConcurrencyStats {
+  /** In flight now, of all keys. */
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** Requests refused since the start. */
+  readonly refused: number;
+  /** The limit that holds now, by key (the ones in use, at most a hundred). */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+interface SlotWaiter {
+  readonly grant: (release: ReleaseSlot) => void;
+  readonly refuse: (error: unknown) => void;
+  timeout: Timer | undefined;
+}
+
+interface Slots {
+  readonly limit: InFlightLimit;
+  inFlight: number;
+  readonly waiters: SlotWaiter[];
+}
+
+const OPTIONS: OptionChecks<ConcurrencyLimiterOptions> = {
+  limit: anyOf(count(), oneOf('adaptive')),
+  maxQueue: count(0),
+  maxWaitTime: milliseconds,
+  clock: clockCheck,
+};
+
+/** Idle keys whose learnt limit is kept. */
+const IDLE_KEPT = 1_000;
+const SHOWN_LIMITS = 100;
+
+export class ConcurrencyLimiter {
+  readonly #limit: number | 'adaptive';
+  readonly #maxQueue: number;
+  readonly #maxWaitTime: number;
+  readonly #clock: Clock;
+  readonly #keys = new Map<string, Slots>();
+  #inFlight = 0;
+  #waiting = 0;
+  #refused = 0;
+  #closed = false;
+
+  /** @throws TypeError, RangeError for an option that is unknown, mistyped or out of range */
+  constructor(options: ConcurrencyLimiterOptions) {
+    const checked = checkOptions('ConcurrencyLimiter', options, OPTIONS);
+    if (checked.limit === undefined) throw new TypeError("ConcurrencyLimiter: option 'limit' is required");
+    this.#limit = checked.limit;
+    this.#maxQueue = checked.maxQueue ?? 0;
+    this.#maxWaitTime = checked.maxWaitTime ?? 1_000;
+    this.#clock = checked.clock ?? monotonicClock;
+  }
+
+  /** A slot if one is free now and nobody waits for it. */
+  tryAcquire(key: string): ReleaseSlot | undefined {
+    const slots = this.#slots(key);
+    if (this.#closed || slots.waiters.length > 0 || slots.inFlight >= slots.limit.limit) {
+      if (slots.inFlight === 0) this.#rest(key, slots);
+      return undefined;
+    }
+    return this.#occupy(key, slots);
+  }
+
+  /**
+   * A slot, waited for in the order of asking.
+   *
+   * @throws ResilienceError (as a rejection) CONCURRENCY_EXCEEDED, SHUTTING_DOWN, or the signal's reason
+   */
+  async acquire(key: string, signal?: AbortSignal): Promise<ReleaseSlot> {
+    signal?.throwIfAborted();
+    const release = this.tryAcquire(key);
+    if (release !== undefined) return release;
+    if (this.#closed) throw new ResilienceError('SHUTTING_DOWN', 'concurrency limiter: it has been closed');
+    const slots = this.#slots(key);
+    if (slots.waiters.length >= this.#maxQueue) {
+      this.#refused++;
+      throw exceeded(slots.limit.limit);
+    }
+    return this.#wait(slots, signal);
+  }
+
+  getStats(): ConcurrencyStats {
+    const used = [...this.#keys].slice(0, SHOWN_LIMITS);
+    const limits = Object.fromEntries(used.map(([key, slots]) => [key, slots.limit.limit]));
+    return { inFlight: this.#inFlight, waiting: this.#waiting, refused: this.#refused, limits };
+  }
+
+  /** Refuses everybody who waits with SHUTTING_DOWN. Slots in use stay valid. */
+  close(): void {
+    this.#closed = true;
+    for (const slots of this.#keys.values()) {
+      for (const waiter of [...slots.waiters]) {
+        this.#leave(slots, waiter, new ResilienceError('SHUTTING_DOWN', 'concurrency limiter: closed meanwhile'));
+      }
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  #slots(key: string): Slots {
+    let slots = this.#keys.get(key);
+    if (slots === undefined) {
+      const limit = this.#limit === 'adaptive' ? new AdaptiveLimit(this.#clock) : fixedLimit(this.#limit);
+      slots = { limit, inFlight: 0, waiters: [] };
+      this.#keys.set(key, slots);
+    }
+    return slots;
+  }
+
+  #occupy(key: string, slots: Slots): ReleaseSlot {
+    const inFlight = ++slots.inFlight;
+    this.#inFlight++;
+    const began = this.#clock.now();
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      slots.inFlight--;
+      this.#inFlight--;
+      slots.limit.record(this.#clock.now() - began, inFlight);
+      this.#handOver(key, slots);
+    };
+  }
+
+  #handOver(key: string, slots: Slots): void {
+    while (slots.waiters.length > 0 && slots.inFlight < slots.limit.limit) {
+      const waiter = slots.waiters.shift()!;
+      this.#waiting--;
+      waiter.timeout?.cancel();
+      waiter.grant(this.#occupy(key, slots));
+    }
+    if (slots.inFlight === 0) this.#rest(key, slots);
+  }
+
+  /** Nothing is in flight: a fixed limit needs no memory of the key, a learnt one is kept for a while. */
+  #rest(key: string, slots: Slots): void {
+    if (this.#limit !== 'adaptive') {
+      this.#keys.delete(key);
+      return;
+    }
+    this.#keys.delete(key);
+    this.#keys.set(key, slots); // the most recent last
+    if (this.#keys.size <= IDLE_KEPT + this.#inFlight) return;
+    for (const [oldest, { inFlight }] of this.#keys) {
+      if (inFlight > 0) continue;
+      this.#keys.delete(oldest);
+      return;
+    }
+  }
+
+  async #wait(slots: Slots, signal: AbortSignal | undefined): Promise<ReleaseSlot> {
+    const span = startSpan('concurrency_limit.wait');
+    let onAbort: (() => void) | undefined;
+    try {
+      const granted = new Promise<ReleaseSlot>((resolve, reject) => {
+        const waiter: SlotWaiter = { grant: resolve, refuse: reject, timeout: undefined };
+        waiter.timeout = startTimer(this.#clock, () => this.#giveUp(slots, waiter), this.#maxWaitTime, true);
+        onAbort = () => this.#leave(slots, waiter, signal!.reason);
+        slots.waiters.push(waiter);
+        this.#waiting++;
+      });
+      if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
+      const release = await granted;
+      span?.end();
+      return release;
+    } catch (error) {
+      span?.end(error);
+      throw error;
+    } finally {
+      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #giveUp(slots: Slots, waiter: SlotWaiter): void {
+    this.#refused++;
+    this.#leave(slots, waiter, exceeded(slots.limit.limit));
+  }
+
+  #leave(slots: Slots, waiter: SlotWaiter, reason: unknown): void {
+    const at = slots.waiters.indexOf(waiter);
+    if (at === -1) return;
+    slots.waiters.splice(at, 1);
+    this.#waiting--;
+    waiter.timeout?.cancel();
+    waiter.refuse(reason);
+  }
+}
+
+function exceeded(limit: number): ResilienceError {
+  return new ResilienceError('CONCURRENCY_EXCEEDED', `concurrency limiter: ${limit} requests are in flight already`, {
+    retryAfter: 1,
+  });
+}

@@ -1,0 +1,22 @@
+export { RateLimiter } from './rate-limiter.js';
+export {
+  type RateLimiterOptions,
+  type RateLimiterStats,
+  type WaitOptions,
+  type Acquired,
+  type Bucket,
+  type Decision,
+} from './limiter-options.js';
+export { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
+export { charge, type Charge, type Eventually, type RateLimitStore } from './store.js';
+export { resolveQuota, type Limit, type Quota } from './quota.js';
+export { type OnStoreError } from './guarded-store.js';
+export { type BusyKey } from './busiest-keys.js';
+export { clientAddressKey, headerKey, type KeyFunction } from './keys.js';
+export {
+  ConcurrencyLimiter,
+  type ConcurrencyLimiterOptions,
+  type ConcurrencyStats,
+  type ReleaseSlot,
+} from './concurrency-limiter.js';
+export { type HeaderStyle } from './header-fields.js';

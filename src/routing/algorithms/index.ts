@@ -1,0 +1,28 @@
+/** The algorithms by name. */
+import type { Random } from '../../shared/backoff.js';
+import type { BalancingAlgorithm } from './algorithm.js';
+import { consistentHash, ipHash } from './consistent-hash.js';
+import { LeastConnections } from './least-connections.js';
+import { PowerOfTwoChoices } from './p2c-ewma.js';
+import { RoundRobin } from './round-robin.js';
+import { SmoothWeighted } from './weighted.js';
+
+export type { BalancedInstance, BalancingAlgorithm } from './algorithm.js';
+
+const CREATE = {
+  'round-robin': () => new RoundRobin(),
+  'least-connections': () => new LeastConnections(),
+  weighted: () => new SmoothWeighted(),
+  'ip-hash': () => ipHash(),
+  'consistent-hash': () => consistentHash(),
+  'p2c-ewma': (random?: Random) => new PowerOfTwoChoices(random),
+} as const satisfies Record<string, (random?: Random) => BalancingAlgorithm>;
+
+export type AlgorithmName = keyof typeof CREATE;
+
+export const ALGORITHM_NAMES = Object.keys(CREATE) as readonly AlgorithmName[];
+
+/** A new algorithm of this name. */
+export function createAlgorithm(name: AlgorithmName, random?: Random): BalancingAlgorithm {
+  return CREATE[name](random);
+}

@@ -1,0 +1,50 @@
+/**
+ * Smooth weighted round robin. Each instance is due every 1/weight units of virtual time and the earliest is picked, so
+ * that heavy ones are spread between the light ones instead of coming in a row. O(log n), where nginx's way is O(n).
+ */
+import { IndexedHeap } from '../indexed-heap.js';
+import { cheapest, type BalancedInstance, type BalancingAlgorithm } from './algorithm.js';
+
+interface Entry {
+  readonly instance: BalancedInstance;
+  readonly place: number;
+  weight: number;
+  due: number;
+}
+
+const isBefore = (a: Entry, b: Entry): boolean => a.due < b.due || (a.due === b.due && a.place < b.place);
+
+export class SmoothWeighted implements BalancingAlgorithm {
+  readonly name = 'weighted';
+  readonly #heap = new IndexedHeap<Entry>(isBefore);
+  #entries = new Map<BalancedInstance, Entry>();
+  #virtualTime = 0;
+
+  update(candidates: readonly BalancedInstance[]): void {
+    const previous = this.#entries;
+    this.#entries = new Map();
+    this.#heap.clear();
+    candidates.forEach((instance, place) => {
+      const weight = previous.get(instance)?.weight ?? instance.weight(Infinity);
+      // A newcomer is due after half its period: at once, all newcomers would come in a row.
+      const due = previous.get(instance)?.due ?? this.#virtualTime + 0.5 / weight;
+      const entry = { instance, place, weight, due };
+      this.#entries.set(instance, entry);
+      this.#heap.add(entry);
+    });
+  }
+
+  pick(now: number, _key?: string, excluded?: ReadonlySet<BalancedInstance>): BalancedInstance | undefined {
+    const first = this.#heap.peek();
+    const entry =
+      first !== undefined && excluded?.has(first.instance)
+        ? this.#entries.get(cheapest(this.#entries.keys(), (one) => this.#entries.get(one)!.due, excluded)!)
+        : first;
+    if (entry === undefined) return undefined;
+    this.#virtualTime = Math.max(this.#virtualTime, entry.due);
+    entry.weight = entry.instance.weight(now);
+    entry.due += 1 / entry.weight;
+    this.#heap.update(entry);
+    return entry.instance;
+  }
+}

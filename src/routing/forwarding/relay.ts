@@ -1,0 +1,67 @@
+/** Passes one response on to the client: its head, its body as fast as the client reads, its trailers. */
+import type { ServerResponse } from 'node:http';
+import type { Attempt } from './attempt.js';
+import type { ResponseFields } from './headers.js';
+import { addTrailers } from './response-writer.js';
+
+export class Relay {
+  readonly attempt: Attempt;
+  readonly #res: ServerResponse;
+  /** The beginning of the body, while the rest may be here in a moment to go out with it and the head in one piece. */
+  #first: Buffer | undefined;
+  #isOver = false;
+
+  /** @param onProgress called when the client has read on */
+  constructor(attempt: Attempt, res: ServerResponse, onProgress: () => void) {
+    this.attempt = attempt;
+    this.#res = res;
+    res.on('drain', () => {
+      onProgress();
+      attempt.resume();
+    });
+    process.nextTick(flushLater, this);
+  }
+
+  write(chunk: Buffer): void {
+    if (this.#first === undefined && !this.#res.headersSent) {
+      this.#first = chunk;
+      return;
+    }
+    this.flush();
+    if (!this.#res.write(chunk)) this.attempt.pause();
+  }
+
+  /** Everything that is here goes out: the head must not wait for a body that may take its time. */
+  flush(): void {
+    if (this.#isOver) return;
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined) {
+      if (!this.#res.write(first)) this.attempt.pause();
+    } else if (!this.#res.headersSent) this.#res.flushHeaders();
+  }
+
+  end(trailers: ResponseFields): void {
+    const res = this.#res;
+    if (hasFields(trailers)) {
+      this.flush();
+      addTrailers(res, trailers);
+      res.end();
+    } else res.end(this.#first);
+    this.stop();
+  }
+
+  /** Writes nothing more. */
+  stop(): void {
+    this.#isOver = true;
+  }
+}
+
+function flushLater(relay: Relay): void {
+  relay.flush();
+}
+
+function hasFields(fields: ResponseFields): boolean {
+  for (const _name in fields) return true;
+  return false;
+}

@@ -1,0 +1,115 @@
+/**
+ * Takes an instance out for a while that answers worse than its peers: after failures in a row, longer each time, and
+ * never more of them than a share of the whole, because when most fail the fault is not theirs.
+ */
+import { checkOptions, count, milliseconds, number, type OptionChecks } from '../shared/options.js';
+
+export interface OutlierOptions {
+  /** Failures in a row (5xx, no answer) that eject. Default 5. */
+  readonly consecutive?: number;
+  /** Milliseconds of the first ejection; the n-th lasts n times as long. Default 30 000. */
+  readonly ejectionTime?: number;
+  /** Milliseconds an ejection lasts at most. Default 300 000. */
+  readonly maxEjectionTime?: number;
+  /** Share of the instances that may be ejected at once; one always may. Default 0.1. */
+  readonly maxEjected?: number;
+  /** Milliseconds of silence, with requests waiting, after which an instance counts as frozen. Default 2000. */
+  readonly stallTimeout?: number;
+}
+
+export const OUTLIER_CHECKS: OptionChecks<OutlierOptions> = {
+  consecutive: count(),
+  ejectionTime: milliseconds,
+  maxEjectionTime: milliseconds,
+  maxEjected: number({ min: 0, max: 1 }),
+  stallTimeout: milliseconds,
+};
+
+interface Record {
+  failures: number;
+  /** Ejections that weigh on it; one is forgiven for each `ejectionTime` it stays in. */
+  ejections: number;
+  until: number;
+  lastChange: number;
+}
+
+export class OutlierDetector<T extends object> {
+  readonly stallTimeout: number;
+  readonly #consecutive: number;
+  readonly #ejectionTime: number;
+  readonly #maxEjectionTime: number;
+  readonly #maxEjected: number;
+  readonly #records = new Map<T, Record>();
+
+  constructor(options?: OutlierOptions) {
+    const checked = checkOptions('outlier', options, OUTLIER_CHECKS);
+    this.stallTimeout = checked.stallTimeout ?? 2000;
+    this.#consecutive = checked.consecutive ?? 5;
+    this.#ejectionTime = checked.ejectionTime ?? 30_000;
+    this.#maxEjectionTime = checked.maxEjectionTime ?? 300_000;
+    this.#maxEjected = checked.maxEjected ?? 0.1;
+  }
+
+  add(item: T): void {
+    this.#records.set(item, { failures: 0, ejections: 0, until: -Infinity, lastChange: -Infinity });
+  }
+
+  remove(item: T): void {
+    this.#records.delete(item);
+  }
+
+  succeeded(item: T, now: number): void {
+    const record = this.#records.get(item);
+    if (record === undefined) return;
+    record.failures = 0;
+    if (record.ejections > 0 && now - record.lastChange >= this.#ejectionTime) {
+      record.ejections--;
+      record.lastChange = now;
+    }
+  }
+
+  /** Counts a failure; true when it ejects. */
+  failed(item: T, now: number): boolean {
+    const record = this.#records.get(item);
+    if (record === undefined) return false;
+    record.failures++;
+    return record.failures >= this.#consecutive && this.eject(item, now);
+  }
+
+  /** Ejects, unless it is ejected already or too many are; tells whether it did. */
+  eject(item: T, now: number): boolean {
+    const record = this.#records.get(item);
+    if (record === undefined || record.until > now) return false;
+    if (this.#ejected(now) >= Math.max(1, Math.floor(this.#maxEjected * this.#records.size))) return false;
+    record.ejections++;
+    record.failures = 0;
+    record.until = now + Math.min(record.ejections * this.#ejectionTime, this.#maxEjectionTime);
+    record.lastChange = record.until;
+    return true;
+  }
+
+  /** Ends an ejection early; tells whether there was one. */
+  release(item: T, now: number): boolean {
+    const record = this.#records.get(item);
+    if (record === undefined || record.until <= now) return false;
+    record.until = now;
+    record.lastChange = now;
+    return true;
+  }
+
+  /** When the ejection ends; in the past when there is none. */
+  ejectedUntil(item: T): number {
+    return this.#records.get(item)?.until ?? -Infinity;
+  }
+
+  /** Ejections that weigh on it. */
+  ejections(item: T): number {
+    return this.#records.get(item)?.ejections ?? 0;
+  }
+
+  #ejected(now: number): number {
+    let ejected = 0;
+    for (const record of this.#records.values()) if (record.until > now) ejected++;
+    return ejected;
+  }
+}

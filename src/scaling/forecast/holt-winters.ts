@@ -1,0 +1,57 @@
+/**
+ * Exponential smoothing with a damped trend and an additive season (Holt-Winters; Hyndman & Athanasopoulos, "Forecasting:
+ * Principles and Practice", 8.3): each step costs the same, however long the history.
+ */
+
+export interface SmoothingParameters {
+  /** Weight of the latest value in the level. */
+  readonly alpha: number;
+  /** Weight of the latest change of level in the trend. */
+  readonly beta: number;
+  /** Weight of the latest deviation in its place of the season. */
+  readonly gamma: number;
+  /** What remains of the trend after each step. */
+  readonly phi: number;
+  /** Steps of the season; 0 without one. */
+  readonly season: number;
+}
+
+export class HoltWinters {
+  readonly parameters: SmoothingParameters;
+  #level: number;
+  #trend = 0;
+  readonly #seasonal: Float64Array;
+  #position = 0;
+
+  /** @param start what the first level and season are the means of: one season or several, or one value without a season */
+  constructor(parameters: SmoothingParameters, start: readonly number[]) {
+    this.parameters = parameters;
+    const { season } = parameters;
+    this.#level = start.reduce((sum, value) => sum + value, 0) / start.length;
+    this.#seasonal = new Float64Array(season);
+    for (let i = 0; i < start.length && season > 0; i++) {
+      this.#seasonal[i % season]! += ((start[i]! - this.#level) * season) / start.length;
+    }
+  }
+
+  /** Takes the value of the next step. */
+  update(value: number): void {
+    const { alpha, beta, gamma, phi, season } = this.parameters;
+    const previous = this.#level;
+    const seasonal = season === 0 ? 0 : this.#seasonal[this.#position]!;
+    const expected = previous + phi * this.#trend;
+    this.#level = alpha * (value - seasonal) + (1 - alpha) * expected;
+    this.#trend = beta * (this.#level - previous) + (1 - beta) * phi * this.#trend;
+    if (season === 0) return;
+    this.#seasonal[this.#position] = gamma * (value - this.#level) + (1 - gamma) * seasonal;
+    this.#position = (this.#position + 1) % season;
+  }
+
+  /** The value expected `steps` after the latest; 1 is the next. */
+  forecast(steps: number): number {
+    const { phi, season } = this.parameters;
+    const damped = phi === 1 ? steps : (phi * (1 - phi ** steps)) / (1 - phi);
+    const seasonal = season === 0 ? 0 : this.#seasonal[(this.#position + steps - 1) % season]!;
+    return this.#level + damped * this.#trend + seasonal;
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * Keeps one instance running: starts it, starts it again when it ends, waits longer after each failure, and gives up
+ * loudly when it keeps failing.
+ */
+import { Backoff } from '../shared/backoff.js';
+import { monotonicClock, startTimer, type Clock, type Timer } from '../shared/clock.js';
+import { messageOf, ResilienceError } from '../shared/errors.js';
+import { Listeners } from '../shared/listeners.js';
+import {
+  checkOptions,
+  clock as clockCheck,
+  count,
+  having,
+  milliseconds,
+  object,
+  type OptionChecks,
+} from '../shared/options.js';
+import type { InstanceExit, InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
+
+export type SupervisedState =
+  | { readonly state: 'stopped' }
+  | { readonly state: 'starting' }
+  | { readonly state: 'ready'; readonly instance: RunningInstance }
+  | { readonly state: 'waiting'; readonly reason: string; readonly delay: number }
+  | { readonly state: 'failed'; readonly reason: string }
+  /** With the instance, while it still finishes what it has begun. */
+  | { readonly state: 'stopping'; readonly instance?: RunningInstance };
+
+export interface RestartPolicy {
+  /** First wait before a restart, in ms; it doubles with each failure. Default 100. */
+  readonly initialDelay?: number;
+  /** Longest wait, in ms. Default 30,000. */
+  readonly maxDelay?: number;
+  /** Failures within `window` that count as a crash loop, after which nothing is started any more. Default 10. */
+  readonly maxFailures?: number;
+  /** Time after which a failure is forgotten, in ms. Default 60,000. */
+  readonly window?: number;
+}
+
+export interface InstanceSupervisorOptions {
+  readonly driver: ScalingDriver;
+  readonly spec: InstanceSpec;
+  readonly restart?: RestartPolicy;
+  readonly clock?: Clock;
+}
+
+const CHECKS: OptionChecks<InstanceSupervisorOptions> = {
+  driver: having('a scaling driver', 'start', 'stop'),
+  spec: object('an instance spec'),
+  restart: object('a restart policy'),
+  clock: clockCheck,
+};
+
+const RESTART_CHECKS: OptionChecks<RestartPolicy> = {
+  initialDelay: milliseconds,
+  maxDelay: milliseconds,
+  maxFailures: count(1),
+  window: milliseconds,
+};
+
+function describeExit({ code, signal }: InstanceExit): string {
+  return signal === null ? `ended with code ${code ?? 'unknown'}` : `was ended by ${signal}`;
+}
+
+/** Supervises one instance. States change as `onChange` tells; each listener is called with the new state. */
+export class InstanceSupervisor {
+  readonly spec: InstanceSpec;
+  readonly #driver: ScalingDriver;
+  readonly #clock: Clock;
+  readonly #restart: Required<RestartPolicy>;
+  readonly #listeners = new Listeners<[state: SupervisedState]>('InstanceSupervisor.onChange');
+  readonly #backoff: Backoff;
+  #state: SupervisedState = { state: 'stopped' };
+  #failures: number[] = [];
+  #restarts = 0;
+  #timer: Timer | undefined;
+  /** Grows with every start and stop: what an earlier one set going finds that it is no longer asked for. */
+  #generation = 0;
+  #starting: Promise<void> = Promise.resolve();
+  #abort = new AbortController();
+
+  constructor(options: InstanceSupervisorOptions) {
+    const { driver, spec, restart, clock = monotonicClock } = checkOptions('InstanceSupervisor', options, CHECKS);
+    this.#driver = driver;
+    this.spec = spec;
+    this.#clock = clock;
+    this.#restart = {
+      initialDelay: 100,
+      maxDelay: 30_000,
+      maxFailures: 10,
+      window: 60_000,
+      ...checkOptions('InstanceSupervisor: restart', restart, RESTART_CHECKS),
+    };
+    this.#backoff = new Backoff({ initial: this.#restart.initialDelay, max: this.#restart.maxDelay });
+  }
+
+  get current(): SupervisedState {
+    return this.#state;
+  }
+
+  /** How often the instance was started again after it had ended by itself. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Calls back on every change of state, until the returned function is called. */
+  onChange(listener: (state: SupervisedState) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /**
+   * Starts the instance and keeps it running from then on. Also the way out of `failed`. Settles after the first
+   * attempt, whatever came of it: look at `current`.
+   */
+  async start(): Promise<void> {
+    const { state } = this.#state;
+    if (state === 'starting' || state === 'ready') return this.#starting;
+    if (state === 'stopping') throw new ResilienceError('CONFLICT', `${this.spec.id} is stopping`);
+    this.#timer?.cancel();
+    this.#failures = [];
+    return this.#attempt(++this.#generation);
+  }
+
+  /** Stops the instance, and stays stopped. Settles when it is gone. */
+  async stop(timeout?: number): Promise<void> {
+    this.#generation++;
+    this.#timer?.cancel();
+    const { current } = this;
+    if (current.state === 'stopped' || current.state === 'stopping') return;
+    this.#enter({ state: 'stopping', ...(current.state === 'ready' && { instance: current.instance }) });
+    this.#abort.abort();
+    if (current.state === 'starting') await this.#starting;
+    else if (current.state === 'ready') await this.#driver.stop(current.instance, timeout);
+    this.#enter({ state: 'stopped' });
+  }
+
+  #attempt(generation: number): Promise<void> {
+    this.#enter({ state: 'starting' });
+    this.#abort = new AbortController();
+    this.#starting = this.#driver.start(this.spec, this.#abort.signal).then(
+      (instance) => this.#onReady(instance, generation),
+      (error: unknown) => this.#onFailure(messageOf(error), isPermanent(error), generation),
+    );
+    return this.#starting;
+  }
+
+  async #onReady(instance: RunningInstance, generation: number): Promise<void> {
+    if (generation !== this.#generation) return this.#driver.stop(instance);
+    void instance.exited.then((exit) => this.#onFailure(`${this.spec.id}: ${describeExit(exit)}`, false, generation));
+    this.#enter({ state: 'ready', instance });
+  }
+
+  #onFailure(reason: string, permanent: boolean, generation: number): void {
+    if (generation !== this.#generation) return;
+    const now = this.#clock.now();
+    const { maxFailures, window } = this.#restart;
+    this.#failures = this.#failures.filter((at) => now - at < window);
+    if (this.#failures.length === 0) this.#backoff.reset();
+    this.#failures.push(now);
+    if (permanent || this.#failures.length >= maxFailures) {
+      const loop = permanent
+        ? reason
+        : `${reason}; ${this.#failures.length} failures in ${window / 1000} s, not started again`;
+      this.#enter({ state: 'failed', reason: loop });
+      return;
+    }
+    const delay = this.#backoff.next();
+    this.#enter({ state: 'waiting', reason, delay });
+    this.#timer = startTimer(
+      this.#clock,
+      () => {
+        this.#restarts++;
+        void this.#attempt(generation);
+      },
+      delay,
+    );
+  }
+
+  #enter(state: SupervisedState): void {
+    this.#state = state;
+    this.#listeners.emit(state);
+  }
+}
+
+function isPermanent(error: unknown): boolean {
+  return ResilienceError.is(error) && error.extensions['permanent'] === true;
+}

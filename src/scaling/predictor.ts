@@ -1,0 +1,90 @@
+/** The forecast's part in the decisions of one service: what load it follows, how far ahead, and what it asks for. */
+import type { ForecastAdvice } from './decision.js';
+import type { FleetSamples } from './fleet-samples.js';
+import { Forecaster } from './forecast/forecaster.js';
+import type { LoadMetric } from './metrics.js';
+import type { LoadRule, ResolvedPolicy } from './policy.js';
+
+/** Milliseconds a start is taken to last until one was measured. */
+const ASSUMED_BOOT_TIME = 30_000;
+/** The load is followed by the first of these that the service reports: what it is given to do, not what it keeps. */
+const FOLLOWED: readonly LoadMetric[] = ['cpu', 'inFlight', 'queueDepth'];
+
+/** The load metric that stands for what the service has to do. */
+function followedRule(policy: ResolvedPolicy, samples: FleetSamples): [LoadMetric, LoadRule] | undefined {
+  for (const name of FOLLOWED) {
+    const rule = policy.loads[name];
+    if (rule !== undefined && samples.seen.has(name)) return [name, rule];
+  }
+  return undefined;
+}
+
+/** The load of all ready instances in instances' worth, those that do not report taken to be like the others. */
+function measure(name: LoadMetric, rule: LoadRule, policy: ResolvedPolicy, samples: FleetSamples, now: number) {
+  const { values, missing } = samples.load(name, rule.target, 0, now, policy.staleAfter);
+  if (values.length === 0) return undefined;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return (mean * (values.length + missing)) / rule.target;
+}
+
+export class Predictor {
+  readonly #policy: ResolvedPolicy;
+  readonly #samples: FleetSamples;
+  readonly #forecaster: Forecaster;
+  /** Milliseconds: nothing is foreseen further ahead than the history reaches back. */
+  readonly #longest: number;
+  #lastAt: number | undefined;
+
+  constructor(policy: ResolvedPolicy, samples: FleetSamples, settings: NonNullable<ResolvedPolicy['predictive']>) {
+    this.#policy = policy;
+    this.#samples = samples;
+    this.#forecaster = new Forecaster(settings);
+    this.#longest = settings.step * settings.history;
+  }
+
+  /** Takes the present load and tells how many instances the load to come asks for. */
+  advise(current: number, now: number): ForecastAdvice | null {
+    const followed = followedRule(this.#policy, this.#samples);
+    if (followed === undefined) return null;
+    const [name, rule] = followed;
+    const horizon = this.#horizon(now);
+    const load = measure(name, rule, this.#policy, this.#samples, now);
+    if (load !== undefined) this.#forecaster.observe(load, now, horizon);
+    const { isTrusted, test, step } = this.#forecaster;
+    const expected = this.#forecaster.loadFrom(now + horizon);
+    return {
+      trusted: isTrusted,
+      load: expected ?? null,
+      current: load ?? null,
+      horizon,
+      season: test === undefined || test.model.parameters.season === 0 ? null : test.model.parameters.season * step,
+      error: test?.error ?? null,
+      naiveError: test?.naiveError ?? null,
+      averageError: test?.averageError ?? null,
+      desired: isTrusted && expected !== undefined ? instancesFor(expected, rule, current) : null,
+    };
+  }
+
+  /** The highest load expected within a time to come, in instances' worth; that of now while nothing better is known. */
+  predict(window: number, now: number): { readonly expectedLoad: number; readonly confidence: number } | undefined {
+    const followed = followedRule(this.#policy, this.#samples);
+    if (followed === undefined) return undefined;
+    const present = measure(...followed, this.#policy, this.#samples, now);
+    const { isTrusted, confidence } = this.#forecaster;
+    const expectedLoad = isTrusted ? this.#forecaster.peakUntil(now + Math.min(window, this.#longest)) : present;
+    return expectedLoad === undefined ? undefined : { expectedLoad, confidence };
+  }
+
+  /** Until what is ordered now would serve; the next order is possible one evaluation later, so that time is added. */
+  #horizon(now: number): number {
+    const sinceLast = this.#lastAt === undefined ? 0 : Math.min(now - this.#lastAt, this.#forecaster.step);
+    this.#lastAt = now;
+    const boot = this.#policy.predictive?.bootTime ?? this.#samples.bootTime ?? ASSUMED_BOOT_TIME;
+    return boot + Math.max(0, sinceLast);
+  }
+}
+
+/** As the reactive rule has it: the present number while it carries the load, else what the target asks for. */
+export function instancesFor(load: number, { target, up }: LoadRule, current: number): number {
+  return load * target <= current * up ? Math.min(current, Math.ceil(load)) : Math.ceil(load - 1e-9);
+}

@@ -1,0 +1,24 @@
+export type { ClientRetryOptions } from './attempts.js';
+export {
+  serviceClient,
+  type ServiceClient,
+  type ServiceClientOptions,
+  type ServiceClientStats,
+} from './service-client.js';
+export { retry, type RetryOptions } from './retry.js';
+export {
+  RequestDeduplicator,
+  type DeduplicatorStats,
+  type RequestDeduplicatorOptions,
+} from './request-deduplicator.js';
+export { upstreamError } from './failures.js';
+export type { CircuitChange, RoutedTarget, ServiceRouter } from './peers.js';
+export {
+  CircuitBreaker,
+  type CircuitBreakerOptions,
+  type CircuitState,
+  type Outcome,
+  type Permit,
+} from '../shared/circuit-breaker.js';
+export type { ErrorRateOptions } from '../shared/trip-policies.js';
+export { RetryBudget, type RetryBudgetOptions } from '../shared/retry-budget.js';

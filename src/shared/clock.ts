@@ -1,0 +1,86 @@
+/**
+ * Time as an option. Algorithms read `clock.now()`; what waits goes through `startTimer`, so that a test moves time
+ * by hand and never sleeps.
+ */
+
+/** A timer that can be stopped. Stopping it twice, or after it fired, does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * A source of time in milliseconds. `setTimer` is optional: a clock without it waits on Node's own timers.
+ * A fake clock implements both, so that deadlines follow the time it tells.
+ */
+export interface Clock {
+  now(): number;
+  setTimer?(callback: () => void, delay: number): Timer;
+}
+
+/** Milliseconds since the Unix epoch: for what is stored, or compared across processes. May jump. */
+export const wallClock: Clock = { now: () => Date.now() };
+
+/** Milliseconds since the process started, never going back: for rates, latencies and deadlines. */
+export const monotonicClock: Clock = { now: () => performance.now() };
+
+const MAX_DELAY = 2 ** 31 - 1; // beyond it Node's timers fire at once
+
+function systemTimer(callback: () => void, delay: number, keepAlive: boolean): Timer {
+  const handle = setTimeout(callback, Math.min(Math.max(delay, 0), MAX_DELAY));
+  if (!keepAlive) handle.unref();
+  return { cancel: () => clearTimeout(handle) };
+}
+
+/**
+ * Calls `callback` once after `delay` ms of the clock's time. Keeps the process alive only when told to: for a wait
+ * that a caller has awaited, where nothing else may be left that does.
+ */
+export function startTimer(clock: Clock, callback: () => void, delay: number, keepAlive = false): Timer {
+  return clock.setTimer === undefined ? systemTimer(callback, delay, keepAlive) : clock.setTimer(callback, delay);
+}
+
+/**
+ * Calls `callback` every `period` ms until cancelled, the first time after one period. The next wait starts when the
+ * callback has returned, so that a slow callback is never overlapped by itself.
+ */
+export function startInterval(clock: Clock, callback: () => void, period: number): Timer {
+  let cancelled = false;
+  let timer = startTimer(clock, tick, period);
+  function tick(): void {
+    try {
+      callback();
+    } finally {
+      if (!cancelled) timer = startTimer(clock, tick, period);
+    }
+  }
+  return {
+    cancel: () => {
+      cancelled = true;
+      timer.cancel();
+    },
+  };
+}
+
+/**
+ * Settles after `delay` ms of the clock's time, or rejects with the signal's reason when it aborts first. `keepAlive`
+ * as for `startTimer`.
+ */
+export function sleep(clock: Clock, delay: number, signal?: AbortSignal, keepAlive = false): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error);
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason as Error);
+    };
+    const timer = startTimer(
+      clock,
+      () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      delay,
+      keepAlive,
+    );
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

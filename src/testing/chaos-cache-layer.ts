@@ -1,0 +1,90 @@
+/** A cache layer that fails when told to: before it has done what was asked, or after. */
+import type {
+  CacheEntry,
+  CacheLayer,
+  LayerStats,
+  Lease,
+  LeaseAnswer,
+  TagInvalidation,
+} from '../caching/cache-layer.js';
+
+/** `before`: the call fails and nothing happened. `after`: it happened, but the caller gets an error. */
+export type Failure = 'before' | 'after' | undefined;
+
+/** Wraps a layer, answering with promises as a remote one does. */
+export class ChaosCacheLayer implements CacheLayer {
+  readonly name: string;
+  readonly isShared: boolean;
+  readonly defaultTTL: number;
+  /** Asked at every call: how it is to fail, if at all. */
+  failure: (call: string) => Failure;
+  readonly #layer: CacheLayer;
+
+  constructor(layer: CacheLayer, failure: (call: string) => Failure = () => undefined, name = layer.name) {
+    this.name = name;
+    this.isShared = layer.isShared;
+    this.defaultTTL = layer.defaultTTL;
+    this.failure = failure;
+    this.#layer = layer;
+  }
+
+  get(key: string): Promise<unknown> {
+    return this.#call('get', () => this.#layer.get(key));
+  }
+
+  set(key: string, value: unknown, ttl?: number): Promise<void> {
+    return this.#call('set', () => this.#layer.set(key, value, ttl));
+  }
+
+  has(key: string): Promise<boolean> {
+    return this.#call('has', () => this.#layer.has(key));
+  }
+
+  delete(key: string): Promise<boolean> {
+    return this.#call('delete', () => this.#layer.delete(key));
+  }
+
+  clear(): Promise<void> {
+    return this.#call('clear', () => this.#layer.clear());
+  }
+
+  read(key: string): Promise<CacheEntry | undefined> {
+    return this.#call('read', () => this.#layer.read(key));
+  }
+
+  write(key: string, entry: CacheEntry, lease?: Lease): Promise<boolean> {
+    return this.#call('write', () => this.#layer.write(key, entry, lease));
+  }
+
+  invalidatePattern(pattern: string): Promise<readonly string[]> {
+    return this.#call('invalidatePattern', () => this.#layer.invalidatePattern(pattern));
+  }
+
+  invalidateTag(tag: string, options?: TagInvalidation): Promise<void> {
+    return this.#call('invalidateTag', () => this.#layer.invalidateTag(tag, options));
+  }
+
+  lease(key: string, duration: number): Promise<LeaseAnswer> {
+    return this.#call('lease', () => this.#layer.lease(key, duration));
+  }
+
+  release(lease: Lease): Promise<void> {
+    return this.#call('release', () => this.#layer.release(lease));
+  }
+
+  getStats(): LayerStats {
+    return this.#layer.getStats();
+  }
+
+  async destroy(): Promise<void> {
+    await this.#layer.destroy();
+  }
+
+  async #call<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+    const failure = this.failure(name);
+    if (failure === 'before') throw new Error(`chaos: ${name} failed`);
+    const result = await work();
+    if (failure === 'after') throw new Error(`chaos: ${name} failed after it was done`);
+    return result;
+  }
+}

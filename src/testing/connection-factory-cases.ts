@@ -1,0 +1,180 @@
+/** What every connection factory must do, as cases a user can run on their own. */
+import { ok, rejects, strictEqual } from 'node:assert/strict';
+import type { ConnectionFactory, DatabaseConnection } from '../database/connection.js';
+import { beginStatement, inTransaction } from '../database/connection.js';
+import type { ConformanceCase } from './conformance-case.js';
+
+export interface ConnectionFactoryFixture {
+  /** Opens connections to one empty database. */
+  readonly factory: ConnectionFactory;
+  /** Runs after the case, whatever it found; the case has closed its connections by then. */
+  readonly close: () => void | Promise<void>;
+}
+
+type Open = () => Promise<DatabaseConnection>;
+type Check = (open: Open) => Promise<void>;
+
+/** Compares as JSON: a native driver's rows are arrays and objects of its own realm under some test frameworks. */
+function same(actual: unknown, expected: unknown): void {
+  strictEqual(JSON.stringify(actual), JSON.stringify(expected));
+}
+
+/** Placeholders of the dialect, numbered from 1. */
+function marks(connection: DatabaseConnection, count: number): string {
+  const numbers = Array.from({ length: count }, (_, i) => i + 1);
+  return numbers.map((number) => (connection.dialect === 'postgres' ? `$${number}` : '?')).join(', ');
+}
+
+async function createTable(connection: DatabaseConnection): Promise<void> {
+  await connection.query('CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, amount INTEGER)');
+}
+
+async function insert(connection: DatabaseConnection, id: number, name: string | null, amount = 0): Promise<void> {
+  await connection.query(`INSERT INTO items (id, name, amount) VALUES (${marks(connection, 3)})`, [id, name, amount]);
+}
+
+async function ids(connection: DatabaseConnection): Promise<unknown[]> {
+  const { rows } = await connection.query<{ id: number }>('SELECT id FROM items ORDER BY id');
+  return rows.map(({ id }) => id);
+}
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  'opens a connection that is open, clean and answers': async (open) => {
+    const connection = await open();
+    ok(connection.isOpen);
+    ok(!connection.isDirty);
+    strictEqual(await connection.ping(), true);
+  },
+  'gives rows by column name, and NULL, text and numbers as they are': async (open) => {
+    const connection = await open();
+    await createTable(connection);
+    await insert(connection, 1, 'Ünïcödé 🎈 \'"', -5);
+    await insert(connection, 2, null, 2_000_000_000);
+    const { rows, rowCount } = await connection.query('SELECT id, name, amount AS total FROM items ORDER BY id');
+    same(rows, [
+      { id: 1, name: 'Ünïcödé 🎈 \'"', total: -5 },
+      { id: 2, name: null, total: 2_000_000_000 },
+    ]);
+    strictEqual(rowCount, 2);
+  },
+  'counts as a number': async (open) => {
+    const connection = await open();
+    await createTable(connection);
+    const { rows } = await connection.query('SELECT COUNT(*) AS n FROM items');
+    strictEqual(rows[0]!.n, 0);
+  },
+  'takes undefined for NULL': async (open) => {
+    const connection = await open();
+    await createTable(connection);
+    await connection.query(`INSERT INTO items (id, name) VALUES (${marks(connection, 2)})`, [1, undefined]);
+    const { rows } = await connection.query('SELECT name FROM items');
+    strictEqual(rows[0]!.name, null);
+  },
+  'tells how many rows a write changed, and gives those it returns': async (open) => {
+    const connection = await open();
+    await createTable(connection);
+    await insert(connection, 1, 'a');
+    await insert(connection, 2, 'b');
+    const updated = await connection.query('UPDATE items SET amount = 7');
+    same({ rows: updated.rows.length, rowCount: updated.rowCount }, { rows: 0, rowCount: 2 });
+    const deleted = await connection.query('DELETE FROM items WHERE id = 2 RETURNING amount');
+    same({ amount: deleted.rows[0]!.amount, rowCount: deleted.rowCount }, { amount: 7, rowCount: 1 });
+  },
+  'rejects a statement that fails, and goes on': async (open) => {
+    const connection = await open();
+    await rejects(connection.query('SELECT * FROM nowhere'), /nowhere/);
+    await rejects(connection.query('SELEC 1'));
+    strictEqual((await connection.query('SELECT 1 AS one')).rows[0]!.one, 1);
+    ok(connection.isOpen && !connection.isDirty);
+  },
+  'is dirty in a transaction, and clean after it': async (open) => {
+    const connection = await open();
+    await createTable(connection);
+    await connection.query(beginStatement(connection.dialect));
+    ok(connection.isDirty);
+    await insert(connection, 1, 'a');
+    await connection.query('COMMIT');
+    ok(!connection.isDirty);
+    same(await ids(connection), [1]);
+  },
+  'reset rolls back, also a transaction in which a statement failed': async (open) => {
+    const connection = await open();
+    await createTable(connection);
+    await connection.query(beginStatement(connection.dialect));
+    await insert(connection, 1, 'a');
+    await rejects(insert(connection, 1, 'again'));
+    await connection.reset();
+    ok(!connection.isDirty);
+    same(await ids(connection), []);
+  },
+  'reset without a transaction does no harm': async (open) => {
+    const connection = await open();
+    await connection.reset();
+    strictEqual(await connection.ping(), true);
+  },
+  'another connection sees what is committed': async (open) => {
+    const [writer, reader] = [await open(), await open()];
+    await createTable(writer);
+    await inTransaction(writer, writer.dialect, () => insert(writer, 1, 'a'));
+    same(await ids(reader), [1]);
+  },
+  'what one connection rolls back takes nothing of another’s with it': async (open) => {
+    const [one, other] = [await open(), await open()];
+    await createTable(one);
+    await one.query(beginStatement(one.dialect));
+    await insert(one, 1, 'rolled back');
+    const written = insert(other, 2, 'kept'); // may have to wait for the transaction
+    await one.query('ROLLBACK');
+    await written;
+    same(await ids(other), [2]);
+    ok(!other.isDirty);
+  },
+  'writers of many connections all get their turn': async (open) => {
+    const connections = [await open(), await open(), await open(), await open()];
+    await createTable(connections[0]!);
+    await insert(connections[0]!, 1, 'counter');
+    const increment = (connection: DatabaseConnection) => async (): Promise<void> => {
+      await connection.query('UPDATE items SET amount = amount + 1');
+      await Promise.resolve(); // lets the others try
+    };
+    const work = connections.map(async (connection) => {
+      for (let i = 0; i < 10; i++) await inTransaction(connection, connection.dialect, increment(connection));
+    });
+    await Promise.all(work);
+    strictEqual((await connections[1]!.query('SELECT amount FROM items')).rows[0]!.amount, 40);
+  },
+  'closing ends it, rolls back what was open, and may be repeated': async (open) => {
+    const [one, other] = [await open(), await open()];
+    await createTable(one);
+    await one.query(beginStatement(one.dialect));
+    await insert(one, 1, 'a');
+    await one.close();
+    await one.close();
+    ok(!one.isOpen);
+    await rejects(one.query('SELECT 1'));
+    same(await ids(other), []);
+    await insert(other, 2, 'b');
+  },
+};
+
+/** The suite. A case makes a fixture, opens what it needs from its factory, and closes everything again. */
+export const connectionFactoryCases: ReadonlyArray<ConformanceCase<ConnectionFactoryFixture>> = Object.entries(
+  CHECKS,
+).map(([name, check]) => ({
+  name,
+  run: async (create) => {
+    const fixture = await create();
+    const connections: DatabaseConnection[] = [];
+    try {
+      await check(async () => {
+        const connection = await fixture.factory.create(new AbortController().signal);
+        connections.push(connection);
+        return connection;
+      });
+    } finally {
+      for (const connection of connections) await connection.close();
+      await fixture.factory.close?.();
+      await fixture.close();
+    }
+  },
+}));

@@ -1,0 +1,200 @@
+/** The recent traces that were kept, to be looked at: bounded in traces, in spans and in time. */
+import NodeCache from 'node-cache';
+import type { Attributes } from '../shared/instrumentation.js';
+import type { SpanLog, SpanRecord, SpanStatus } from './span.js';
+import type { Trace } from './trace.js';
+
+/** A trace as this process saw it. */
+export interface TraceView {
+  readonly traceId: string;
+  /** The root span in this process. */
+  readonly spanId: string;
+  readonly service: string;
+  readonly operation: string;
+  readonly status: SpanStatus | 'active';
+  /** Milliseconds since the Unix epoch. */
+  readonly startTime: number;
+  /** Milliseconds; so far, while the trace is active. */
+  readonly duration: number;
+  /** The root first. A trace that entered this process several times has several spans without a parent here. */
+  readonly spans: readonly SpanRecord[];
+  readonly tags: Attributes;
+  readonly logs: readonly SpanLog[];
+  /** Spans left out for exceeding the limit of a trace. */
+  readonly droppedSpans: number;
+}
+
+/** A row of the list of recent traces. */
+export interface TraceSummary extends Omit<TraceView, 'spans' | 'logs' | 'droppedSpans' | 'tags'> {
+  readonly spans: number;
+  readonly route: string | undefined;
+  /** HTTP status, where the trace is of a request that was answered. */
+  readonly statusCode: number | undefined;
+}
+
+export interface TraceQuery {
+  /** Milliseconds, at least. */
+  readonly minDuration?: number;
+  /** How the trace ended ('success', 'error'), or an HTTP status. */
+  readonly status?: SpanStatus | number;
+  /** Route template, exactly. */
+  readonly route?: string;
+  /** At most so many, the latest first; 50 by default. */
+  readonly limit?: number;
+}
+
+const MAX_TRACES = 1000;
+const TTL_SECONDS = 900;
+const DEFAULT_LIMIT = 50;
+
+/**
+ * A trace may enter a process several times: under one id lie all its segments, in the order they ended. What is added
+ * waits in a ring, where an overwritten trace has cost two assignments, and is put in order only when somebody looks;
+ * until then up to twice the bound may be held.
+ */
+export class TraceStore {
+  // Values are live objects that must not be copied; what has to go is decided below, node-cache forgets what is old.
+  readonly #cache = new NodeCache({ useClones: false, stdTTL: TTL_SECONDS, checkperiod: 0 });
+  /** Ids of the ordered traces, the oldest first. */
+  #order: { readonly id: string; readonly spans: number }[] = [];
+  #orderedSpans = 0;
+  readonly #maxSpans: number;
+  readonly #ring: (Trace | undefined)[] = Array<Trace | undefined>(MAX_TRACES).fill(undefined);
+  #oldest = 0;
+  #waiting = 0;
+  #waitingSpans = 0;
+
+  constructor(maxSpans: number) {
+    this.#maxSpans = maxSpans;
+  }
+
+  /** Traces held. */
+  get size(): number {
+    this.#putInOrder();
+    return this.#cache.keys().length;
+  }
+
+  add(trace: Trace): void {
+    if (this.#waiting === MAX_TRACES) this.#takeWaiting();
+    this.#ring[(this.#oldest + this.#waiting) % MAX_TRACES] = trace;
+    this.#waiting++;
+    this.#waitingSpans += trace.spanCount;
+    while (this.#waitingSpans > this.#maxSpans && this.#waiting > 1) this.#takeWaiting();
+  }
+
+  get(traceId: string): readonly Trace[] {
+    this.#putInOrder();
+    return this.#cache.get<Trace[]>(traceId) ?? [];
+  }
+
+  /** Summaries of what matches, the latest first. */
+  list({ minDuration = 0, status, route, limit = DEFAULT_LIMIT }: TraceQuery): TraceSummary[] {
+    this.#putInOrder();
+    const found: TraceSummary[] = [];
+    const seen = new Set<string>();
+    for (let i = this.#order.length - 1; i >= 0 && found.length < limit; i--) {
+      const { id } = this.#order[i]!;
+      if (seen.has(id)) continue;
+      seen.add(id);
+      const segments = this.get(id);
+      if (segments.length === 0) continue;
+      const summary = summaryOf(segments);
+      const isWanted =
+        summary.duration >= minDuration &&
+        (status === undefined || summary.status === status || summary.statusCode === Number(status)) &&
+        (route === undefined || summary.route === route);
+      if (isWanted) found.push(summary);
+    }
+    return found;
+  }
+
+  #takeWaiting(): Trace | undefined {
+    const trace = this.#ring[this.#oldest];
+    this.#ring[this.#oldest] = undefined;
+    this.#oldest = (this.#oldest + 1) % MAX_TRACES;
+    this.#waiting--;
+    this.#waitingSpans -= trace?.spanCount ?? 0;
+    return trace;
+  }
+
+  #putInOrder(): void {
+    while (this.#waiting > 0) {
+      const trace = this.#takeWaiting()!;
+      const segments = this.#cache.get<Trace[]>(trace.traceId);
+      if (segments === undefined) this.#cache.set(trace.traceId, [trace]);
+      else segments.push(trace);
+      this.#order.push({ id: trace.traceId, spans: trace.spanCount });
+      this.#orderedSpans += trace.spanCount;
+    }
+    let surplus = 0;
+    while (this.#order.length - surplus > MAX_TRACES || this.#isTooMuch(surplus)) this.#drop(this.#order[surplus++]!);
+    if (surplus > 0) this.#order = this.#order.slice(surplus);
+  }
+
+  #isTooMuch(surplus: number): boolean {
+    return this.#orderedSpans > this.#maxSpans && this.#order.length - surplus > 1;
+  }
+
+  #drop({ id, spans }: { readonly id: string; readonly spans: number }): void {
+    this.#orderedSpans -= spans;
+    const segments = this.#cache.get<Trace[]>(id);
+    if (segments === undefined) return;
+    segments.shift();
+    if (segments.length === 0) this.#cache.del(id);
+  }
+}
+
+/** The trace whole: its segments as one. */
+export function viewOf(segments: readonly Trace[]): TraceView {
+  const spans = segments.flatMap((trace) => trace.toRecords());
+  const root = spans[0]!;
+  const { startTime, duration } = extent(segments);
+  return {
+    traceId: root.traceId,
+    spanId: root.spanId,
+    service: root.service,
+    operation: root.operation,
+    status: statusOf(segments),
+    startTime,
+    duration,
+    spans,
+    tags: Object.assign({}, ...segments.map((trace) => trace.root.toRecord().attributes)) as Attributes,
+    logs: segments.flatMap((trace) => trace.root.toRecord().logs),
+    droppedSpans: segments.reduce((sum, trace) => sum + trace.droppedSpans, 0),
+  };
+}
+
+function summaryOf(segments: readonly Trace[]): TraceSummary {
+  const { root } = segments[0]!;
+  const { attributes } = root.toRecord();
+  const route = attributes['http.route'];
+  const statusCode = attributes['http.response.status_code'];
+  return {
+    traceId: root.traceId,
+    spanId: root.spanId,
+    service: root.trace.tracer.serviceName,
+    operation: root.operation,
+    status: statusOf(segments),
+    ...extent(segments),
+    spans: segments.reduce((sum, trace) => sum + trace.spanCount, 0),
+    route: typeof route === 'string' ? route : undefined,
+    statusCode: typeof statusCode === 'number' ? statusCode : undefined,
+  };
+}
+
+function statusOf(segments: readonly Trace[]): SpanStatus | 'active' {
+  const roots = segments.map((trace) => trace.root);
+  const failed = roots.find((root) => root.isEnded && root.status !== 'success');
+  if (failed !== undefined) return failed.status;
+  return roots.some((root) => !root.isEnded) ? 'active' : 'success';
+}
+
+function extent(segments: readonly Trace[]): { startTime: number; duration: number } {
+  let start = Infinity;
+  let end = 0;
+  for (const { root, tracer } of segments) {
+    start = Math.min(start, root.start);
+    end = Math.max(end, root.isEnded ? root.start + root.duration : tracer.now());
+  }
+  return { startTime: segments[0]!.wallTimeOf(start), duration: end - start };
+}

@@ -1,0 +1,81 @@
+/** What a tracer counts: every trace that ended, whether it was kept or not. */
+import { OperationStats, OperationTable, RecentStats, type LatencySummary } from './operation-stats.js';
+import { RequestMetrics, type RequestSeries, type RouteMetrics } from './request-metrics.js';
+import type { RequestTrace } from './request-trace.js';
+import { QuantileSketch } from './sketch.js';
+import type { Span } from './span.js';
+import type { Trace } from './trace.js';
+
+/** Distinct operations and label sets; what is beyond is counted under `(other)`. */
+const MAX_SERIES = 2000;
+
+export class TracerStats {
+  readonly #all = new OperationStats();
+  readonly #recent: RecentStats;
+  readonly #operations = new OperationTable(MAX_SERIES);
+  readonly #requests = new RequestMetrics(MAX_SERIES);
+  /** Traces whose id was sampled, and those stored and exported: these and the ones kept for their outcome. */
+  sampled = 0;
+  kept = 0;
+  droppedSpans = 0;
+
+  constructor(now: number) {
+    this.#recent = new RecentStats(now);
+  }
+
+  spanEnded(span: Span): void {
+    this.#operations
+      .of(span.operation)
+      .record(span.duration, QuantileSketch.binOf(span.duration), span.status !== 'success');
+  }
+
+  /** Counts a request, and gives it the name it is counted under. */
+  requestEnded(trace: RequestTrace): RouteMetrics {
+    const { root, method, route, status = 0, isSecure } = trace;
+    const bin = QuantileSketch.binOf(root.duration);
+    const metrics = this.#requests.record(method, route, status, isSecure, root.duration, bin);
+    root.operation = metrics.operation;
+    return metrics;
+  }
+
+  traceEnded(trace: Trace): void {
+    const { start, duration, status } = trace.root;
+    const bin = QuantileSketch.binOf(duration);
+    const isError = status !== 'success';
+    this.#all.record(duration, bin, isError);
+    this.#recent.record(start + duration, duration, bin, isError);
+    if (trace.sampled) this.sampled++;
+    if (trace.isKept) this.kept++;
+    this.droppedSpans += trace.droppedSpans;
+  }
+
+  /** Remembers a kept request as an example of its latency. */
+  addExemplar(metrics: RouteMetrics, { root, status = 0, isSecure, traceId }: RequestTrace): void {
+    const timestamp = root.trace.wallTimeOf(root.start);
+    const exemplar = { traceId, spanId: root.spanId, value: root.duration / 1000, timestamp };
+    this.#requests.addExemplar(metrics, status, isSecure, exemplar);
+  }
+
+  requestSeries(): RequestSeries[] {
+    return this.#requests.all().flatMap(({ byStatus }) => [...byStatus.values()]);
+  }
+
+  overall(): LatencySummary {
+    return this.#all.summary();
+  }
+
+  recent(now: number): LatencySummary & { readonly throughput: number } {
+    return this.#recent.summary(now);
+  }
+
+  /** Requests by method and route, and the operations below them. */
+  operations(): Record<string, LatencySummary> {
+    const requests = this.#requests.all().map(({ operation, stats }) => [operation, stats.summary()] as const);
+    return { ...this.#operations.summaries(), ...Object.fromEntries(requests) };
+  }
+
+  /** The operations that are not requests. */
+  innerOperations(): Record<string, LatencySummary> {
+    return this.#operations.summaries();
+  }
+}

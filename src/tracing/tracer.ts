@@ -1,0 +1,282 @@
+/**
+ * The tracer of a service: traces begun by hand or by the `trace` middleware, what became of them in numbers, the
+ * recent ones to look at, and the way out to an exporter.
+ */
+import { monotonicClock, startInterval, wallClock, type Clock, type Timer } from '../shared/clock.js';
+import type { Closeable } from '../shared/http.js';
+import type { Attributes, AttributeValue } from '../shared/instrumentation.js';
+import { Listeners, callGuarded } from '../shared/listeners.js';
+import { checkOptions } from '../shared/options.js';
+import type { SpanExporter } from './exporter.js';
+import { createSampler, isId, newSpanId, type Sampler } from './ids.js';
+import { currentSpan, installTracing } from './install.js';
+import { compileKeep } from './keep.js';
+import type { LatencySummary } from './operation-stats.js';
+import type { RequestSeries } from './request-metrics.js';
+import { RequestTrace, type RequestEnd } from './request-trace.js';
+import { ServingList } from './serving-list.js';
+import type { Span, SpanStatus } from './span.js';
+import { runSpan } from './run-span.js';
+import { TraceStore, viewOf, type TraceQuery, type TraceSummary, type TraceView } from './trace-store.js';
+import { TRACER_CHECKS, TRACER_DEFAULTS, type TracerOptions } from './tracer-options.js';
+import { TracerStats } from './tracer-stats.js';
+import { Trace, type RemoteParent, type TraceOwner } from './trace.js';
+
+export interface TracerMetrics extends Omit<LatencySummary, 'count'> {
+  readonly service: string;
+  readonly activeTraces: number;
+  /** Traces that ended since the start: exactly the requests served. */
+  readonly totalRequests: number;
+  /** Traces a second that ended, over the last minute. */
+  readonly throughput: number;
+  /** The last minute alone. */
+  readonly recent: LatencySummary & { readonly throughput: number };
+  /** By operation: `GET /api/items/:id` for a request, else the name given; at most 2000, the rest in `(other)`. */
+  readonly operations: Readonly<Record<string, LatencySummary>>;
+  readonly sampledTraces: number;
+  /** Sampled, or kept for their outcome. */
+  readonly keptTraces: number;
+  readonly storedTraces: number;
+  /** Spans beyond the limit of their trace. */
+  readonly droppedSpans: number;
+  /** What the exporter counts. */
+  readonly exporter: Readonly<Record<string, number>> | undefined;
+}
+
+/** Traces begun by hand and not ended: past so many, or so old, the oldest are ended as errors. */
+const MAX_ACTIVE = 10_000;
+const MAX_AGE = 3_600_000;
+
+export class DistributedTracer implements TraceOwner, Closeable {
+  readonly serviceName: string;
+  readonly samplingRate: number;
+  readonly keepsByOutcome: boolean;
+  /** @internal */
+  readonly isSampled: Sampler;
+  readonly #clock: Clock;
+  readonly #wall: Clock;
+  readonly #exporter: SpanExporter | undefined;
+  readonly #keep: (trace: Trace) => boolean;
+  readonly #store: TraceStore;
+  readonly #stats: TracerStats;
+  readonly #sweep: Timer;
+  /** Begun by hand, by id; and of requests, which their context finds faster than an index would. */
+  readonly #manual = new Map<string, Trace>();
+  readonly #serving = new ServingList();
+  readonly #requestEnds = new Listeners<[RequestEnd]>('DistributedTracer.onRequest');
+  #closing: Promise<void> | undefined;
+
+  /** @throws TypeError, RangeError for an option that is unknown, or of the wrong type or range */
+  constructor(options?: TracerOptions) {
+    const resolved = { ...TRACER_DEFAULTS, ...checkOptions('DistributedTracer', options, TRACER_CHECKS) };
+    this.serviceName = resolved.serviceName;
+    this.samplingRate = resolved.samplingRate;
+    this.isSampled = createSampler(resolved.samplingRate);
+    this.keepsByOutcome = resolved.keep !== false;
+    this.#clock = resolved.clock ?? monotonicClock;
+    this.#wall = resolved.clock ?? wallClock;
+    this.#exporter = resolved.exporter;
+    this.#keep = compileKeep(resolved.keep);
+    this.#store = new TraceStore(resolved.maxSpans);
+    this.#stats = new TracerStats(this.now());
+    this.#sweep = startInterval(this.#clock, () => this.#endForgotten(), resolved.flushInterval);
+    installTracing();
+  }
+
+  // --- Traces by hand
+
+  /**
+   * Begins a trace, or finds the active one of that id. An id that is not 32 hexadecimal digits is replaced, and kept as
+   * the tag `trace.requested_id`.
+   */
+  startTrace(traceId?: string, operation = 'trace'): { traceId: string; spanId: string } {
+    const isValid = traceId !== undefined && isId(traceId, 32);
+    const active = isValid ? this.#find(traceId) : undefined;
+    if (active !== undefined) return { traceId: active.traceId, spanId: active.root.spanId };
+    const trace = new Trace(this, operation, 'internal', undefined, isValid ? traceId : undefined);
+    if (traceId !== undefined && !isValid) trace.root.setAttribute('trace.requested_id', String(traceId));
+    this.#manual.set(trace.traceId, trace);
+    if (this.#manual.size > MAX_ACTIVE) this.#endOldest();
+    return { traceId: trace.traceId, spanId: trace.root.spanId };
+  }
+
+  /** Begins a span below another, the root by default. Of a trace that is not active the id leads nowhere. */
+  startSpan(traceId: string, operation: string, parentSpanId?: string): string {
+    const trace = this.#find(traceId);
+    return trace?.startSpan(operation, parentSpanId ?? trace.root.spanId)?.spanId ?? newSpanId();
+  }
+
+  /** Ends a span; `metadata` becomes its attributes. The first end counts. */
+  endSpan(traceId: string, spanId: string, status: SpanStatus = 'success', metadata?: Attributes): void {
+    const trace = this.#find(traceId);
+    const span = trace?.findSpan(spanId);
+    span?.setAttributes(metadata);
+    if (span !== undefined && span === trace?.root) this.endTrace(traceId, status);
+    else span?.finish(status);
+  }
+
+  /** Ends a trace and the spans still open in it. */
+  endTrace(traceId: string, status: SpanStatus = 'success', metadata?: Attributes): void {
+    const trace = this.#find(traceId);
+    if (trace === undefined) return;
+    trace.root.setAttributes(metadata);
+    for (const span of trace.children) span.finish(status);
+    this.#manual.delete(traceId);
+    trace.root.finish(status);
+  }
+
+  /** Tags a trace: an attribute of its root span. */
+  addTag(traceId: string, key: string, value: AttributeValue): void {
+    this.#find(traceId)?.root.setAttribute(key, value);
+  }
+
+  addLog(traceId: string, message: string, level = 'info'): void {
+    this.#find(traceId)?.root.addLog(message, level);
+  }
+
+  /** Runs the function as a trace of its own, a background job for instance: ended when it returns, settles or throws. */
+  trace<R>(operation: string, callback: (span: Span) => R): R {
+    const { root } = new Trace(this, operation, 'internal', undefined);
+    return runSpan(root, () => callback(root));
+  }
+
+  // --- Looking
+
+  /** A trace that is active, or was kept recently. */
+  getTrace(traceId: string): TraceView | undefined {
+    const active = this.#find(traceId);
+    const segments = [...this.#store.get(traceId), ...(active === undefined || active.isEnded ? [] : [active])];
+    return segments.length === 0 ? undefined : viewOf(segments);
+  }
+
+  /** Recent traces that were kept, the latest first. */
+  listTraces(query: TraceQuery = {}): TraceSummary[] {
+    return this.#store.list(query);
+  }
+
+  getMetrics(): TracerMetrics {
+    const { count: totalRequests, ...overall } = this.#stats.overall();
+    const recent = this.#stats.recent(this.now());
+    return {
+      service: this.serviceName,
+      activeTraces: this.#manual.size + this.#serving.size,
+      totalRequests,
+      ...overall,
+      throughput: recent.throughput,
+      recent,
+      operations: this.#stats.operations(),
+      sampledTraces: this.#stats.sampled,
+      keptTraces: this.#stats.kept,
+      storedTraces: this.#store.size,
+      droppedSpans: this.#stats.droppedSpans,
+      exporter: this.#exporter?.stats?.(),
+    };
+  }
+
+  /** The request histogram's series, as they stand. */
+  requestSeries(): readonly RequestSeries[] {
+    return this.#stats.requestSeries();
+  }
+
+  /** What the operations that are not requests add up to, by name. */
+  innerOperations(): Readonly<Record<string, LatencySummary>> {
+    return this.#stats.innerOperations();
+  }
+
+  /** Calls back at the end of every request served. For a log line; exceptions are caught. */
+  onRequest(callback: (request: RequestEnd) => unknown): () => void {
+    return this.#requestEnds.add(callback);
+  }
+
+  // --- For the middleware
+
+  /** @internal */
+  startRequest(method: string | undefined, isSecure: boolean, parent: RemoteParent | undefined): RequestTrace {
+    const trace = new RequestTrace(this, method, isSecure, parent);
+    this.#serving.add(trace);
+    return trace;
+  }
+
+  // --- TraceOwner
+
+  /** @internal */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** @internal */
+  wallOffset(): number {
+    return this.#wall.now() - this.#clock.now();
+  }
+
+  /** @internal */
+  spanEnded(span: Span): void {
+    const { trace } = span;
+    // A request is counted by its route when it ends.
+    if (span !== trace.root || !(trace instanceof RequestTrace)) this.#stats.spanEnded(span);
+    // What outlives its trace follows it: the trace itself is exported whole when it ends.
+    if (trace.isEnded && trace.isKept) this.#export([span]);
+  }
+
+  /** @internal */
+  traceEnded(trace: Trace): void {
+    const request = trace instanceof RequestTrace ? trace : undefined;
+    const route = request === undefined ? undefined : this.#stats.requestEnded(request);
+    trace.isKept = trace.sampled || this.#keep(trace);
+    this.#stats.traceEnded(trace);
+    if (request !== undefined) this.#serving.delete(request);
+    if (trace.isKept && request !== undefined) this.#stats.addExemplar(route!, request);
+    if (trace.isKept) {
+      this.#store.add(trace);
+      if (this.#exporter !== undefined) this.#export([trace.root, ...trace.children.filter((span) => span.isEnded)]);
+    }
+    if (request !== undefined && this.#requestEnds.size > 0) this.#requestEnds.emit(request.toEnd());
+  }
+
+  /** Ends what is open, lets the exporter send what it holds, and stops. The traces kept stay readable. */
+  shutdown(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  close(): Promise<void> {
+    return this.shutdown();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  #export(spans: readonly Span[]): void {
+    const exporter = this.#exporter;
+    if (exporter === undefined) return;
+    callGuarded('SpanExporter.export', () => exporter.export(spans.map((span) => span.toRecord())));
+  }
+
+  /** An active trace: the current one, one begun by hand, or that of a request being served. */
+  #find(traceId: string): Trace | undefined {
+    const trace = currentSpan()?.trace;
+    if (trace?.traceId === traceId && trace.tracer === this) return trace;
+    const manual = this.#manual.get(traceId);
+    if (manual !== undefined) return manual;
+    return this.#serving.find(traceId);
+  }
+
+  #endOldest(): void {
+    const [oldest] = this.#manual.keys();
+    if (oldest !== undefined) this.endTrace(oldest, 'abandoned');
+  }
+
+  #endForgotten(): void {
+    for (const [id, { root }] of this.#manual) {
+      if (this.now() - root.start < MAX_AGE) return; // in the order they began
+      this.endTrace(id, 'abandoned');
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#sweep.cancel();
+    for (const id of [...this.#manual.keys()]) this.endTrace(id, 'abandoned');
+    this.#requestEnds.clear();
+    await this.#exporter?.close?.();
+  }
+}

@@ -1,0 +1,54 @@
+/** A process of its own beside the tests, on the file they name: writes, increments or loads as told. */
+import { DiskCacheLayer } from '../../src/caching/disk-cache-layer.js';
+import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
+
+const [task = '', dbPath = '', name = '', amount = '0'] = process.argv.slice(2);
+const say = (message: unknown): void => void process.send?.(message);
+
+/** Writes for as long as it lives, and says after each write that it is done. */
+function writeForever(): void {
+  const layer = new DiskCacheLayer({ dbPath });
+  const write = (i: number): void => {
+    layer.set(`${name}:${i}`, { i, text: 'x'.repeat(200 + (i % 3000)) });
+    process.send?.(i, () => setImmediate(write, i + 1));
+  };
+  write(0);
+}
+
+/** Reads a counter and writes it back incremented, in one transaction each time. */
+function increment(): void {
+  const layer = new DiskCacheLayer({ dbPath, busyTimeout: 10_000 });
+  for (let i = 0; i < Number(amount); i++) {
+    layer.transaction(() => layer.set('counter', (layer.get<number>('counter') ?? 0) + 1));
+    layer.set(`${name}:${i}`, i);
+  }
+  layer.destroy();
+  say('done');
+}
+
+/** Asks for one key many times at once, through a manager on the shared file. */
+async function load(): Promise<void> {
+  const cache = new MultiLayerCacheManager({ disk: { dbPath, busyTimeout: 10_000 } });
+  say('ready');
+  // Listening keeps the process alive: the cache's own timers do not.
+  process.on('message', () => {
+    let loads = 0;
+    const asked = Array.from({ length: Number(amount) }, () =>
+      cache.getOrSet('key', async () => {
+        loads++;
+        await new Promise((resolve) => setTimeout(resolve, 200)); // the origin takes its time
+        return 'value';
+      }),
+    );
+    void Promise.all(asked).then((values) => {
+      say({ loads, values: [...new Set(values)] });
+      cache.destroy();
+      process.disconnect();
+    });
+  });
+  await Promise.resolve();
+}
+
+if (task === 'write') writeForever();
+else if (task === 'increment') increment();
+else void load();

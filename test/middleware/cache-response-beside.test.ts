@@ -1,0 +1,231 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createGzip, gunzipSync, type Gzip } from 'node:zlib';
+import express from 'express';
+import { cacheResponse, type CacheResponse, type CacheResponseOptions } from '../../src/middleware/cache-response.js';
+import { proxyBalanced } from '../../src/middleware/proxy-balanced.js';
+import type { NextFunction } from '../../src/shared/http.js';
+import { FakeClock } from '../../src/testing/fake-clock.js';
+import { ask, listen, portOf, shut, until, type Answer, type AskOptions } from '../support/cache-rig.js';
+
+const MINUTE = 'max-age=60';
+
+let cache: CacheResponse;
+let server: Server;
+let clock: FakeClock;
+const others: (() => unknown)[] = [];
+
+function newCache(options: CacheResponseOptions = {}): CacheResponse {
+  clock = new FakeClock(Date.parse('2026-01-01T00:00:00Z'));
+  return (cache = cacheResponse({ clock, ...options }));
+}
+
+async function serve(app: unknown): Promise<(path: string, options?: AskOptions) => Promise<Answer>> {
+  server = await listen(app as RequestListener);
+  return (path, options) => ask(portOf(server), path, options);
+}
+
+afterEach(async () => {
+  cache.close();
+  await shut(server);
+  while (others.length > 0) await others.pop()!();
+});
+
+/**
+ * What `compression` does, in few words: once the head is decided, encodes, drops the length and varies. Wraps the same
+ * methods in the same order.
+ */
+function gzip(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
+  const { writeHead, write, end } = res as unknown as Record<string, (...args: unknown[]) => unknown>;
+  let encoder: Gzip | undefined;
+  Object.assign(res, {
+    writeHead(...args: unknown[]) {
+      res.writeHead = writeHead as never;
+      res.appendHeader('Vary', 'Accept-Encoding');
+      if (
+        /gzip/.test(String(req.headers['accept-encoding'])) &&
+        !res.hasHeader('content-encoding') &&
+        req.method !== 'HEAD'
+      ) {
+        encoder = createGzip();
+        encoder.on('data', (chunk) => write!.call(res, chunk));
+        encoder.on('end', () => end!.call(res));
+        res.setHeader('Content-Encoding', 'gzip');
+        res.removeHeader('Content-Length');
+      }
+      return writeHead!.apply(res, args);
+    },
+    write(chunk: never, ...rest: unknown[]) {
+      if (!res.headersSent) res.writeHead(res.statusCode);
+      return encoder === undefined ? write!.call(res, chunk, ...rest) : encoder.write(chunk);
+    },
+    end(chunk: never, ...rest: unknown[]) {
+      if (!res.headersSent) res.writeHead(res.statusCode);
+      if (encoder === undefined) return end!.call(res, chunk, ...rest);
+      encoder.end(chunk);
+      return res;
+    },
+  });
+  next();
+}
+
+/** What `express-session` does: adds its cookie when the head is written. */
+function session(_req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
+  const { writeHead } = res as unknown as Record<string, (...args: unknown[]) => unknown>;
+  res.writeHead = ((...args: unknown[]) => {
+    res.writeHead = writeHead as never;
+    res.appendHeader('Set-Cookie', 'session=1');
+    return writeHead!.apply(res, args);
+  }) as never;
+  next();
+}
+
+describe('compression', () => {
+  const text = 'compressible '.repeat(500);
+  const accepts = { 'Accept-Encoding': 'gzip' };
+
+  /** The body a client decodes, from a request of its own. */
+  async function decoded(path: string, headers: Record<string, string>): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${portOf(server)}${path}`, { headers });
+    return response.text();
+  }
+
+  test('mounted before: what is stored is plain, each client gets what it accepts', async () => {
+    const app = express();
+    app.use(gzip);
+    app.use(newCache());
+    app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send(text));
+    const get = await serve(app);
+    for (const cached of ['fwd=uri-miss; stored', 'hit; ttl=60']) {
+      const { headers, cache: status } = await get('/', { headers: accepts });
+      expect([headers['content-encoding'], headers.vary, status]).toEqual(['gzip', 'Accept-Encoding', cached]);
+    }
+    expect(await decoded('/', accepts)).toBe(text);
+    expect(await get('/')).toMatchObject({ body: text, cache: 'hit; ttl=60' });
+  });
+
+  test('mounted after: what is stored is encoded, one variant for each coding', async () => {
+    const app = express();
+    app.use(newCache());
+    app.use(gzip);
+    app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send(text));
+    const get = await serve(app);
+    expect((await get('/', { headers: accepts })).cache).toBe('fwd=uri-miss; stored');
+    await until(() => cache.stats().stored === 1);
+    expect(await get('/')).toMatchObject({ body: text, cache: 'fwd=vary-miss; stored' });
+    const hit = await get('/', { headers: { 'Accept-Encoding': 'gzip;q=1.0' } });
+    expect([hit.cache, hit.headers['content-encoding'], hit.headers['transfer-encoding']]).toEqual([
+      'hit; ttl=60',
+      'gzip',
+      undefined,
+    ]);
+    expect(await decoded('/', accepts)).toBe(text);
+    expect(gunzipSync(Buffer.from(await (await fetchRaw('/')).arrayBuffer())).toString()).toBe(text);
+  });
+
+  /** Without decoding: Node's own client leaves the coding alone when it is asked for bytes. */
+  async function fetchRaw(path: string): Promise<Response> {
+    const http = await import('node:http');
+    return new Promise((resolve) => {
+      http.get({ host: '127.0.0.1', port: portOf(server), path, headers: accepts, agent: false }, (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.on('end', () => resolve(new Response(Buffer.concat(chunks))));
+      });
+    });
+  }
+});
+
+describe('sessions', () => {
+  test('mounted before: every client gets its cookie, none is stored', async () => {
+    const app = express();
+    app.use(session);
+    app.use(newCache());
+    app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send('x'));
+    const get = await serve(app);
+    for (const status of ['fwd=uri-miss; stored', 'hit; ttl=60']) {
+      expect(await get('/')).toMatchObject({ cache: status, headers: { 'set-cookie': ['session=1'] } });
+    }
+  });
+
+  test('mounted after: a response that sets a cookie is not stored', async () => {
+    const app = express();
+    app.use(newCache());
+    app.use(session);
+    app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send('x'));
+    const get = await serve(app);
+    await get('/');
+    expect((await get('/')).cache).toBe('fwd=uri-miss');
+  });
+});
+
+describe('in front of proxyBalanced', () => {
+  async function fleet(origin: RequestListener, options: CacheResponseOptions = {}) {
+    const upstream = await listen(origin);
+    others.push(() => shut(upstream));
+    const proxy = proxyBalanced({ targets: [`http://127.0.0.1:${portOf(upstream)}`], health: false });
+    others.push(() => proxy.close());
+    const app = express();
+    app.use(newCache(options));
+    app.use(proxy as never);
+    return { get: await serve(app), upstream };
+  }
+
+  test('hits, validation and trailers of an upstream', async () => {
+    let count = 0;
+    const conditions: unknown[] = [];
+    const { get } = await fleet((req, res) => {
+      conditions.push(req.headers['if-none-match']);
+      const isSame = req.headers['if-none-match'] === '"1"';
+      res.writeHead(isSame ? 304 : 200, { 'Cache-Control': MINUTE, ETag: '"1"', ...(!isSame && { Trailer: 'X-Sum' }) });
+      if (!isSame) {
+        res.write(`answer ${++count}`);
+        res.addTrailers({ 'X-Sum': '1' });
+      }
+      res.end();
+    });
+    await get('/');
+    expect(await get('/')).toMatchObject({ body: 'answer 1', cache: 'hit; ttl=60', trailers: { 'x-sum': '1' } });
+    clock.tick(61_000);
+    expect(await get('/')).toMatchObject({ body: 'answer 1', cache: 'fwd=stale; fwd-status=304' });
+    expect(conditions).toEqual([undefined, '"1"']);
+  });
+
+  test('an upstream that dies in the middle leaves nothing behind', async () => {
+    let dies = true;
+    const { get } = await fleet((_req, res) => {
+      res.writeHead(200, { 'Cache-Control': MINUTE });
+      res.write('half');
+      if (dies) setImmediate(() => res.socket!.destroy());
+      else res.end(' and half');
+    });
+    await expect(get('/')).rejects.toThrow();
+    dies = false;
+    expect(await get('/')).toMatchObject({ body: 'half and half', cache: 'fwd=uri-miss; stored' });
+  });
+
+  test('an upstream that is gone is covered by stale-if-error, or is a 504 under must-revalidate', async () => {
+    const { get, upstream } = await fleet((req, res) => {
+      const more = req.url === '/must' ? 'must-revalidate' : 'stale-if-error=600';
+      res.writeHead(200, { 'Cache-Control': `max-age=1, ${more}` }).end('x');
+    });
+    for (const path of ['/must', '/covered']) await get(path);
+    await shut(upstream);
+    clock.tick(2_000);
+    expect((await get('/covered')).body).toBe('x');
+    expect((await get('/must')).status).toBe(504);
+  });
+});
+
+test('several caches in one chain, each with its own member', async () => {
+  const outer = cacheResponse({ name: 'outer' });
+  others.push(() => outer.close());
+  const inner = newCache({ name: 'inner' });
+  server = createServer((req, res) =>
+    outer(req, res, () => inner(req, res, () => void res.writeHead(200, { 'Cache-Control': MINUTE }).end('x'))),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const first = await ask(portOf(server), '/');
+  expect(first.headers['cache-status']).toBe('inner; fwd=uri-miss; stored, outer; fwd=uri-miss; stored');
+  const second = await ask(portOf(server), '/');
+  expect(second.headers['cache-status']).toBe('inner; fwd=uri-miss; stored, outer; hit; ttl=60');
+});

@@ -1,0 +1,211 @@
+/** Redis goes away, comes back, hangs, is full, is read-only or was never there: clients get answers, never errors. */
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { Redis, type RedisOptions } from 'ioredis';
+import { compose, rateLimit, type RateLimitMiddleware } from '../../src/middleware/index.js';
+import { charge, type Charge, type RateLimitStore } from '../../src/rate-limiting/index.js';
+import { RedisStore, type RedisStoreOptions } from '../../src/redis.js';
+import { RedisServer } from '../support/redis-server.js';
+
+jest.setTimeout(60_000); // processes start, stop and reconnect in real time
+
+const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
+const suite = isInstalled || process.env.CI_REQUIRE_SERVICES === '1' ? describe : describe.skip;
+
+/** Counts what the store decided itself, and what it failed to. */
+class Counted extends RedisStore {
+  decided = 0;
+  admitted = 0;
+  failed = 0;
+
+  override async take(charges: readonly Charge[]): Promise<boolean> {
+    try {
+      const allowed = await super.take(charges);
+      this.decided++;
+      if (allowed) this.admitted++;
+      return allowed;
+    } catch (error) {
+      this.failed++;
+      throw error;
+    }
+  }
+}
+
+suite('an outage of Redis', () => {
+  const cleanup: (() => unknown)[] = [];
+  let redis: RedisServer;
+
+  beforeEach(async () => {
+    redis = await RedisServer.absent();
+    cleanup.push(() => redis.stop());
+  });
+  afterEach(async () => {
+    for (const undo of cleanup.splice(0).reverse()) await undo();
+  });
+
+  function connect(port = redis.port, options: RedisOptions = {}): Redis {
+    const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 20, ...options });
+    client.on('error', () => undefined);
+    cleanup.push(() => client.disconnect());
+    return client;
+  }
+
+  /** A server that admits 400 requests, 100 of them for this process' part, behind which nothing returns. */
+  async function serve(store: RateLimitStore): Promise<{ url: string; limit: RateLimitMiddleware; server: Server }> {
+    const limit = rateLimit({ rateLimit: 400, refillRate: 0, store });
+    const server = createServer(compose(limit, (_req, res) => void res.end('served'))).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanup.push(async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    });
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, limit, server };
+  }
+
+  function store(options: Partial<RedisStoreOptions> & Pick<RedisStoreOptions, 'client'>): Counted {
+    return new Counted({ instances: 4, timeout: 500, ...options });
+  }
+
+  async function ready(client: Redis): Promise<void> {
+    if (client.status !== 'ready') await once(client, 'ready');
+  }
+
+  const ask = async (url: string): Promise<number> => {
+    const response = await fetch(url);
+    await response.arrayBuffer();
+    return response.status;
+  };
+
+  async function askMany(url: string, count: number): Promise<Record<number, number>> {
+    const statuses: Record<number, number> = {};
+    for (let left = count; left > 0; left -= 20) {
+      for (const status of await Promise.all(Array.from({ length: Math.min(20, left) }, () => ask(url)))) {
+        statuses[status] = (statuses[status] ?? 0) + 1;
+      }
+    }
+    return statuses;
+  }
+
+  /** Asks until the store decides again. */
+  async function untilShared(url: string, counted: Counted): Promise<void> {
+    const before = counted.decided;
+    while (counted.decided === before) expect([200, 429]).toContain(await ask(url));
+  }
+
+  test('killed and restarted under load: no errors, local limits meanwhile, nobody charged twice after', async () => {
+    await redis.start();
+    const client = connect();
+    await ready(client);
+    const counted = store({ client });
+    const { url, limit } = await serve(counted);
+    expect(await askMany(url, 60)).toEqual({ 200: 60 });
+
+    const load = askMany(url, 700); // more than Redis would admit
+    await redis.kill(); // with requests under way
+    const statuses = await load;
+    expect(Object.keys(statuses).every((status) => status === '200' || status === '429')).toBe(true);
+    expect(counted.failed).toBeGreaterThan(0);
+    // What Redis admitted before it died, and this process' quarter of the limit.
+    expect(statuses[200]).toBe(counted.admitted - 60 + 100);
+    expect(limit.limiter.getStats().store).toMatchObject({ available: false });
+
+    await redis.start();
+    const failedBefore = counted.failed;
+    counted.admitted = 0;
+    await untilShared(url, counted);
+    await askMany(url, 60);
+    const quota = limit.limiter.quota;
+    const debt = 400 - (await counted.read('127.0.0.1', quota));
+    // The restarted server is empty: what it owes is what it admitted since, and nothing resent from before.
+    expect(debt).toBeGreaterThanOrEqual(counted.admitted);
+    expect(debt).toBeLessThanOrEqual(counted.admitted + counted.failed - failedBefore);
+    expect(limit.limiter.getStats().store.available).toBe(true);
+  });
+
+  test('hanging: the wait is bounded, and what it did not do in time it never does', async () => {
+    await redis.start();
+    const client = connect();
+    await ready(client);
+    const counted = store({ client, timeout: 50 });
+    const { url, limit } = await serve(counted);
+    await untilShared(url, counted);
+    redis.pause();
+    const statuses = await askMany(url, 200);
+    redis.resume();
+    expect(statuses).toEqual({ 200: 100, 429: 100 });
+    await client.ping(); // behind everything that was sent meanwhile
+    const left = await new RedisStore({ client, timeout: 5_000 }).read('127.0.0.1', limit.limiter.quota);
+    expect(400 - left).toBe(counted.admitted);
+    await untilShared(url, counted);
+  });
+
+  test('absent at boot: local limits, and shared ones as soon as it is there', async () => {
+    const client = connect();
+    const counted = store({ client });
+    const { url } = await serve(counted);
+    expect(await askMany(url, 150)).toEqual({ 200: 100, 429: 50 });
+    await redis.start();
+    await untilShared(url, counted);
+    expect(counted.admitted).toBe(1);
+  });
+
+  test('a client that connects lazily is connected by the first decision', async () => {
+    await redis.start();
+    const counted = store({ client: connect(redis.port, { lazyConnect: true }) });
+    const { url } = await serve(counted);
+    await untilShared(url, counted);
+  });
+
+  test('out of memory: local limits', async () => {
+    await redis.start('--maxmemory', '100kb', '--maxmemory-policy', 'noeviction');
+    const client = connect();
+    await ready(client);
+    const { url, limit } = await serve(store({ client }));
+    expect(await askMany(url, 150)).toEqual({ 200: 100, 429: 50 });
+    expect(limit.limiter.getStats().store.lastError).toMatch(/OOM/);
+  });
+
+  test('a read-only replica: local limits', async () => {
+    await redis.start();
+    const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${redis.port}`);
+    cleanup.push(() => replica.stop());
+    const client = connect(replica.port);
+    await ready(client);
+    const { url, limit } = await serve(store({ client }));
+    expect(await askMany(url, 150)).toEqual({ 200: 100, 429: 50 });
+    expect(limit.limiter.getStats().store.lastError).toMatch(/READONLY/);
+  });
+
+  test('MONITOR shows one round trip a decision, whatever the number of policies', async () => {
+    await redis.start();
+    const client = connect();
+    await ready(client);
+    const shared = store({ client });
+    const limit = rateLimit({
+      rateLimit: 400,
+      refillRate: 1,
+      store: shared,
+      policies: [{ name: 'service', rateLimit: 1_000, refillRate: 5 }],
+    });
+    const quota = limit.limiter.quota;
+    await shared.take([charge('warm-up', quota, 0)]); // loads the script
+    const monitor = await connect().monitor();
+    cleanup.push(() => monitor.disconnect());
+    const seen: string[] = [];
+    monitor.on('monitor', (_time: string, args: string[], source: string) => {
+      if (source !== 'lua') seen.push(args[0]!.toLowerCase());
+    });
+    for (let i = 0; i < 10; i++) {
+      const charges = [charge('a', quota), charge('a', { ...quota, name: 'service' })];
+      expect(await limit.limiter.take('a', charges)).toBe(true);
+    }
+    const ended = once(monitor, 'monitor');
+    await client.echo('end');
+    await ended;
+    while (!seen.includes('echo')) await once(monitor, 'monitor');
+    expect(seen.filter((command) => command !== 'echo')).toEqual(Array<string>(10).fill('evalsha'));
+  });
+});

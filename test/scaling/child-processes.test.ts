@@ -1,0 +1,115 @@
+import { createServer } from 'node:net';
+import { childProcesses, type ChildProcessesOptions } from '../../src/scaling/child-processes.js';
+import type { ScalingDriver } from '../../src/scaling/driver.js';
+
+const SPEC = { service: 'demo', id: 'demo-1', port: 0 };
+
+/** An instance that listens, reports its port and ends on SIGTERM. */
+const WELL_BEHAVED = `
+  const server = require('node:http').createServer((req, res) => res.end('hello from ' + process.pid));
+  server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }));
+  console.log('started'); console.error('warned');
+  process.on('SIGTERM', () => { server.close(); process.disconnect(); });
+`;
+const DEAF = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); process.send('ready');`;
+
+const drivers: ScalingDriver[] = [];
+
+function driverOf(script: string, options: Partial<ChildProcessesOptions> = {}): ScalingDriver {
+  const driver = childProcesses({
+    command: ({ port }) => ({ args: ['-e', script], env: { PORT: String(port) } }),
+    ...options,
+  });
+  drivers.push(driver);
+  return driver;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+afterEach(async () => {
+  await Promise.all(drivers.splice(0).map((driver) => driver.close()));
+});
+
+test('an instance is started, serves on the port it reported, and is stopped', async () => {
+  const instance = await driverOf(WELL_BEHAVED).start(SPEC);
+  expect(instance.port).toBeGreaterThan(0);
+  const answer = await fetch(`http://${instance.host}:${instance.port}/`);
+  expect(await answer.text()).toBe(`hello from ${instance.pid}`);
+
+  await drivers[0]!.stop(instance);
+  expect(await instance.exited).toEqual({ code: 0, signal: null });
+  expect(isAlive(instance.pid!)).toBe(false);
+});
+
+test('what an instance prints comes line by line, with its stream', async () => {
+  const lines: string[] = [];
+  const driver = driverOf(WELL_BEHAVED, { onLine: (line, { id }, stream) => lines.push(`${id} ${stream} ${line}`) });
+  await driver.stop(await driver.start(SPEC));
+  expect(lines.sort()).toEqual(['demo-1 stderr warned', 'demo-1 stdout started']);
+});
+
+test('an instance that ignores SIGTERM is killed at the deadline', async () => {
+  const driver = driverOf(DEAF);
+  const instance = await driver.start(SPEC);
+  await driver.stop(instance, 50);
+  expect(await instance.exited).toEqual({ code: null, signal: 'SIGKILL' });
+});
+
+test('an instance that dies before it is ready rejects the start with its end', async () => {
+  await expect(driverOf('process.exit(3)').start(SPEC)).rejects.toMatchObject({
+    code: 'START_FAILED',
+    message: 'demo-1: ended with code 3',
+    extensions: { permanent: false },
+  });
+});
+
+test('an instance that says why it failed, and that trying again is useless, is believed', async () => {
+  const script = `process.send({ type: 'failed', message: 'port 1 is taken' }, () => process.exit(78))`;
+  await expect(driverOf(script).start(SPEC)).rejects.toMatchObject({
+    message: 'demo-1: port 1 is taken',
+    extensions: { permanent: true },
+  });
+});
+
+test('an instance that never gets ready is ended, and leaves no process', async () => {
+  const lines: string[] = [];
+  const script = `console.log(process.pid); setInterval(() => {}, 1000)`;
+  const driver = driverOf(script, { readyTimeout: 300, onLine: (line) => lines.push(line) });
+  await expect(driver.start(SPEC)).rejects.toThrow('demo-1: was not ready after 300 ms');
+  for (const pid of lines.map(Number)) expect(isAlive(pid)).toBe(false);
+});
+
+test('a start that is no longer wanted is ended at once', async () => {
+  const aborted = new AbortController();
+  const started = driverOf('setInterval(() => {}, 1000)').start(SPEC, aborted.signal);
+  aborted.abort();
+  await expect(started).rejects.toThrow('was stopped while it started');
+});
+
+test('a program that does not exist is a permanent failure', async () => {
+  const driver = driverOf('', { command: () => ({ file: '/nonexistent/program', args: [] }) });
+  await expect(driver.start(SPEC)).rejects.toMatchObject({ code: 'START_FAILED', extensions: { permanent: true } });
+});
+
+test('close ends every instance', async () => {
+  const driver = driverOf(WELL_BEHAVED);
+  const instances = await Promise.all(['a', 'b', 'c'].map((id) => driver.start({ ...SPEC, id })));
+  await driver.close();
+  expect(instances.filter(({ pid }) => isAlive(pid!))).toEqual([]);
+});
+
+test('an assigned port is the one listened on', async () => {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  const instance = await driverOf(WELL_BEHAVED).start({ ...SPEC, port });
+  expect(instance.port).toBe(port);
+});

@@ -1,0 +1,136 @@
+import { ResilienceError } from '../../src/shared/errors.js';
+import type { InstanceExit, InstanceSpec, RunningInstance, ScalingDriver } from '../../src/scaling/driver.js';
+import { InstanceSupervisor, type RestartPolicy } from '../../src/scaling/instance-supervisor.js';
+import { FakeClock } from '../../src/testing/fake-clock.js';
+
+const SPEC: InstanceSpec = { service: 'demo', id: 'demo-1', port: 4000 };
+
+/** A driver whose instances end when the test says so: what a supervisor is about is the endings. */
+class ScriptedDriver implements ScalingDriver {
+  readonly started: Array<{ instance: RunningInstance; end: (exit: InstanceExit) => void }> = [];
+  failWith: Error | undefined;
+  stops = 0;
+
+  start(spec: InstanceSpec, signal?: AbortSignal): Promise<RunningInstance> {
+    if (this.failWith !== undefined) return Promise.reject(this.failWith);
+    signal?.throwIfAborted();
+    let end!: (exit: InstanceExit) => void;
+    const exited = new Promise<InstanceExit>((resolve) => (end = resolve));
+    const instance = { ...spec, host: '127.0.0.1', pid: this.started.length + 1, readyAfter: 5, exited };
+    this.started.push({ instance, end });
+    return Promise.resolve(instance);
+  }
+
+  stop(instance: RunningInstance): Promise<void> {
+    this.stops++;
+    this.started.find((one) => one.instance === instance)!.end({ code: 0, signal: null });
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function setUp(restart?: RestartPolicy) {
+  const clock = new FakeClock();
+  const driver = new ScriptedDriver();
+  const supervisor = new InstanceSupervisor({ driver, spec: SPEC, clock, ...(restart && { restart }) });
+  const states: string[] = [];
+  supervisor.onChange(({ state }) => states.push(state));
+  return { clock, driver, supervisor, states };
+}
+
+test('an instance that ends by itself is started again after a wait', async () => {
+  const { clock, driver, supervisor, states } = setUp();
+  await supervisor.start();
+  driver.started[0]!.end({ code: null, signal: 'SIGKILL' });
+  await clock.advance(0);
+  expect(supervisor.current).toMatchObject({ state: 'waiting', reason: 'demo-1: was ended by SIGKILL' });
+  await clock.advance(100);
+  expect(supervisor.current).toMatchObject({ state: 'ready' });
+  expect(supervisor.restarts).toBe(1);
+  expect(states).toEqual(['starting', 'ready', 'waiting', 'starting', 'ready']);
+});
+
+test('the wait grows with each failure and never passes the longest', async () => {
+  const { clock, driver, supervisor } = setUp({ initialDelay: 100, maxDelay: 400, maxFailures: 100 });
+  driver.failWith = new Error('no');
+  await supervisor.start();
+  for (const full of [100, 200, 400, 400, 400]) {
+    const { current } = supervisor;
+    if (current.state !== 'waiting') throw new Error(`expected a wait, got ${current.state}`);
+    expect(current.delay).toBeGreaterThanOrEqual(full / 2); // the upper half is jittered
+    expect(current.delay).toBeLessThanOrEqual(full);
+    await clock.advance(current.delay);
+  }
+});
+
+test('a crash loop ends in failed, says so, and start begins anew', async () => {
+  const { clock, driver, supervisor } = setUp({ maxFailures: 3 });
+  driver.failWith = new Error('bang');
+  await supervisor.start();
+  await clock.advance(10_000);
+  expect(supervisor.current).toEqual({ state: 'failed', reason: 'bang; 3 failures in 60 s, not started again' });
+  expect(clock.pendingTimers).toBe(0);
+
+  driver.failWith = undefined;
+  await supervisor.start();
+  expect(supervisor.current.state).toBe('ready');
+});
+
+test('failures far apart are no crash loop', async () => {
+  const { clock, driver, supervisor } = setUp({ maxFailures: 2, window: 1000 });
+  await supervisor.start();
+  for (let i = 0; i < 5; i++) {
+    await clock.advance(2000);
+    driver.started.at(-1)!.end({ code: 1, signal: null });
+    await clock.advance(200);
+    expect(supervisor.current.state).toBe('ready');
+  }
+});
+
+test('a permanent failure is not tried again', async () => {
+  const { clock, driver, supervisor } = setUp();
+  driver.failWith = new ResilienceError('START_FAILED', 'demo-1: port 4000 is taken', {
+    extensions: { permanent: true },
+  });
+  await supervisor.start();
+  expect(supervisor.current).toEqual({ state: 'failed', reason: 'demo-1: port 4000 is taken' });
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test('a stopped instance stays stopped', async () => {
+  const { clock, driver, supervisor, states } = setUp();
+  await supervisor.start();
+  await supervisor.stop();
+  await clock.advance(60_000);
+  expect(driver.stops).toBe(1);
+  expect(states).toEqual(['starting', 'ready', 'stopping', 'stopped']);
+});
+
+test('stopping while it waits for a restart ends the wait', async () => {
+  const { clock, driver, supervisor } = setUp();
+  await supervisor.start();
+  driver.started[0]!.end({ code: 1, signal: null });
+  await clock.advance(0);
+  await supervisor.stop();
+  expect(clock.pendingTimers).toBe(0);
+  expect(supervisor.current.state).toBe('stopped');
+});
+
+test('stopping while it starts takes the new instance down', async () => {
+  const { driver, supervisor } = setUp();
+  const starting = supervisor.start();
+  await supervisor.stop();
+  await starting;
+  expect(driver.stops).toBe(1);
+  expect(supervisor.current.state).toBe('stopped');
+});
+
+test('starting twice starts once', async () => {
+  const { driver, supervisor } = setUp();
+  await Promise.all([supervisor.start(), supervisor.start()]);
+  await supervisor.start();
+  expect(driver.started).toHaveLength(1);
+});

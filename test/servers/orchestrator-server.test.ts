@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import request from 'supertest';
+import { createOrchestrator, type Orchestrator } from '../../servers/orchestrator/create-orchestrator.js';
+import { MANAGED_SERVICES } from '../../servers/support/fleet.js';
+import { EventStreamParser } from '../../src/routing/sources/event-stream-parser.js';
+import { FREE_PORTS, isAlive } from '../support/fleet.js';
+
+/** Stands for every service: listens, says so, tells what it was given, ends when asked. */
+const SERVICE = `
+  const server = require('node:http').createServer((req, res) =>
+    res.end(JSON.stringify({ pid: process.pid, token: process.env.CONTROL_TOKEN, service: process.env.INSTANCE_ID.split('-')[0] })));
+  server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }));
+  process.on('SIGTERM', () => process.exit(0));
+`;
+
+let folder: string;
+let orchestrator: Orchestrator;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tooloo-orchestrator-'));
+  writeFileSync(join(folder, 'service.cjs'), SERVICE);
+  orchestrator = await create();
+  await orchestrator.start();
+});
+
+afterEach(async () => {
+  await orchestrator.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function create(): Promise<Orchestrator> {
+  return createOrchestrator({
+    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'silent' },
+    programOf: () => join(folder, 'service.cjs'),
+    liveness: { checkInterval: 100, timeout: 2000, fall: 2 },
+  });
+}
+
+const get = (path: string) => request(orchestrator.url).get(path);
+const post = (path: string) => request(orchestrator.url).post(path);
+
+test('all services run, and the status says so', async () => {
+  const { body } = await get('/api/v1/system/status').expect(200);
+  expect(body).toMatchObject({ ok: true, ready: true });
+  expect(Object.keys(body.services)).toEqual([...MANAGED_SERVICES]);
+  expect((await get('/api/v1/system/scaling-status')).body.services.training).toEqual({ instances: 1, ready: 1 });
+});
+
+test('a service is called by its name with or without -server', async () => {
+  for (const name of ['training', 'training-server']) {
+    const { body } = await post(`/api/v1/system/services/${name}/restart`).expect(200);
+    expect(body).toMatchObject({ service: 'training', instances: [{ id: 'training-1', state: 'ready' }] });
+  }
+});
+
+test.each([
+  ['/api/v1/system/services/nobody/stop', 'path.service'],
+  ['/api/v1/system/scale/training/sideways', 'path.direction'],
+])('%s is a 400 that names the field', async (path, field) => {
+  const refused = await post(path).expect(400);
+  expect(refused.body.errors).toEqual([expect.objectContaining({ field })]);
+});
+
+test('an instance is added and removed, the last one is kept', async () => {
+  const up = await post('/api/v1/system/scale/training-server/up').expect(200);
+  expect(up.body).toMatchObject({ direction: 'up', instance: { id: 'training-2', state: 'ready' } });
+  expect((await post('/api/v1/system/scale/training/down').expect(200)).body.instances).toHaveLength(1);
+  expect((await post('/api/v1/system/scale/training/down').expect(409)).body.code).toBe('CONFLICT');
+});
+
+test('control routes are closed to whoever comes from elsewhere', async () => {
+  await post('/api/v1/system/services/training/stop').set('X-Forwarded-For', '203.0.113.9').expect(401);
+  await post('/api/v1/system/services/training/stop').set('Origin', 'https://evil.example').expect(401);
+  expect((await get('/api/v1/system/status')).body.ready).toBe(true);
+});
+
+test('the services are given one token, though nobody configured any', async () => {
+  const tokens = new Set<string>();
+  for (const { host, port } of orchestrator.fleet.instances) {
+    const told = (await (await fetch(`http://${host}:${port}/`)).json()) as { token: string };
+    tokens.add(told.token);
+  }
+  expect([...tokens].map((token) => token.length)).toEqual([32]);
+});
+
+test('whoever follows the instances is told all of them first, and every change', async () => {
+  const events: { event: string; states: string[] }[] = [];
+  const parser = new EventStreamParser(({ event, data }) => {
+    const { instances } = JSON.parse(data) as { instances: { service: string; state: string }[] };
+    events.push({ event, states: instances.filter(({ service }) => service === 'meta').map(({ state }) => state) });
+  });
+  const leave = new AbortController();
+  const stream = await fetch(`${orchestrator.url}/api/v1/system/instances`, {
+    headers: { Accept: 'text/event-stream' },
+    signal: leave.signal,
+  });
+  expect(stream.headers.get('content-type')).toBe('text/event-stream');
+  const stopped = fetch(`${orchestrator.url}/api/v1/system/services/meta/stop`, { method: 'POST' });
+  for await (const chunk of stream.body!) {
+    parser.push(Buffer.from(chunk as Uint8Array));
+    if (events.at(-1)?.states[0] === 'stopped') break;
+  }
+  leave.abort();
+  expect((await stopped).status).toBe(200);
+  expect(events[0]).toEqual({ event: 'snapshot', states: ['ready'] });
+  expect(events.slice(1)).toEqual([
+    { event: 'change', states: ['draining'] },
+    { event: 'change', states: ['stopped'] },
+  ]);
+});
+
+test.each([
+  ['killed', 'SIGKILL'],
+  ['frozen', 'SIGSTOP'],
+] as const)('a %s instance is started again', async (_how, signal) => {
+  const before = orchestrator.fleet.instances.find(({ service }) => service === 'coach')!;
+  const replaced = new Promise<void>((resolve) => {
+    orchestrator.fleet.onChange((instances) => {
+      const now = instances.find(({ service }) => service === 'coach')!;
+      if (now.state === 'ready' && now.pid !== before.pid) resolve();
+    });
+  });
+  process.kill(before.pid!, signal);
+  await replaced;
+  expect(orchestrator.fleet.instances.find(({ service }) => service === 'coach')).toMatchObject({ restarts: 1 });
+  expect(isAlive(before.pid!)).toBe(false);
+});
+
+test('closing ends every process', async () => {
+  const pids = orchestrator.fleet.instances.map(({ pid }) => pid!);
+  await orchestrator.close();
+  expect(pids.filter(isAlive)).toEqual([]);
+});

@@ -1,0 +1,46 @@
+import type { Kysely } from 'kysely';
+import type { OpenedDatabase } from '../../../servers/support/database.js';
+import { createLeaseTable, leaseOn, type LeaseSchema } from '../../../servers/support/lease.js';
+import { onEachDatabase } from '../../support/databases.js';
+
+onEachDatabase((open) => {
+  let database: OpenedDatabase<LeaseSchema>;
+  let db: Kysely<LeaseSchema>;
+
+  beforeEach(async () => {
+    database = await open<LeaseSchema>([{ name: 'leases', up: createLeaseTable }]);
+    db = database.db;
+  });
+
+  test('of many that want it at once one holds it', async () => {
+    const held = await Promise.all(['a', 'b', 'c', 'd'].map((name) => leaseOn(db, 'driver', name, 1000).hold(0)));
+    expect(held.filter(Boolean)).toHaveLength(1);
+  });
+
+  test('its holder renews it; another takes it over when its time is up', async () => {
+    const first = leaseOn(db, 'driver', 'a', 1000);
+    const second = leaseOn(db, 'driver', 'b', 1000);
+    expect(await first.hold(0)).toBe(true);
+    expect(await first.hold(900)).toBe(true);
+    expect(await second.hold(1500)).toBe(false);
+    expect(await second.holder(1500)).toEqual({ holder: 'a', expiresAt: 1900 });
+    expect(await second.hold(1900)).toBe(true);
+    expect(await first.hold(1901)).toBe(false);
+  });
+
+  test('released by its holder only, it is free at once', async () => {
+    const first = leaseOn(db, 'driver', 'a', 1000);
+    const second = leaseOn(db, 'driver', 'b', 1000);
+    await first.hold(0);
+    await second.release();
+    expect(await second.hold(1)).toBe(false);
+    await first.release();
+    expect(await first.holder(1)).toBeUndefined();
+    expect(await second.hold(1)).toBe(true);
+  });
+
+  test('leases of other names do not meet', async () => {
+    expect(await leaseOn(db, 'one', 'a', 1000).hold(0)).toBe(true);
+    expect(await leaseOn(db, 'two', 'b', 1000).hold(0)).toBe(true);
+  });
+});

@@ -1,0 +1,88 @@
+/** The real fleet as a child process, on free ports and a temporary data folder. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { InstanceRecord } from '../../servers/orchestrator/fleet-runner.js';
+import { portVariable, SERVICE_NAMES, type ServiceName } from '../../servers/support/fleet.js';
+
+const ROOT = resolve(__dirname, '../..');
+
+export const FREE_PORTS = Object.fromEntries(SERVICE_NAMES.map((name) => [portVariable(name), '0']));
+
+export interface RunningFleet {
+  readonly child: ChildProcess;
+  readonly orchestrator: string;
+  readonly dataDir: string;
+  /** Everything it printed so far. */
+  readonly output: () => string;
+  instances(): Promise<InstanceRecord[]>;
+  urlOf(service: ServiceName): Promise<string>;
+  /** Ends it as Ctrl-C does. Settles with its exit code, its data removed. */
+  stop(): Promise<number | null>;
+}
+
+/** What a checkout is started from: `npm run dev` does the same two steps. */
+export function buildFleet(): void {
+  execFileSync(process.execPath, ['.ci/build.js', 'servers'], { cwd: ROOT, stdio: 'inherit' });
+}
+
+/** Starts the orchestrator; does not wait for anything. */
+export function spawnFleet(env: Record<string, string> = {}): { child: ChildProcess; output: () => string } {
+  const child = spawn(process.execPath, ['dist/servers/orchestrator.js'], {
+    cwd: ROOT,
+    env: { ...process.env, ...FREE_PORTS, LOG_LEVEL: 'info', ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  return { child, output: () => printed };
+}
+
+export function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once('close', (code) => resolve(code)));
+}
+
+/** Starts the fleet; settles when every service is ready. */
+export async function startFleet(env: Record<string, string> = {}): Promise<RunningFleet> {
+  const dataDir = env['DATA_DIR'] ?? mkdtempSync(join(tmpdir(), 'tooloo-fleet-'));
+  const { child, output } = spawnFleet({ DATA_DIR: dataDir, ...env });
+  const exited = exitOf(child);
+  const port = await new Promise<number>((resolve, reject) => {
+    child.once('message', (message) => resolve((message as { port: number }).port));
+    void exited.then((code) => reject(new Error(`the fleet ended with ${code}:\n${output()}`)));
+  });
+  const orchestrator = `http://127.0.0.1:${port}`;
+  const instances = async (): Promise<InstanceRecord[]> => {
+    const answer = await fetch(`${orchestrator}/api/v1/system/instances`);
+    return ((await answer.json()) as { instances: InstanceRecord[] }).instances;
+  };
+  return {
+    child,
+    orchestrator,
+    dataDir,
+    output,
+    instances,
+    async urlOf(service) {
+      const found = (await instances()).find((one) => one.service === service && one.state === 'ready');
+      if (found === undefined) throw new Error(`${service} is not ready:\n${output()}`);
+      return `http://${found.host}:${found.port}`;
+    },
+    async stop() {
+      child.kill('SIGINT');
+      const code = await exited;
+      rmSync(dataDir, { recursive: true, force: true });
+      return code;
+    },
+  };
+}
+
+/** Whether a process is there. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,116 @@
+/** A PostgreSQL server of the test's own, on a free port, that it may stop and start. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const DEBIAN_VERSIONS = '/usr/lib/postgresql';
+
+/** The folder with `initdb` and `postgres`: of the newest version that Debian keeps beside the others, or on the PATH. */
+function findBinaries(): string | undefined {
+  const versions = existsSync(DEBIAN_VERSIONS)
+    ? readdirSync(DEBIAN_VERSIONS).sort((a, b) => Number(b) - Number(a))
+    : [];
+  const folders = [
+    ...versions.map((version) => join(DEBIAN_VERSIONS, version, 'bin')),
+    ...(process.env.PATH ?? '').split(delimiter),
+  ];
+  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
+}
+
+/** The server refuses to run as root: as root it runs as the user `postgres`, or `nobody`. */
+function serverUser(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const idOf = (flag: string, user: string): number =>
+    Number(spawnSync('id', [flag, user], { encoding: 'utf8' }).stdout || NaN);
+  const user = ['postgres', 'nobody'].find((name) => Number.isInteger(idOf('-u', name)));
+  return user === undefined ? {} : { uid: idOf('-u', user), gid: idOf('-g', user) };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export class PostgresServer {
+  readonly url: string;
+  readonly #binaries: string;
+  readonly #folder: string;
+  readonly #port: number;
+  readonly #user = serverUser();
+  #process: ChildProcess | undefined;
+
+  private constructor(binaries: string, folder: string, port: number) {
+    this.#binaries = binaries;
+    this.#folder = folder;
+    this.#port = port;
+    this.url = `postgres://tester@127.0.0.1:${port}/postgres`;
+  }
+
+  /** Why there can be none here; undefined when there can. */
+  static get unavailable(): string | undefined {
+    return findBinaries() === undefined ? 'no PostgreSQL server is installed' : undefined;
+  }
+
+  /** Makes a database of its own and starts a server on it. */
+  static async create(): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
+    const server = new PostgresServer(findBinaries()!, folder, await freePort());
+    const { uid, gid } = server.#user;
+    if (uid !== undefined) chownSync(folder, uid, gid!);
+    const initdb = spawnSync(
+      join(server.#binaries, 'initdb'),
+      ['-D', join(folder, 'data'), '-U', 'tester', '--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
+      { ...server.#user, cwd: folder, encoding: 'utf8' },
+    );
+    if (initdb.status !== 0) throw new Error(`initdb failed: ${initdb.stderr}`);
+    await server.start();
+    return server;
+  }
+
+  /** Starts the server; resolves when it accepts connections. */
+  async start(): Promise<void> {
+    const settings = [
+      `port=${this.#port}`,
+      'listen_addresses=127.0.0.1',
+      `unix_socket_directories=${this.#folder}`,
+      'fsync=off',
+    ];
+    const started = spawn(
+      join(this.#binaries, 'postgres'),
+      ['-D', join(this.#folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])],
+      { ...this.#user, cwd: this.#folder, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    this.#process = started;
+    const log: string[] = [];
+    for await (const line of createInterface({ input: started.stderr })) {
+      log.push(line);
+      if (line.includes('ready to accept connections')) break;
+    }
+    if (!log.at(-1)?.includes('ready')) throw new Error(`postgres did not start: ${log.join('\n')}`);
+    started.stderr.resume();
+  }
+
+  /** Stops the server: 'fast' ends every session properly, 'kill' as a crash would. */
+  async stop(how: 'fast' | 'kill' = 'fast'): Promise<void> {
+    const running = this.#process;
+    this.#process = undefined;
+    if (running === undefined || running.exitCode !== null) return;
+    const exited = once(running, 'exit');
+    running.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+    await exited;
+  }
+
+  /** Stops the server and removes its files. */
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
