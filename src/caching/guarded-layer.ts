@@ -118,11 +118,19 @@ export class GuardedLayer implements CacheLayer {
   }
 
   lease(key: string, duration: number): Awaitable<LeaseAnswer> {
-    return this.#read<LeaseAnswer>(() => this.#layer.lease(key, duration), 'unavailable');
+    return this.#read<LeaseAnswer>(
+      () => this.#layer.lease(key, duration),
+      'unavailable',
+      () => this.#missed.addKey(key), // it may have been given all the same, and would keep everybody waiting
+    );
   }
 
   release(lease: Lease): Awaitable<void> {
-    return this.#read(() => this.#layer.release(lease), undefined); // one that is not released lapses
+    return this.#change(
+      () => this.#layer.release(lease),
+      () => this.#missed.addKey(lease.key), // removing the key revokes its lease as well
+      undefined,
+    );
   }
 
   getStats(): LayerStats {
@@ -142,30 +150,28 @@ export class GuardedLayer implements CacheLayer {
   }
 
   /** While invalidations are outstanding, nothing the layer holds can be trusted. */
-  #read<T>(work: () => Awaitable<T>, otherwise: T): Awaitable<T> {
-    if (this.#missed.isEmpty) return this.#attempt(work, otherwise);
-    this.#catchUp();
-    return this.#missed.isEmpty ? this.#attempt(work, otherwise) : otherwise;
+  #read<T>(work: () => Awaitable<T>, otherwise: T, remember?: () => void): Awaitable<T> {
+    if (!this.#missed.isEmpty) this.#catchUp();
+    return this.#missed.isEmpty ? this.#attempt(work, otherwise, remember) : otherwise;
   }
 
   #change<T>(work: () => Awaitable<T>, remember: () => void, otherwise: T): Awaitable<T> {
     if (this.#isDestroyed) return otherwise;
-    const giveUp = (): void => {
-      remember();
-      this.#scheduleCatchUp();
-    };
-    if (!this.#missed.isEmpty) {
-      giveUp();
-      this.#catchUp();
-      return otherwise;
-    }
-    return this.#attempt(work, otherwise, giveUp);
+    if (this.#missed.isEmpty) return this.#attempt(work, otherwise, remember);
+    remember();
+    this.#scheduleCatchUp();
+    this.#catchUp();
+    return otherwise;
   }
 
-  #attempt<T>(work: () => Awaitable<T>, otherwise: T, onFailure?: () => void): Awaitable<T> {
+  /** @param remember notes what has to be invalidated later, where the work fails */
+  #attempt<T>(work: () => Awaitable<T>, otherwise: T, remember?: () => void): Awaitable<T> {
     const fail = (error: unknown): T => {
       this.#fail(error);
-      onFailure?.();
+      if (remember !== undefined) {
+        remember();
+        this.#scheduleCatchUp();
+      }
       return otherwise;
     };
     try {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 import { DiskCacheLayer } from '../../src/caching/disk-cache-layer.js';
 import type { MultiLayerCacheOptions } from '../../src/caching/manager-options.js';
-import { FakeClock } from '../../src/testing.js';
+import { ChaosCacheLayer, FakeClock } from '../../src/testing.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cache-manager-'));
 const opened: Array<{ destroy(): void }> = [];
@@ -471,5 +471,41 @@ describe('invalidation', () => {
     expect(lists).toHaveBeenCalledTimes(3); // 'us*' may stand for user:1, on which the list depends
     expect(warned).toHaveBeenCalledTimes(3);
     warned.mockRestore();
+  });
+});
+
+describe('a layer that fails while a load holds its lease', () => {
+  let warned: jest.SpyInstance;
+  beforeEach(() => {
+    warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  });
+  afterEach(() => warned.mockRestore());
+
+  /** A cache over a layer whose next calls of one kind fail, before or after they are done, as often as told. */
+  function overFailing(call: string, when: 'before' | 'after', times: number): MultiLayerCacheManager {
+    let left = times;
+    const layer = new ChaosCacheLayer(
+      new DiskCacheLayer({ dbPath: newFile(), clock }),
+      (made) => (made === call && left-- > 0 ? when : undefined),
+      'redis',
+    );
+    const cache = new MultiLayerCacheManager({ redis: layer, clock });
+    opened.push(cache);
+    return cache;
+  }
+
+  // The clock stands still: whoever waited for a lease that nobody holds would wait for ever.
+  test.each([
+    ['lease', 'after'],
+    ['write', 'before'],
+    ['release', 'before'],
+  ] as const)('%s failing %s it is done leaves nobody waiting for it', async (call, when) => {
+    const cache = overFailing(call, when, 1);
+    const failing = (): never => {
+      throw new Error('the origin failed');
+    };
+    if (call === 'release') await expect(cache.getOrSet('a', failing)).rejects.toThrow('the origin failed');
+    else expect(await cache.getOrSet('a', () => 1, { ttl: 0 })).toBe(1);
+    expect(await cache.getOrSet('a', () => 2)).toBe(2);
   });
 });
