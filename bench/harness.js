@@ -5,14 +5,9 @@ import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus } from 'node:os';
+import { judge, publish, ratio, spread, whole } from './report.js';
 
-/** Median, least and most of some numbers. */
-export function spread(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-  return { median, least: sorted[0], most: sorted[sorted.length - 1] };
-}
+export { spread };
 
 function shuffled(list) {
   return list
@@ -71,6 +66,7 @@ async function load({ child, port }, { path, connections, seconds, requests }) {
  * @param servers by name: the module to start, and its arguments
  * @param ceiling name of the server the others are compared with
  * @param ours name of the server whose ratio to each other one is printed too
+ * @param targets what is to be reached (see `judge`), by requests a second
  */
 export async function compareServers({
   title,
@@ -82,6 +78,7 @@ export async function compareServers({
   connections = 50,
   path = '/',
   requests,
+  targets = [],
 }) {
   const running = new Map();
   try {
@@ -94,45 +91,51 @@ export async function compareServers({
         samples[name].push(await load(running.get(name), { path, connections, seconds, requests }));
       }
     }
-    print(title, names, samples, { ceiling, ours, rounds, seconds, connections });
+    const settings = `${rounds} interleaved rounds of ${seconds} s, ${connections} connections; ${machine()}`;
+    publishServers(title, settings, samples, { ceiling, ours, targets });
   } finally {
     for (const { child } of running.values()) child.kill();
   }
 }
 
-function print(title, names, samples, { ceiling, ours, rounds, seconds, connections }) {
-  const cpu = cpus()[0]?.model ?? 'unknown processor';
-  console.log(`\n## ${title}\n`);
-  console.log(
-    `${rounds} interleaved rounds of ${seconds} s, ${connections} connections; Node ${process.version}, ${cpus().length} × ${cpu}\n`,
-  );
-  console.log(
-    '| server | requests/s (least – most) | of the ceiling | processor µs each | of the ceiling | p99 ms | failed | refused |',
-  );
-  console.log('|---|---|---|---|---|---|---|---|');
-  const rateRatio = (name, to) => ratio(spread(samples[name].map(({ rate }, i) => rate / samples[to][i].rate)));
+/** What was measured on. */
+export function machine() {
+  return `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`;
+}
+
+function publishServers(title, settings, samples, { ceiling, ours, targets }) {
+  const names = Object.keys(samples);
+  const rates = Object.fromEntries(names.map((name) => [name, samples[name].map(({ rate }) => rate)]));
+  const rateRatio = (name, to) => ratio(spread(rates[name].map((rate, i) => rate / rates[to][i])));
   const costRatio = (name, to) => ratio(spread(samples[name].map(({ cost }, i) => samples[to][i].cost / cost)));
-  for (const name of names) {
-    const of = (key) => spread(samples[name].map((sample) => sample[key]));
-    const sum = (key) => samples[name].reduce((total, sample) => total + sample[key], 0);
-    const { median, least, most } = of('rate');
-    const columns = [
-      name,
-      `${whole(median)} (${whole(least)} – ${whole(most)})`,
-      rateRatio(name, ceiling),
-      of('cost').median.toFixed(1),
-      costRatio(name, ceiling),
-      of('p99').median,
-      sum('failed'),
-      sum('refused'),
-    ];
-    console.log(`| ${columns.join(' | ')} |`);
-  }
-  for (const name of names.filter((one) => one !== ours && one !== ceiling)) {
-    console.log(
-      `\n${ours} / ${name}: ${rateRatio(ours, name)} by requests, ${costRatio(ours, name)} by processor time`,
-    );
-  }
+  publish({
+    title,
+    settings,
+    columns: [
+      'server',
+      'requests/s',
+      'of the ceiling',
+      'processor µs each',
+      'of the ceiling',
+      'p99 ms',
+      'failed',
+      'refused',
+    ],
+    rows: names.map((name) => {
+      const of = (key) => spread(samples[name].map((sample) => sample[key])).median;
+      const sum = (key) => samples[name].reduce((total, sample) => total + sample[key], 0);
+      const rate = spread(rates[name]);
+      const speed = `${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)})`;
+      const cost = [rateRatio(name, ceiling), of('cost').toFixed(1), costRatio(name, ceiling)];
+      return { name, rate, cells: [name, speed, ...cost, of('p99'), sum('failed'), sum('refused')] };
+    }),
+    notes: names
+      .filter((one) => one !== ours && one !== ceiling)
+      .map(
+        (name) => `${ours} / ${name}: ${rateRatio(ours, name)} by requests, ${costRatio(ours, name)} by processor time`,
+      ),
+    targets: targets.map((target) => judge(target, rates)),
+  });
 }
 
 /**
@@ -149,6 +152,7 @@ export async function microbenchmark({
   batch = 10_000,
   ours,
   quietest = false,
+  targets = [],
 }) {
   const names = Object.keys(functions);
   const samples = Object.fromEntries(names.map((name) => [name, []]));
@@ -159,16 +163,19 @@ export async function microbenchmark({
       samples[name].push((batch / (quietest ? fastestTenth(durations) : mean(durations))) * 1000);
     }
   }
-  console.log(`\n## ${title}\n`);
-  console.log(`| | operations/s${quietest ? ', undisturbed' : ''} (least – most) |`);
-  console.log('|---|---|');
-  for (const name of names) {
-    const rate = spread(samples[name]);
-    console.log(`| ${name} | ${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)}) |`);
-  }
-  for (const name of names.filter((one) => one !== ours)) {
-    console.log(`\n${ours} / ${name}: ${ratio(spread(samples[ours].map((rate, i) => rate / samples[name][i])))}`);
-  }
+  publish({
+    title,
+    settings: `${rounds} interleaved rounds of ${milliseconds} ms; ${machine()}`,
+    columns: ['', `operations/s${quietest ? ', undisturbed' : ''}`],
+    rows: names.map((name) => {
+      const rate = spread(samples[name]);
+      return { name, rate, cells: [name, `${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)})`] };
+    }),
+    notes: names
+      .filter((one) => one !== ours)
+      .map((name) => `${ours} / ${name}: ${ratio(spread(samples[ours].map((rate, i) => rate / samples[name][i])))}`),
+    targets: targets.map((target) => judge(target, samples)),
+  });
 }
 
 async function durationsOf(run, batch, milliseconds) {
@@ -189,6 +196,3 @@ function fastestTenth(durations) {
   const sorted = [...durations].sort((a, b) => a - b);
   return mean(sorted.slice(0, Math.max(1, Math.ceil(sorted.length / 10))));
 }
-
-const whole = (number) => Math.round(number).toLocaleString('en');
-const ratio = ({ median, least, most }) => `${median.toFixed(2)} (${least.toFixed(2)} – ${most.toFixed(2)})`;

@@ -1,0 +1,10 @@
+// The parts of the benchmark, in the order of the report.
+
+/** `name` is what the command line calls a part; `modules` run in this order, each in a process of its own. */
+export const parts = [
+  {
+    name: 'rate-limiting',
+    title: 'Rate limiting',
+    modules: ['rate-limiting/http.js', 'rate-limiting/decisions.js', 'rate-limiting/redis.js'],
+  },
+];

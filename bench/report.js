@@ -1,0 +1,63 @@
+// What a comparison found: a table on the console and, where BENCH_RESULTS names a file, a line of JSON there (see run.js).
+import { appendFileSync } from 'node:fs';
+
+/** Median, least and most of some numbers. */
+export function spread(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return { median, least: sorted[0], most: sorted[sorted.length - 1] };
+}
+
+/** A whole number with separators. */
+export const whole = (number) => Math.round(number).toLocaleString('en');
+
+/** Two digits, or as many as make sense of a large one. */
+export const ratio = ({ median, least, most }) => `${median.toFixed(2)} (${least.toFixed(2)} – ${most.toFixed(2)})`;
+
+/**
+ * Judges a target by what was measured, round by round.
+ *
+ * @param target `{ name, of?, least }`: the rate of `name`, as a multiple of that of `of` where one is named, is to be at
+ *   least `least`
+ * @param rates by name: the rate in every round
+ */
+export function judge({ name, of, least, what }, rates) {
+  const found = spread(of === undefined ? rates[name] : rates[name].map((rate, round) => rate / rates[of][round]));
+  return { what: what ?? (of === undefined ? name : `${name} / ${of}`), least, found, isMet: found.median >= least };
+}
+
+const figure = (value) => (value >= 1000 ? whole(value) : value.toFixed(2));
+
+function line({ what, least, found, isMet }) {
+  const seen = `${figure(found.median)} (${figure(found.least)} – ${figure(found.most)})`;
+  return `| ${what} | ≥ ${figure(least)} | ${seen} | ${isMet ? 'met' : 'not met'} |`;
+}
+
+/** The comparison in Markdown. */
+export function markdown({ title, settings, columns, rows, notes = [], targets = [] }) {
+  const table = [`| ${columns.join(' | ')} |`, `|${'---|'.repeat(columns.length)}`];
+  for (const { cells } of rows) table.push(`| ${cells.join(' | ')} |`);
+  const judged = ['| target | asked | found | |', '|---|---|---|---|', ...targets.map(line)];
+  const parts = [
+    `## ${title}`,
+    settings,
+    table.join('\n'),
+    ...notes,
+    ...(targets.length > 0 ? [judged.join('\n')] : []),
+  ];
+  return `\n${parts.filter((part) => part !== undefined && part !== '').join('\n\n')}\n`;
+}
+
+/**
+ * Prints a comparison and keeps it for the report.
+ *
+ * @param comparison `{ title, settings?, columns, rows: [{ name, cells, rate? }], notes?, targets? }`: `cells` are what the table
+ *   shows, `rate` (a spread) is what the chart draws, `targets` come from `judge`
+ */
+export function publish(comparison) {
+  console.log(markdown(comparison));
+  if (process.env.BENCH_RESULTS !== undefined) {
+    appendFileSync(process.env.BENCH_RESULTS, `${JSON.stringify(comparison)}\n`);
+  }
+}
