@@ -13,8 +13,13 @@ import { settingsStore } from './support/settings-store.js';
 export const budgetServer = defineServer<BudgetSchema>({
   name: 'budget',
   migrations: budgetMigrations,
-  routes: ({ db, config, env, clock, controlToken, openCache, purgeResponses }) => {
-    const cache = openCache({ memory: { maxSize: 500, ttl: 5_000 }, disk: { ttl: 60_000 } });
+  routes: ({ db, config, env, clock, controlToken, openCache, publishInvalidation }) => {
+    const cache = openCache({
+      memory: { maxSize: 500, ttl: 5_000 },
+      disk: { ttl: 60_000 },
+      subscriptions: ['provider:*'],
+      responses: { 'provider:*': ['/api/v1/providers/*'] },
+    });
     const now = (): number => clock.now();
     const limits = {
       dailyMicros: toMicros(config.BUDGET_DAILY_LIMIT),
@@ -32,7 +37,6 @@ export const budgetServer = defineServer<BudgetSchema>({
         ),
     );
     const policy = settingsStore(db, 'burst-policy', policySchema);
-    const onPolicyChange = (): void => purgeResponses('/api/v1/providers/*');
     return {
       routes: [
         budgetRoutes({ db, ledger, controlToken }),
@@ -44,7 +48,7 @@ export const budgetServer = defineServer<BudgetSchema>({
           cache,
           now,
           controlToken,
-          onPolicyChange,
+          outdate: publishInvalidation,
         }),
       ],
       limit: {

@@ -10,7 +10,11 @@ export const reportsServer = defineServer<ReportsSchema>({
   routes: (context) => {
     const { db, clock, log, controlToken } = context;
     const client = context.client.bind(context);
-    context.openCache({ memory: { maxSize: 500, ttl: 30_000 }, disk: { ttl: 60_000 } });
+    context.openCache({
+      memory: { maxSize: 500, ttl: 30_000 },
+      disk: { ttl: 60_000 },
+      responses: { 'provider:*': ['/api/v1/reports/*'] },
+    });
     const recorder = startRecorder({ db, client, clock, log });
     return {
       routes: [reportsRoutes({ db, client, recorder, clock, controlToken })],

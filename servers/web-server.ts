@@ -32,7 +32,12 @@ function limits(config: FleetConfig): RateLimitOptions {
 export const webServer = defineServer({
   name: 'web',
   routes: ({ peers, config, controlToken, openCache }) => {
-    openCache({ memory: { maxSize: 1000, ttl: 10_000 }, disk: { ttl: 120_000 } });
+    const cache = openCache({
+      memory: { maxSize: 1000, ttl: 10_000 },
+      disk: { ttl: 120_000 },
+      responses: { 'provider:*': ['/api/v1/providers/*', '/api/v1/reports/*'] },
+    });
+    cache.registerDependency('ratelimit:user:*', 'user:*');
     const gateway = createGateway({ router: peers.router, controlToken, trustProxy: trustProxyOf(config) });
     const load = new RouteTable('/api/v1/system', controlToken).get(
       '/load-distribution',

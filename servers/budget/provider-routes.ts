@@ -45,8 +45,8 @@ export interface ProviderParts {
   readonly cache: MultiLayerCacheManager;
   readonly now: () => number;
   readonly controlToken: string | undefined;
-  /** Called when the answers of the lists above are no longer true. */
-  readonly onPolicyChange: () => void;
+  /** Takes what matches a pattern out of every cache of the fleet. */
+  readonly outdate: (pattern: string) => Promise<void>;
 }
 
 export function providerRoutes(parts: ProviderParts): RouteTable {
@@ -77,8 +77,7 @@ export function providerRoutes(parts: ProviderParts): RouteTable {
       { summary: 'Changes how bursts are run', body: policySchema.partial(), control: true },
       async ({ body }) => {
         const changed = await policy.change(body, now());
-        await cache.invalidatePattern('provider:*');
-        parts.onPolicyChange();
+        await parts.outdate('provider:*');
         return { policy: changed };
       },
     )

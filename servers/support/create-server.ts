@@ -1,26 +1,23 @@
 /** Joins the parts of a server: its resources, the middleware in their order, and an end in the reverse order. */
-import { mkdirSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import express, { type Application, type NextFunction, type Request, type Response } from 'express';
 import helmet, { type HelmetOptions } from 'helmet';
 import {
-  cacheResponse,
   createMetrics,
   healthEndpoints,
-  MultiLayerCacheManager,
   poolProbe,
   rateLimit,
   ResilienceError,
   sendError,
   trace,
   wallClock,
-  type CacheResponse,
   type DistributedTracer,
   type HealthEndpoints,
   type RateLimitMiddleware,
   type RateLimitStore,
 } from '../../src/index.js';
+import { openCacheCoordination, type CacheCoordination } from './cache-coordination.js';
 import { CloseStack } from './close-stack.js';
 import { portOf, readConfig, trustProxyOf, type FleetConfig } from './config.js';
 import { openDatabase, type OpenedDatabase } from './database.js';
@@ -28,15 +25,9 @@ import { boundedServer, listen } from './http-server.js';
 import { openLimitStore } from './limit-store.js';
 import { createLogger, type Logger } from './logger.js';
 import { openPeers } from './peers.js';
-import type {
-  CachePlan,
-  CreateOptions,
-  FleetServer,
-  ServiceContext,
-  ServiceDefinition,
-  ServiceParts,
-} from './service.js';
 import { queryRoutes } from './query-routes.js';
+import type { CreateOptions, FleetServer, ServiceContext, ServiceDefinition, ServiceParts } from './service.js';
+import { openServiceCache, type ServiceCache } from './service-cache.js';
 import { systemRoutes } from './system-routes.js';
 import { openTracing, type Tracing } from './tracing.js';
 
@@ -59,12 +50,6 @@ const SECURITY_HEADERS: HelmetOptions = {
 const BODY_LIMIT = '256kb';
 const PROBES = new Set(['/health', '/livez', '/readyz', '/startupz', '/metrics']);
 
-/** The cache a service asks for while it makes its routes, and the middleware over it. */
-interface ServiceCache {
-  readonly manager: MultiLayerCacheManager;
-  readonly responses: CacheResponse;
-}
-
 /** Everything the middleware are made from. */
 interface Assembly<DB> {
   readonly definition: ServiceDefinition<DB>;
@@ -73,6 +58,7 @@ interface Assembly<DB> {
   readonly database: OpenedDatabase<DB>;
   readonly tracing: Tracing;
   readonly cache: ServiceCache | undefined;
+  readonly coordination: CacheCoordination | undefined;
   readonly store: RateLimitStore | undefined;
   readonly stack: CloseStack;
 }
@@ -112,6 +98,7 @@ async function build<DB>(
   stack.add(() => peers.close());
 
   let cache: ServiceCache | undefined;
+  let coordination: CacheCoordination | undefined;
   const context: ServiceContext<DB> = {
     name,
     config,
@@ -124,16 +111,17 @@ async function build<DB>(
     controlToken: config.CONTROL_TOKEN,
     client: (service) => peers.client(service),
     openCache: (plan) => {
-      cache = openServiceCache(plan, definition, config, stack);
+      cache = openServiceCache(plan, name, config, stack);
       return cache.manager;
     },
-    purgeResponses: (pattern) => void cache?.responses.invalidatePattern(pattern),
+    publishInvalidation: async (pattern) => coordination?.publish(pattern),
   };
   const made = definition.routes(context);
   const parts: ServiceParts = 'routes' in made ? made : { routes: made };
   stack.add(() => parts.close?.());
+  coordination = cache && (await openCacheCoordination({ name, cache, config, peers, log, stack }));
   const store = parts.limit && (await openLimitStore(name, config, log, stack));
-  return serve({ definition, context, parts, database, tracing, cache, store, stack });
+  return serve({ definition, context, parts, database, tracing, cache, coordination, store, stack });
 }
 
 function openServiceDatabase<DB>(
@@ -146,28 +134,9 @@ function openServiceDatabase<DB>(
   return openDatabase<DB>({ path, migrations, log, ...(url !== undefined && { url, schema: `tooloo_${name}` }) });
 }
 
-function openServiceCache<DB>(
-  plan: CachePlan,
-  { name }: ServiceDefinition<DB>,
-  config: FleetConfig,
-  stack: CloseStack,
-): ServiceCache {
-  mkdirSync(config.DATA_DIR, { recursive: true });
-  const dbPath = join(config.DATA_DIR, `${name}-cache.sqlite`);
-  const manager = new MultiLayerCacheManager({ memory: plan.memory, disk: { ...plan.disk, dbPath } });
-  stack.add(() => manager.destroy());
-  const responses = cacheResponse({
-    cache: manager,
-    trustProxy: trustProxyOf(config),
-    ...(config.CONTROL_TOKEN !== undefined && { controlToken: config.CONTROL_TOKEN }),
-  });
-  stack.add(() => responses.close());
-  return { manager, responses };
-}
-
 /** The HTTP side: middleware in their order, a server around them. */
 function serve<DB>(assembly: Assembly<DB>): FleetServer {
-  const { definition, context, parts, database, tracing, store, stack } = assembly;
+  const { definition, context, parts, database, tracing, coordination, store, stack } = assembly;
   const { name, config, log } = context;
   const traced = trace({
     tracer: tracing.tracer,
@@ -197,6 +166,7 @@ function serve<DB>(assembly: Assembly<DB>): FleetServer {
     context: context as ServiceContext,
     async listen(port = portOf(config, definition.name)) {
       const actual = await listen(server, port, config.HOST);
+      coordination?.join(actual);
       return `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${actual}`;
     },
     close: () => stack.close(),
@@ -210,12 +180,13 @@ interface FrontMiddleware {
 }
 
 function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: FrontMiddleware): Application {
-  const { context, parts, database, tracing, cache, stack } = assembly;
+  const { context, parts, database, tracing, cache, coordination, stack } = assembly;
   const { name, config, controlToken, log } = context;
   const engines = (): Record<string, object> => ({
     pool: database.pool.getStats(),
     queries: database.optimizer.getStats(),
     ...(cache && { cache: cache.manager.getStats(), responses: cache.responses.stats() }),
+    ...(coordination && { coordination: coordination.status() }),
     ...(limited && { rateLimiter: limited.limiter.getStats() }),
     ...parts.engines?.(),
   });
@@ -235,6 +206,7 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
 
   const app = express();
   app.disable('x-powered-by');
+  if (coordination !== undefined) app.use(coordination.router); // what caches tell each other is nobody's request
   app.use(traced, helmet(SECURITY_HEADERS), health);
   app.get('/metrics', metrics.handler);
   for (const handler of [limited, cache?.responses, ...(parts.handlers ?? [])])

@@ -4,6 +4,7 @@ import type { CloseStack } from './close-stack.js';
 import type { FleetConfig } from './config.js';
 import type { ServiceName } from './fleet.js';
 import type { Logger } from './logger.js';
+import { openRedis } from './redis-client.js';
 
 /** The shared store `REDIS_URL` names; undefined without one. Redis may be away: the middleware limits locally then. */
 export async function openLimitStore(
@@ -13,12 +14,9 @@ export async function openLimitStore(
   stack: CloseStack,
 ): Promise<RateLimitStore | undefined> {
   if (config.REDIS_URL === undefined) return undefined;
-  // Loaded only here: a fleet without Redis runs without ioredis installed.
-  const [{ Redis }, { RedisStore }] = await Promise.all([import('ioredis'), import('../../src/redis.js')]);
-  const client = new Redis(config.REDIS_URL, { enableOfflineQueue: false, maxRetriesPerRequest: 1 });
-  stack.add(() => client.disconnect());
-  client.on('error', (error: Error) =>
-    log.warn({ reason: error.message }, 'Redis is away: limits are counted locally'),
+  const { RedisStore } = await import('../../src/redis.js');
+  const client = await openRedis(config.REDIS_URL, stack, (reason) =>
+    log.warn({ reason }, 'Redis is away: limits are counted locally'),
   );
   return new RedisStore({ client, prefix: `{tooloo:${name}}:` });
 }

@@ -15,16 +15,10 @@ import type { Logger } from './logger.js';
 import type { Peers } from './peers.js';
 import type { DestinationStream } from 'pino';
 import type { RouteTable } from './route-table.js';
+import type { CachePlan } from './service-cache.js';
 import type { Forward } from './system-routes.js';
 
 export { runWhenMain } from './run.js';
-
-export interface CachePlan {
-  /** Entries in memory, and how long they live there, in ms. */
-  readonly memory: { readonly maxSize: number; readonly ttl: number };
-  /** How long entries live on disk, in ms. */
-  readonly disk: { readonly ttl: number };
-}
 
 /** What a server's own code is given to work with. */
 export interface ServiceContext<DB = unknown> {
@@ -42,8 +36,8 @@ export interface ServiceContext<DB = unknown> {
   readonly peers: Peers;
   /** Opens the service's cache, memory over disk, and mounts `cacheResponse` on it before the routes. */
   readonly openCache: (plan: CachePlan) => MultiLayerCacheManager;
-  /** Drops the stored responses whose path matches, e.g. `/api/v1/providers/*`; nothing where there is no cache. */
-  readonly purgeResponses: (pattern: string) => void;
+  /** Says that a key, or what matches a pattern, is outdated: gone from the caches of all services when it settles, or soon. */
+  readonly publishInvalidation: (name: string) => Promise<void>;
 }
 
 export interface ServiceParts {

@@ -289,6 +289,25 @@ describe('accidents', () => {
     expect(await b.cache.get('other')).toBeUndefined();
   });
 
+  test('a peer that is gone for good is waited for no longer; should it come back, it compares', async () => {
+    const [a, b, c] = await trio();
+    b.server.closeAllConnections();
+    b.server.close();
+    await once(b.server, 'close');
+    await a.coordinator.publishInvalidation('k');
+    a.coordinator.unregisterPeer('b');
+    a.coordinator.unregisterPeer('nobody');
+    await a.coordinator.flush();
+    expect(a.coordinator.getCoordinationStatus()).toMatchObject({ peers: ['c'], pendingInvalidations: 0 });
+    expect(await c.coordinator.checkCoherence()).toMatchObject({
+      peers: { a: { missedHere: 0 }, b: { isReachable: false } },
+    });
+    b.server.listen(b.port, '127.0.0.1');
+    await b.cache.set('k', 'outdated');
+    expect(await b.coordinator.checkCoherence()).toMatchObject({ peers: { a: { missedHere: 1 } } });
+    expect(await b.cache.get('k')).toBeUndefined();
+  });
+
   test('coherence: what was never delivered is found and repaired, both ways', async () => {
     const a = await start('a', { secret: 's' });
     const b = await start('b', { secret: 's' });

@@ -128,7 +128,7 @@ describeWith(redisService, 'with limits in Redis', (url) => {
     const key = `{tooloo:web}:`;
     const { Redis } = await import('ioredis');
     const redis = new Redis(url);
-    const keys = await redis.keys(`${key}*`);
+    const keys = [...(await redis.keys(`${key}*`)), ...(await redis.keys('tooloo:cache-invalidations*'))];
     if (keys.length > 0) await redis.del(keys);
     await redis.quit();
     expect(statuses).toEqual([200, 200, 200, 200, 429, 429]);

@@ -113,7 +113,7 @@ export class DistributedCacheCoordinator {
    */
   constructor(cache: MultiLayerCacheManager, serviceId: string, options: DistributedCacheCoordinatorOptions = {}) {
     const checked = checkOptions('DistributedCacheCoordinator', options, {
-      transport: having('a transport', 'start', 'send', 'addPeer', 'status'),
+      transport: having('a transport', 'start', 'send', 'addPeer', 'removePeer', 'status'),
       conflictResolution: anyOf(oneOf('latest-write-wins', 'local-wins', 'service-priority'), func),
       servicePriority: array,
       secret: string,
@@ -147,6 +147,11 @@ export class DistributedCacheCoordinator {
   /** Another process to tell and to hear. Registering a name again replaces its address. */
   registerPeer(id: string, host: string, port: number): void {
     this.#transport.addPeer(id, host, port);
+  }
+
+  /** A process that is gone for good: what it has yet to hear is dropped. One that comes back compares, see `checkCoherence`. */
+  unregisterPeer(id: string): void {
+    this.#transport.removePeer(id);
   }
 
   /**

@@ -94,7 +94,7 @@ export class HttpTransport implements CoordinatorTransport {
   }
 
   addPeer(id: string, host: string, port: number): void {
-    this.#peers.get(id)?.queue.close();
+    this.removePeer(id);
     const queue = new PeerQueue({
       deliver: (batch) => this.#deliver(peer, batch),
       everything: () => this.#ownReceiver().everything(),
@@ -111,6 +111,11 @@ export class HttpTransport implements CoordinatorTransport {
       exchanges: 0,
     };
     this.#peers.set(id, peer);
+  }
+
+  removePeer(id: string): void {
+    this.#peers.get(id)?.queue.close();
+    this.#peers.delete(id);
   }
 
   send(messages: readonly CoordinationMessage[], peer?: string): void {

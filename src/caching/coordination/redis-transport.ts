@@ -112,6 +112,10 @@ export class RedisTransport implements CoordinatorTransport {
     // The stream is the peer.
   }
 
+  removePeer(): void {
+    // Nobody was added.
+  }
+
   send(messages: readonly CoordinationMessage[]): void {
     for (const message of messages) this.#queue.add(message);
   }

@@ -29,6 +29,8 @@ export interface CoordinatorTransport {
   /** Called once, before anything else. */
   start(receiver: CoordinationReceiver): Awaitable<void>;
   addPeer(id: string, host: string, port: number): void;
+  /** Forgets a peer, and what it has yet to hear. */
+  removePeer(id: string): void;
   /** Queues messages for every peer, or for one. */
   send(messages: readonly CoordinationMessage[], peer?: string): void;
   /** Messages not yet delivered. */
