@@ -80,16 +80,48 @@ describe('imports point one way', () => {
   });
 });
 
-test('every entry of the exports map has its source, and every optional entry is in the map', () => {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    exports: Record<string, string | { import: string; require: string }>;
-  };
-  const built = Object.values(manifest.exports).filter((target) => typeof target !== 'string');
-  for (const target of built) {
-    const source = target.import.replace('./dist/esm/', 'src/').replace(/\.js$/, '.ts');
-    expect(existsSync(join(root, source)) ? source : `${source} is missing`).toBe(source);
-    expect(target.require).toBe(target.import.replace('/esm/', '/cjs/'));
-  }
-  const present = OPTIONAL_ENTRIES.filter((name) => existsSync(join(root, 'src', `${name}.ts`)));
-  expect(Object.keys(manifest.exports)).toEqual(expect.arrayContaining(present.map((name) => `./${name}`)));
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | { readonly import: string; readonly require: string }>>;
+  readonly typesVersions: { readonly '*': Readonly<Record<string, readonly string[]>> };
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+}
+
+describe('the manifest', () => {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+
+  test('has every entry with its source, and every optional entry', () => {
+    const built = Object.values(manifest.exports).filter((target) => typeof target !== 'string');
+    for (const target of built) {
+      const source = target.import.replace('./dist/esm/', 'src/').replace(/\.js$/, '.ts');
+      expect(existsSync(join(root, source)) ? source : `${source} is missing`).toBe(source);
+      expect(target.require).toBe(target.import.replace('/esm/', '/cjs/'));
+    }
+    const present = OPTIONAL_ENTRIES.filter((name) => existsSync(join(root, 'src', `${name}.ts`)));
+    expect(Object.keys(manifest.exports)).toEqual(expect.arrayContaining(present.map((name) => `./${name}`)));
+  });
+
+  test('names the types of every entry for compilers that read no exports map', () => {
+    const entries = Object.keys(manifest.exports).filter((name) => name !== '.' && !name.endsWith('.json'));
+    const expected = entries.map((name) => [name.slice(2), [`./dist/cjs/${name.slice(2)}.d.ts`]]);
+    expect(manifest.typesVersions['*']).toEqual(Object.fromEntries(expected));
+  });
+
+  test('lists as a dependency what the sources import, and nothing else', () => {
+    const packages = sources('src')
+      .flatMap(imports)
+      .map(({ to }) => to)
+      .filter((to) => /^[@a-z]/.test(to) && !to.startsWith('node:') && !inSource(to))
+      .map((to) =>
+        to
+          .split('/')
+          .slice(0, to.startsWith('@') ? 2 : 1)
+          .join('/'),
+      );
+    const imported = new Set(packages);
+    const { dependencies, peerDependencies } = manifest; // a peer may be what a user hands in, e.g. a client
+    const installed = Object.keys(dependencies).filter((name) => !name.startsWith('@types/'));
+    expect([...imported].filter((name) => !(name in dependencies || name in peerDependencies))).toEqual([]);
+    expect(installed.filter((name) => !imported.has(name))).toEqual([]);
+  });
 });
