@@ -63,49 +63,62 @@ function mostMicros(provider: Provider, { prompt, system = '', maxTokens }: Burs
  *   QUOTA_EXCEEDED when the budget has not enough left, UPSTREAM_INVALID when nobody gave a good answer
  */
 export async function burst(request: BurstRequest, policy: BurstPolicy, parts: BurstParts): Promise<BurstResult> {
-  const clients = chooseClients(await parts.ranked(), request, policy);
+  const { ledger, calls } = parts;
+  const chosen = callable(usable(await parts.ranked(), request, policy)).slice(0, policy.concurrency);
   const cohort = request.cohortId ?? DEFAULT_COHORT;
-  const most = clients.reduce((sum, { provider }) => sum + mostMicros(provider, request), 0);
-  const reservation = await parts.ledger.reserve(cohort, most);
-  const race = askAll(clients, request, policy, parts.calls);
+  const most = chosen.reduce((sum, { provider }) => sum + mostMicros(provider, request), 0);
+  const reservation = await ledger.reserve(cohort, most);
+  // While the money was being reserved, others may have taken the last place at a provider.
+  const clients = await orRelease(() => callable(chosen), reservation, ledger);
+  const race = askAll(clients, request, policy, calls);
   // The reservation outlives the answer: those who lost may still charge until they have really ended.
   const settled = race.spent.then((micros) =>
-    parts.ledger.settle(
-      reservation,
-      micros === 0 ? [] : [{ cohort, workflow: 'burst', costMicros: Math.min(micros, most) }],
-    ),
+    ledger.settle(reservation, micros === 0 ? [] : [{ cohort, workflow: 'burst', costMicros: Math.min(micros, most) }]),
   );
-  const [answer] = await Promise.all([race.first, settled]);
-  return answer;
+  try {
+    return await race.first;
+  } finally {
+    await settled; // also when nobody answered: whoever is told so finds the money back
+  }
 }
 
-function chooseClients(
-  ranked: readonly ProviderClient[],
-  request: BurstRequest,
-  policy: BurstPolicy,
-): ProviderClient[] {
-  const usable = ranked.filter(
+/** What `choose` gives; when it throws, the reservation is released first. */
+async function orRelease<T>(choose: () => T, reservation: string, ledger: Ledger): Promise<T> {
+  try {
+    return choose();
+  } catch (error) {
+    await ledger.settle(reservation, []);
+    throw error;
+  }
+}
+
+/** The providers that this request may be asked of, at least one. */
+function usable(ranked: readonly ProviderClient[], request: BurstRequest, policy: BurstPolicy): ProviderClient[] {
+  const clients = ranked.filter(
     ({ provider }) =>
       provider.enabled &&
       provider.configured &&
       !policy.disabled.includes(provider.id) &&
       (request.providers?.includes(provider.id) ?? true),
   );
-  if (usable.length === 0) {
-    throw new ResilienceError(
-      'NOT_CONFIGURED',
-      'no model provider is configured and enabled: name some in PROVIDERS_FILE, with their keys in the environment',
-    );
-  }
-  const callable = usable.filter((client) => client.isCallable());
-  if (callable.length > 0) return callable.slice(0, policy.concurrency);
-  if (usable.some((client) => client.breaker.state !== 'open')) {
+  if (clients.length > 0) return clients;
+  throw new ResilienceError(
+    'NOT_CONFIGURED',
+    'no model provider is configured and enabled: name some in PROVIDERS_FILE, with their keys in the environment',
+  );
+}
+
+/** Those of the providers that it makes sense to ask now, at least one. */
+function callable(clients: readonly ProviderClient[]): ProviderClient[] {
+  const free = clients.filter((client) => client.isCallable());
+  if (free.length > 0) return free;
+  if (clients.some((client) => client.breaker.state !== 'open')) {
     throw new ResilienceError('CONCURRENCY_EXCEEDED', 'every provider has as many calls in flight as it may', {
       retryAfter: 1,
     });
   }
   throw new ResilienceError('CIRCUIT_OPEN', 'every enabled provider keeps failing', {
-    retryAfter: Math.min(...usable.map((client) => client.retryAfter())) / 1000,
+    retryAfter: Math.min(...clients.map((client) => client.retryAfter())) / 1000,
   });
 }
 

@@ -1,21 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import request from 'supertest';
 import { budgetServer } from '../../servers/budget-server.js';
 import type { FleetServer } from '../../servers/support/service.js';
+import { testFleet, type TestFleet } from '../support/fleet-server.js';
 import { openAiEndpoint, type Endpoint } from '../support/openai-endpoint.js';
 
-let folder: string;
+let fleet: TestFleet;
 let server: FleetServer;
 const endpoints: Endpoint[] = [];
 
 async function start(env: Record<string, string> = {}): Promise<void> {
-  server = await budgetServer.create({
+  server = await fleet.create(budgetServer, {
     env: {
-      DATA_DIR: folder,
-      LOG_LEVEL: 'silent',
-      PROVIDERS_FILE: join(folder, 'providers.json'),
+      PROVIDERS_FILE: join(fleet.folder, 'providers.json'),
       RATE_LIMIT_CAPACITY: '100000',
       BUDGET_DAILY_LIMIT: '10',
       BUDGET_MONTHLY_LIMIT: '15',
@@ -36,18 +34,17 @@ async function provide(...names: string[]): Promise<Endpoint[]> {
     inputPrice: 1,
     outputPrice: 2,
   }));
-  writeFileSync(join(folder, 'providers.json'), JSON.stringify(providers));
+  writeFileSync(join(fleet.folder, 'providers.json'), JSON.stringify(providers));
   return made;
 }
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tooloo-budget-'));
+  fleet = testFleet();
 });
 
 afterEach(async () => {
-  await server.close();
+  await fleet.close();
   await Promise.all(endpoints.splice(0).map((endpoint) => endpoint.close()));
-  rmSync(folder, { recursive: true, force: true });
 });
 
 // Supertest listens on another port for each request: one Host, or no answer would be the same resource twice.
@@ -315,9 +312,9 @@ describe('providers', () => {
     ['[{"id":"UPPER"}]', 'providers.json: 0.id'],
     ['[{"id":"a","baseUrl":"ftp://x","model":"m","inputPrice":1,"outputPrice":1}]', '0.baseUrl'],
   ])('a file with %s is refused at start', async (text, message) => {
-    writeFileSync(join(folder, 'providers.json'), text);
+    writeFileSync(join(fleet.folder, 'providers.json'), text);
     await expect(start()).rejects.toThrow(message);
-    rmSync(join(folder, 'providers.json'));
+    rmSync(join(fleet.folder, 'providers.json'));
     await start();
   });
 });

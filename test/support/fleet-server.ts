@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CreateOptions, FleetServer, ServerDefinition } from '../../servers/support/service.js';
+import type { PostgresDatabase } from './postgres-database.js';
 
 export interface TestFleet {
   /** Where the servers keep their data: handing it to a server created later is a restart. */
@@ -13,12 +14,20 @@ export interface TestFleet {
   close(): Promise<void>;
 }
 
+let database: PostgresDatabase | undefined;
+
+/** Where fleets made from now on keep their data; undefined: in SQLite files. */
+export function keepFleetsIn(place: PostgresDatabase | undefined): void {
+  database = place;
+}
+
 /** An empty fleet. Close it after the suite. */
 export function testFleet(): TestFleet {
+  const place = database;
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
   const servers: FleetServer[] = [];
   const create = async (definition: ServerDefinition, options: CreateOptions = {}): Promise<FleetServer> => {
-    const env = { DATA_DIR: folder, LOG_LEVEL: 'silent', ...options.env };
+    const env = { DATA_DIR: folder, LOG_LEVEL: 'silent', DATABASE_URL: place?.url, ...options.env };
     const server = await definition.create({ ...options, env });
     servers.push(server);
     return server;
@@ -30,6 +39,7 @@ export function testFleet(): TestFleet {
     async close() {
       // In reverse: who calls goes before who is called.
       for (const server of servers.reverse()) await server.close();
+      await place?.clear();
       rmSync(folder, { recursive: true, force: true });
     },
   };
