@@ -97,12 +97,16 @@ export interface ProbedPool {
     | Promise<{ readonly healthy: number; readonly unhealthy: number; readonly total: number }>;
 }
 
-/** A connection pool: fails when none of its connections is healthy, warns when some are not. */
+/**
+ * A connection pool: fails when it has connections and none is healthy, warns when some are not, and when it has none,
+ * which says nothing of the database. (ConnectionPool opens one then, to be asked.)
+ */
 export function poolProbe(pool: ProbedPool): ProbeFunction {
   checkValue('poolProbe: pool', pool, having('a pool', 'healthCheck'));
   return async function connectionPool(): Promise<ProbeAnswer> {
     const { healthy, unhealthy, total } = await pool.healthCheck();
-    const status = healthy === 0 ? 'fail' : unhealthy > 0 ? 'warn' : 'pass';
+    const isSound = unhealthy === 0 && total > 0;
+    const status = isSound ? 'pass' : healthy === 0 && total > 0 ? 'fail' : 'warn';
     return { status, observedValue: healthy, observedUnit: 'connections', output: `${healthy} of ${total} healthy` };
   };
 }

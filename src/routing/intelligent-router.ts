@@ -166,6 +166,13 @@ export class IntelligentRouter {
     }
   }
 
+  /** Nobody listens at this address: the breaker of whoever should be there opens now, whatever its threshold. */
+  reportRefused({ origin }: Pick<Target, 'origin'>): void {
+    for (const group of this.#groups.values()) {
+      for (const member of group.members()) if (member.instance.target.origin === origin) group.refused(member);
+    }
+  }
+
   /** From now on this many failures in a row open the instance's breaker. */
   setCircuitBreaker(target: TargetRef, threshold: number): void {
     checkValue(`${WHO}.setCircuitBreaker: threshold`, threshold, count());
@@ -230,6 +237,7 @@ export class IntelligentRouter {
         outliers: this.#parts.outliers(),
         createBalancer: (fitness) => this.#parts.balancer(service, fitness),
         createBreaker: (onChange) => this.#parts.breaker(onChange),
+        tripsOnRefusal: this.#parts.tripsOnRefusal,
         onChange: ({ instance }, state) => this.#changes.emit({ service, target: instance.target, instance, state }),
       });
       this.#groups.set(service, group);

@@ -2,6 +2,7 @@
 import type { Permit } from '../shared/circuit-breaker.js';
 import type { Clock } from '../shared/clock.js';
 import type { Instance } from './instance.js';
+import { isRefusal } from './refusal.js';
 import type { Member, ServiceGroup } from './service-group.js';
 import type { Target } from './target.js';
 
@@ -60,9 +61,10 @@ export class Route {
     this.#group.woke(this.#member);
   }
 
-  /** There was no usable answer (refused, reset, timed out, malformed, cut off). */
-  failed(): void {
+  /** There was no usable answer (refused, reset, timed out, malformed, cut off); why, where that is known. */
+  failed(cause?: unknown): void {
     this.#permit.end('failure');
+    if (isRefusal(cause)) this.#group.refused(this.#member);
     if (this.#isSettled) this.#group.failed(this.#member);
     else this.#settle(false);
   }

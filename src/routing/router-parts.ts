@@ -15,7 +15,10 @@ export interface IntelligentRouterOptions {
   readonly monitor?: InstanceMonitor;
   /** Algorithm of every service, one of your own made for each, or a LoadBalancer whose algorithm is used. Default 'p2c-ewma'. */
   readonly balancer?: AlgorithmName | LoadBalancer | ((service: string) => AlgorithmName | BalancingAlgorithm);
-  /** The breaker of each instance, open while it cannot be reached; false: none. Default: 5 failures in a row; 1 s, then up to 5 s. */
+  /**
+   * The breaker of each instance, open while it cannot be reached; false: none. Default: 5 failures in a row; 1 s, then
+   * up to 5 s. A refused connection opens it whatever the threshold.
+   */
   readonly circuitBreaker?: CircuitBreakerOptions | false;
   /** Ejection of instances that answer worse than their peers; false: none. */
   readonly outlier?: OutlierOptions | false;
@@ -82,6 +85,10 @@ export class RouterParts {
     });
     breaker.onStateChange(onChange);
     return breaker;
+  }
+
+  get tripsOnRefusal(): boolean {
+    return this.#options.circuitBreaker !== false;
   }
 
   outliers(): OutlierDetector<Instance> {

@@ -33,6 +33,8 @@ export interface ServiceGroupParts {
   readonly outliers: OutlierDetector<Instance>;
   readonly createBalancer: (fitness: (instance: Instance) => Fitness) => LoadBalancer;
   readonly createBreaker: (onChange: (state: CircuitState) => void) => CircuitBreaker;
+  /** Whether an instance where nobody listens is left alone at once, as a breaker would after several failures. */
+  readonly tripsOnRefusal: boolean;
   readonly onChange: (member: Member, state: TargetState) => void;
 }
 
@@ -156,6 +158,11 @@ export class ServiceGroup {
   failed(member: Member): void {
     if (member.breaker.state !== 'closed') return;
     if (this.outliers.failed(member.instance, this.#clock.now())) this.#changed(member, 'ejected');
+  }
+
+  /** Nobody listens there any more. */
+  refused(member: Member): void {
+    if (this.#parts.tripsOnRefusal && member.breaker.state !== 'open') member.breaker.trip();
   }
 
   /** It answered one of those that waited: whatever else it is, it is not frozen. */

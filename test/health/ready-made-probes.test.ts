@@ -74,7 +74,7 @@ describe('poolProbe', () => {
     [{ healthy: 2, unhealthy: 0, total: 2 }, 'pass'],
     [{ healthy: 1, unhealthy: 1, total: 2 }, 'warn'],
     [{ healthy: 0, unhealthy: 2, total: 2 }, 'fail'],
-    [{ healthy: 0, unhealthy: 0, total: 0 }, 'fail'],
+    [{ healthy: 0, unhealthy: 0, total: 0 }, 'warn'],
   ])('%j is %s', async (health, status) => {
     expect((await run(poolProbe({ healthCheck: () => Promise.resolve(health) }))).status).toBe(status);
     expect((await run(poolProbe({ healthCheck: () => health }))).status).toBe(status);

@@ -1,4 +1,5 @@
 /** A service without any instance: requests wait for one that is expected back, as long as they are told to. */
+import { createServer } from 'node:http';
 import { proxyBalanced, type ProxyBalanced, type ProxyBalancedOptions } from '../../src/middleware/proxy-balanced.js';
 import { IntelligentRouter } from '../../src/routing/intelligent-router.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
@@ -62,6 +63,24 @@ test('an instance that was refused and comes back is asked again', async () => {
     return proxy.stats().active === 0;
   });
   expect((await answer).body).toBe('back');
+});
+
+test('the only instance is down and comes back at its place: who waits tries again, though nobody tells of it', async () => {
+  await serve();
+  const origin = createServer((_req, res) => res.end('back'));
+  const place = await rig.serveWith(origin);
+  await new Promise((resolve) => origin.close(resolve));
+  router.addTarget('shop', place);
+  const answers = [ask(port), ask(port)];
+  const stateOf = (): string => router.getRoutingStats()['shop']!.instances[0]!.state;
+  await until(() => stateOf() === 'circuit-open');
+  await new Promise<void>((resolve) => origin.listen(place, '127.0.0.1', resolve));
+  await until(() => {
+    clock.tick(10);
+    return stateOf() === 'usable';
+  });
+  for (const { status, body } of await Promise.all(answers))
+    expect({ status, body }).toEqual({ status: 200, body: 'back' });
 });
 
 test('it is refused with 503 when none comes in time', async () => {

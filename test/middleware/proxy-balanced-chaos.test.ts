@@ -80,13 +80,23 @@ test.each(['p2c-ewma', 'round-robin', 'least-connections'] as const)(
     killed.signal('SIGKILL');
     await killed.exited;
     const before = statsOf(killed).requests;
+    await until(() => ['circuit-open', 'probing'].includes(stateOf(killed)), 'the kill was not noticed');
     await load.more(600);
-    // Its breaker opens, or, with p2c-ewma, what failures cost keeps it from being chosen often enough for that.
     expect(statsOf(killed).requests - before).toBeLessThan(60);
     await load.stop();
     expect([...load.statuses.keys()]).toEqual(['200']);
   },
 );
+
+test('one is killed that nobody is asking: noticed by its idle connections', async () => {
+  await run();
+  await load.stop();
+  const [killed] = instances as [InstanceProcess];
+  const before = statsOf(killed).requests;
+  killed.signal('SIGKILL');
+  await until(() => stateOf(killed) === 'circuit-open', 'the kill was not noticed');
+  expect(statsOf(killed).requests).toBe(before);
+});
 
 test.each(['p2c-ewma', 'round-robin'] as const)(
   '%s: one is frozen: who waits for it is served elsewhere',

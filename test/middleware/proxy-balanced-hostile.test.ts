@@ -163,7 +163,7 @@ test('a head that is too large is 431', async () => {
 test('an answer sent before it was asked for is never taken for one', async () => {
   let connections = 0;
   const origin = await rig.rawOrigin((socket) => {
-    connections++;
+    socket.once('data', () => connections++);
     socket.on('data', () => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison');

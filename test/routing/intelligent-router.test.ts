@@ -205,6 +205,42 @@ describe('breakers', () => {
     expect([...held].sort()).toEqual([1, 2]);
   });
 
+  test('a refused connection opens it at once, a reset one does not; without a breaker nothing does', () => {
+    const refused = Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' });
+    const reset = Object.assign(new Error('gone'), { code: 'ECONNRESET' });
+    const unbroken = new IntelligentRouter({ clock, circuitBreaker: false });
+    for (const one of [router, unbroken]) {
+      for (const port of [1, 2]) one.addTarget('s', port);
+      for (const [port, error] of [
+        [1, refused],
+        [2, reset],
+      ] as const) {
+        const route = one.acquireTarget('s', `127.0.0.1:${port}`)!;
+        route.failed(error);
+        route.end();
+      }
+    }
+    expect(states()).toEqual(['circuit-open', 'usable']);
+    clock.tick(1000); // the first probe is refused, too
+    const probe = router.acquireTarget('s', '127.0.0.1:1')!;
+    probe.failed(refused);
+    probe.end();
+    clock.tick(1999);
+    expect(states()[0]).toBe('circuit-open');
+    clock.tick(1);
+    expect(states()[0]).toBe('probing');
+    expect(unbroken.getRoutingStats()['s']!.instances.map(({ state }) => state)).toEqual(['usable', 'usable']);
+    unbroken.close();
+  });
+
+  test('an address where nobody listens is reported for every service that has it', () => {
+    router.addTarget('s', 1);
+    router.addTarget('s', 2);
+    router.addTarget('t', { id: 'named', port: 1 });
+    router.reportRefused({ origin: 'http://127.0.0.1:1' });
+    expect([...states(), ...states('t')]).toEqual(['circuit-open', 'usable', 'circuit-open']);
+  });
+
   test('a request given up on this side is no failure', () => {
     router.addTarget('s', 1);
     for (let i = 0; i < 20; i++) router.acquire('s')!.end();

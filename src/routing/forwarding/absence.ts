@@ -1,30 +1,45 @@
 /** Requests that wait for an instance of their service to come: there is none at all, and one is expected. */
-import { startTimer, type Clock, type Timer } from '../../shared/clock.js';
+import { startInterval, startTimer, type Clock, type Timer } from '../../shared/clock.js';
+
+/** Milliseconds between tries of one that waits: an open breaker lets one through again without telling anybody. */
+const RETRY_INTERVAL = 250;
 
 /** The waits of one service's requests. */
 export class Absentees {
   readonly #max: number;
+  readonly #clock: Clock;
   readonly #waiting = new Set<Absence>();
+  #retries: Timer | undefined;
 
   /** @param max how many may wait; more are refused at once */
-  constructor(max: number) {
+  constructor(max: number, clock: Clock) {
     this.#max = max;
+    this.#clock = clock;
   }
 
   /** False when too many wait already. */
   add(absence: Absence): boolean {
     if (this.#waiting.size >= this.#max) return false;
     this.#waiting.add(absence);
+    this.#retries ??= startInterval(this.#clock, () => this.#tryOne(), RETRY_INTERVAL);
     return true;
   }
 
   remove(absence: Absence): void {
     this.#waiting.delete(absence);
+    if (this.#waiting.size > 0) return;
+    this.#retries?.cancel();
+    this.#retries = undefined;
   }
 
   /** Lets all of them try, the one that has waited longest first. */
   targetCame(): void {
     for (const absence of [...this.#waiting]) absence.over();
+  }
+
+  #tryOne(): void {
+    const [first] = this.#waiting;
+    first?.over();
   }
 }
 

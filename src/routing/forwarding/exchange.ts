@@ -152,7 +152,7 @@ export class Exchange implements AttemptOwner {
     const error = upstreamError(this.#core.service, cause);
     this.#active.remove(attempt);
     if (error.code === 'BAD_REQUEST') attempt.route.end();
-    else attempt.route.failed();
+    else attempt.route.failed(cause);
     attempt.route.end();
     attempt.span?.end(cause);
     this.#lastError = error;
@@ -240,9 +240,10 @@ export class Exchange implements AttemptOwner {
     return this.#absence.begin();
   }
 
-  /** That it was tried before it went is no reason not to ask it now. */
+  /** That it was tried before it went is no reason not to ask it now, nor not to try it again. */
   #targetCame(): void {
     const { router, service } = this.#core;
+    this.#attempts = 0;
     const route = router.acquire(service, this.#prepared.key);
     if (route !== undefined) this.#launch(route);
     else if (!this.#awaitTarget()) this.#settle();

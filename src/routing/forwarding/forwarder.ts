@@ -83,9 +83,9 @@ export class Forwarder {
   constructor(options: ForwarderOptions) {
     this.#options = options;
     const { router, service, sticky } = options;
-    const upstreams = new Upstreams(options.upstream);
+    const upstreams = new Upstreams(options.upstream, (target) => router.reportRefused(target));
     const waiting = new WaitingRequests();
-    const absentees = new Absentees(options.upstream.maxQueue);
+    const absentees = new Absentees(options.upstream.maxQueue, options.clock);
     this.upstreams = upstreams;
     this.#core = {
       ...options,

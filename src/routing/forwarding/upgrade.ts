@@ -221,7 +221,7 @@ class Handshake {
 
   #failed(route: Route, request: ClientRequest, error: Error): void {
     if (this.#isOver || request !== this.#request) return;
-    route.failed();
+    route.failed(error);
     route.end();
     const { router, service, attempts, forwarder } = this.#options;
     // A handshake changes nothing, and no byte of an answer came: another instance may be asked.

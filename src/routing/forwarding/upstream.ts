@@ -6,6 +6,7 @@ import { buildConnector, Pool, type Dispatcher } from 'undici';
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Target } from '../target.js';
+import { ListeningCheck } from './listening-check.js';
 import { sendThroughNode } from './node-transport.js';
 
 export interface TlsOptions {
@@ -68,7 +69,8 @@ export class Upstream {
   readonly #waiting = new Set<UpstreamCall>();
   #active = 0;
 
-  constructor(target: Target, options: UpstreamOptions) {
+  /** @param onRefused called when a connection was lost and nobody listens for another */
+  constructor(target: Target, options: UpstreamOptions, onRefused: () => void) {
     this.target = target;
     this.#options = options;
     const { maxConnections, connectTimeout, keepAliveTimeout, maxHeaderSize, http2, tls } = options;
@@ -82,6 +84,8 @@ export class Upstream {
       bodyTimeout: 0,
       connect: connector(target, { timeout: connectTimeout, allowH2: http2, ...tlsConnectOptions(target, tls) }),
     });
+    const listening = new ListeningCheck(target, connectTimeout, onRefused);
+    this.#pool.on('disconnect', (_origin, _clients, error) => listening.connectionEnded(error));
   }
 
   /** Requests handed to a connection and not over. */

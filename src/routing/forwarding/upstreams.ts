@@ -4,16 +4,19 @@ import { Upstream, type UpstreamOptions } from './upstream.js';
 
 export class Upstreams {
   readonly #options: UpstreamOptions;
+  readonly #onRefused: (target: Target) => void;
   readonly #byOrigin = new Map<string, Upstream>();
 
-  constructor(options: UpstreamOptions) {
+  /** @param onRefused called when nobody listens at an instance any more */
+  constructor(options: UpstreamOptions, onRefused: (target: Target) => void) {
     this.#options = options;
+    this.#onRefused = onRefused;
   }
 
   get(target: Target): Upstream {
     let upstream = this.#byOrigin.get(target.origin);
     if (upstream === undefined) {
-      upstream = new Upstream(target, this.#options);
+      upstream = new Upstream(target, this.#options, () => this.#onRefused(target));
       this.#byOrigin.set(target.origin, upstream);
     }
     return upstream;

@@ -1,0 +1,18 @@
+// The proxy in a process of its own, over the ports named by the arguments; tells the parent of every change of a target,
+// and, asked for anything, how many attempts each target has got.
+import { compose, proxyBalanced } from '@tooloo/resilience';
+import { createServer } from 'node:http';
+
+const targets = process.argv.slice(2).map((port) => `http://127.0.0.1:${port}`);
+const proxy = proxyBalanced({ targets, health: true });
+proxy.router.onTargetChange(({ target, state }) => {
+  process.send({ port: target.port, state, at: performance.timeOrigin + performance.now() });
+});
+const server = createServer(compose(proxy)).listen(0, '127.0.0.1', () =>
+  process.send({ ready: server.address().port }),
+);
+process.on('message', () => {
+  const { instances } = proxy.router.getRoutingStats().upstream;
+  process.send({ attempts: Object.fromEntries(instances.map(({ port, requests }) => [port, requests])) });
+});
+process.once('disconnect', () => process.exit());
