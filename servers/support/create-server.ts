@@ -18,6 +18,7 @@ import {
   type RateLimitStore,
 } from '../../src/index.js';
 import { openCacheCoordination, type CacheCoordination } from './cache-coordination.js';
+import { cacheRoutes } from './cache-routes.js';
 import { CloseStack } from './close-stack.js';
 import { portOf, readConfig, trustProxyOf, type FleetConfig } from './config.js';
 import { openDatabase, type OpenedDatabase } from './database.js';
@@ -25,6 +26,8 @@ import { boundedServer, listen } from './http-server.js';
 import { openLimitStore } from './limit-store.js';
 import { createLogger, type Logger } from './logger.js';
 import { openPeers } from './peers.js';
+import { Pulse } from './pulse.js';
+import { pulseRoutes } from './pulse-routes.js';
 import { queryRoutes } from './query-routes.js';
 import type { CreateOptions, FleetServer, ServiceContext, ServiceDefinition, ServiceParts } from './service.js';
 import { openServiceCache, type ServiceCache } from './service-cache.js';
@@ -48,7 +51,7 @@ const SECURITY_HEADERS: HelmetOptions = {
 };
 
 const BODY_LIMIT = '256kb';
-const PROBES = new Set(['/health', '/livez', '/readyz', '/startupz', '/metrics']);
+const UNLOGGED = new Set(['/health', '/livez', '/readyz', '/startupz', '/metrics', '/api/v1/system/pulse']);
 
 /** Everything the middleware are made from. */
 interface Assembly<DB> {
@@ -94,7 +97,13 @@ async function build<DB>(
   stack.add(() => tracing.close());
   const database = await openServiceDatabase(definition, config, log);
   stack.add(() => database.close());
-  const peers = openPeers({ config, overrides: options.clients ?? {} });
+  const pulse = new Pulse(tracing.tracer);
+  stack.add(() => pulse.close());
+  const peers = openPeers({
+    config,
+    overrides: options.clients ?? {},
+    onClient: (service, client) => pulse.observe(service, client),
+  });
   stack.add(() => peers.close());
 
   let cache: ServiceCache | undefined;
@@ -107,6 +116,7 @@ async function build<DB>(
     peers,
     clock: options.clock ?? wallClock,
     tracer: tracing.tracer,
+    pulse,
     db: database.db,
     controlToken: config.CONTROL_TOKEN,
     client: (service) => peers.client(service),
@@ -202,7 +212,13 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
     forwards: parts.forwards,
     engines,
   });
-  const tables = [...parts.routes, system, queryRoutes({ name, controlToken, ...database })];
+  const tables = [
+    ...parts.routes,
+    system,
+    queryRoutes({ name, controlToken, ...database }),
+    pulseRoutes({ ...context, instance: config.INSTANCE_ID, engines }),
+    ...(cache ? [cacheRoutes(cache, controlToken)] : []),
+  ];
 
   const app = express();
   app.disable('x-powered-by');
@@ -223,10 +239,10 @@ function isEventStream(req: IncomingMessage): boolean {
   return req.headers.accept?.includes('text/event-stream') === true;
 }
 
-/** One line a request, none for probes and scrapes. */
+/** One line a request, none for probes, scrapes and the control room's looks. */
 function logRequests(tracer: DistributedTracer, log: Logger): void {
   tracer.onRequest(({ method, route, status, duration, traceId, spanId, aborted }) => {
-    if (PROBES.has(route)) return;
+    if (UNLOGGED.has(route)) return;
     const durationMs = Math.round(duration * 100) / 100;
     const line = { method, route, status, durationMs, aborted: aborted || undefined, traceId, spanId };
     if (status !== undefined && status >= 500) log.warn(line, 'request failed');

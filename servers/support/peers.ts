@@ -16,13 +16,15 @@ export interface PeersOptions {
   readonly config: FleetConfig;
   /** Base URLs in place of what the settings say. */
   readonly overrides: Partial<Record<ServiceName, string>>;
+  /** Told of each client as it is made. */
+  readonly onClient?: (service: ServiceName, client: AxiosInstance) => void;
 }
 
 /** How long a service may take to answer another, retries included, in ms. */
 const CLIENT_TIMEOUT = 5_000;
 
 /** The instances an orchestrator tells of, or, without one, each service on its own port of this machine. */
-export function openPeers({ config, overrides }: PeersOptions): Peers {
+export function openPeers({ config, overrides, onClient }: PeersOptions): Peers {
   const router = new IntelligentRouter();
   const registry = config.ORCHESTRATOR_URL === undefined ? undefined : registryTargets(config.ORCHESTRATOR_URL);
   for (const name of SERVICE_NAMES) {
@@ -37,6 +39,7 @@ export function openPeers({ config, overrides }: PeersOptions): Peers {
       const known = clients.get(service);
       if (known !== undefined) return known;
       const client = serviceClient(service, { router, timeout: CLIENT_TIMEOUT });
+      onClient?.(service, client);
       clients.set(service, client);
       return client;
     },

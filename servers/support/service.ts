@@ -13,6 +13,7 @@ import type { Migration } from './database.js';
 import type { ServiceName } from './fleet.js';
 import type { Logger } from './logger.js';
 import type { Peers } from './peers.js';
+import type { Pulse } from './pulse.js';
 import type { DestinationStream } from 'pino';
 import type { RouteTable } from './route-table.js';
 import type { CachePlan } from './service-cache.js';
@@ -27,6 +28,8 @@ export interface ServiceContext<DB = unknown> {
   readonly env: Environment;
   readonly log: Logger;
   readonly tracer: DistributedTracer;
+  /** What the service does, second by second, while the control room looks. */
+  readonly pulse: Pulse;
   readonly db: Kysely<DB>;
   /** Epoch milliseconds, and timers. */
   readonly clock: Clock;

@@ -79,7 +79,7 @@ test('leaves out probes, scrapes and the routes of the control room', () => {
 test('names and slots are bounded, whatever the routes are called', () => {
   pulse.read(0);
   clock.tick(SLOT_MS);
-  serve('', { method: '__proto__' });
+  pulse.called('__proto__', 1, true);
   for (let i = 0; i < 1_000; i++) serve(`/route-${i}`);
   for (let i = 0; i < 6; i++) {
     clock.tick(SLOT_MS);
@@ -87,7 +87,7 @@ test('names and slots are bounded, whatever the routes are called', () => {
   }
   const [busy] = pulse.read(0);
   expect(Object.keys(busy!.requests)).toHaveLength(201);
-  expect(busy!.requests['(other)']!.count).toBe(801);
+  expect(busy!.requests['(other)']!.count).toBe(800);
   expect(({} as { count?: number }).count).toBeUndefined();
   clock.tick(7 * SLOT_MS);
   pulse.read(0);
