@@ -1,8 +1,10 @@
-/** Waits for something real to happen (sockets, processes) by looking again on each turn of the event loop: no sleep. */
-import { setImmediate } from 'node:timers/promises';
+/** Waits for something real to happen (sockets, processes) by looking until it has: never for a time. */
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** Milliseconds after which waiting is given up, so that a broken test fails instead of hanging. Never asserted. */
-const PATIENCE = 15_000;
+const PATIENCE = 45_000;
+/** Milliseconds between looks: looking all the time would take the processor from what is waited for. */
+const BETWEEN_LOOKS = 5;
 
 /** Settles with the first result that passes; fails with the last one seen. */
 export async function eventually<T>(look: () => T | Promise<T>, passes: (result: T) => boolean): Promise<T> {
@@ -11,7 +13,7 @@ export async function eventually<T>(look: () => T | Promise<T>, passes: (result:
     const result = await look();
     if (passes(result)) return result;
     if (performance.now() > end) throw new Error(`never came about; last seen: ${JSON.stringify(result)}`);
-    await setImmediate();
+    await pause(BETWEEN_LOOKS);
   }
 }
 
