@@ -42,22 +42,35 @@ const NOTHING: readonly string[] = [];
 
 /**
  * Keys are paths: `PURGE /path`. A pattern is `PURGE /` with `X-Ban-Url`, a regular expression; a tag is `PURGE /` with
- * `Xkey-Purge` (or `Xkey-Softpurge`), as the `xkey` module of Varnish takes it. docs/caching.md has the VCL.
+ * `Xkey-Purge` (or `Xkey-Softpurge`), as the `xkey` module of Varnish takes it. docs/varnish.vcl is the other side.
  */
 export function varnishPurge(purge: CdnPurge): CdnRequest[] {
   switch (purge.kind) {
     case 'key':
-      return purge.key.startsWith('/') ? [{ method: 'PURGE', path: encodeURI(purge.key) }] : [];
+      return purge.key.startsWith('/') ? [{ method: 'PURGE', path: asUrl(purge.key) }] : [];
     case 'pattern':
       return [{ method: 'PURGE', path: '/', headers: { 'X-Ban-Url': expressionOf(purge.pattern) } }];
     case 'tag':
-      return [{ method: 'PURGE', path: '/', headers: { [purge.soft ? 'Xkey-Softpurge' : 'Xkey-Purge']: purge.tag } }];
+      return [
+        { method: 'PURGE', path: '/', headers: { [purge.soft ? 'Xkey-Softpurge' : 'Xkey-Purge']: asXkey(purge.tag) } },
+      ];
   }
+}
+
+/** As it stands in a request target: printable ASCII, what was escaped already left as it is. */
+function asUrl(text: string): string {
+  const wellFormed = Buffer.from(text).toString();
+  return encodeURI(wellFormed).replace(/%25([0-9a-f]{2})/gi, '%$1');
+}
+
+/** One key of the field: spaces and commas part keys. */
+function asXkey(tag: string): string {
+  return asUrl(tag).replaceAll(',', '%2C');
 }
 
 /** The pattern as an anchored regular expression in printable ASCII: it travels in a header field. */
 function expressionOf(pattern: string): string {
-  const parts = pattern.split('*').map((part) => encodeURI(part).replace(/[.?+^$|()[\]{}\\]/g, '\\$&'));
+  const parts = pattern.split('*').map((part) => asUrl(part).replace(/[.?+^$|()[\]{}\\]/g, '\\$&'));
   return `^${parts.join('.*')}$`;
 }
 

@@ -93,6 +93,10 @@ test('hostile names end up in no other request', () => {
   expect(varnishPurge({ kind: 'pattern', pattern: 'a\r\nX: y(*' })[0]?.headers?.['X-Ban-Url']).toBe(
     '^a%0D%0AX:%20y\\(.*$',
   );
+  expect(varnishPurge({ kind: 'tag', tag: 'a\r\nX: y, z', soft: false })[0]?.headers).toEqual({
+    'Xkey-Purge': 'a%0D%0AX:%20y%2C%20z',
+  });
+  expect(varnishPurge({ kind: 'key', key: '/\ud800' })).toEqual([{ method: 'PURGE', path: '/%EF%BF%BD' }]);
   expect(() => new CdnCacheLayer({ endpoints: ['not a url'] })).toThrow();
   expect(() => new CdnCacheLayer({} as never)).toThrow("'endpoints' is missing");
 });
