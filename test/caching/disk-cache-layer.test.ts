@@ -382,10 +382,14 @@ describe('several processes', () => {
   test('1000 concurrent misses of one key over three of them: one load', async () => {
     const path = newFile();
     const children = [334, 333, 333].map((amount) => start('load', path, '', String(amount)));
-    await Promise.all(children.map((child) => nextMessage(child)));
-    const results = children.map((child) => nextMessage<{ loads: number; values: string[] }>(child));
+    const next = <T>(): Promise<T[]> => Promise.all(children.map((child) => nextMessage<T>(child)));
+    await next();
+    const asked = next();
     for (const child of children) child.send('go');
-    const done = await Promise.all(results);
+    await asked;
+    const results = next<{ loads: number; values: string[] }>();
+    for (const child of children) child.send('finish');
+    const done = await results;
     expect(done.flatMap((one) => one.values)).toEqual(['value', 'value', 'value']);
     expect(done.reduce((sum, one) => sum + one.loads, 0)).toBe(1);
   });

@@ -26,27 +26,34 @@ function increment(): void {
   say('done');
 }
 
-/** Asks for one key many times at once, through a manager on the shared file. */
-async function load(): Promise<void> {
-  const cache = new MultiLayerCacheManager({ disk: { dbPath, busyTimeout: 10_000 } });
-  say('ready');
-  // Listening keeps the process alive: the cache's own timers do not.
-  process.on('message', () => {
-    let loads = 0;
-    const asked = Array.from({ length: Number(amount) }, () =>
-      cache.getOrSet('key', async () => {
-        loads++;
-        await new Promise((resolve) => setTimeout(resolve, 200)); // the origin takes its time
-        return 'value';
-      }),
-    );
-    void Promise.all(asked).then((values) => {
-      say({ loads, values: [...new Set(values)] });
-      cache.destroy();
-      process.disconnect();
+/** Settles when the parent says the word. Listening keeps the process alive: the cache's own timers do not. */
+function told(word: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.on('message', (said) => {
+      if (said === word) resolve();
     });
   });
-  await Promise.resolve();
+}
+
+/** Asks for one key many times at once, through a manager on the shared file; the origin answers when it is told to. */
+async function load(): Promise<void> {
+  const cache = new MultiLayerCacheManager({ disk: { dbPath, busyTimeout: 10_000 } });
+  const [go, finish] = [told('go'), told('finish')];
+  say('ready');
+  await go;
+  let loads = 0;
+  const asked = Array.from({ length: Number(amount) }, () =>
+    cache.getOrSet('key', async () => {
+      loads++;
+      await finish;
+      return 'value';
+    }),
+  );
+  say('asked');
+  const values = [...new Set(await Promise.all(asked))];
+  say({ loads, values });
+  cache.destroy();
+  process.disconnect();
 }
 
 if (task === 'write') writeForever();
