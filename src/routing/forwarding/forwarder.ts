@@ -19,6 +19,7 @@ import { BODY_FIELDS, serializeParsedBody } from './parsed-body.js';
 import { bufferedBody, collectBody, StreamedBody, type RequestBody } from './request-body.js';
 import type { PreparedRequest } from './prepared-request.js';
 import { requestTarget } from './request-target.js';
+import { isChunked } from './transfer-coding.js';
 import type { Upstream, UpstreamOptions } from './upstream.js';
 import { Upstreams } from './upstreams.js';
 import { WaitingRequests } from './waiting-requests.js';
@@ -123,8 +124,8 @@ export class Forwarder {
   forward(req: IncomingMessage, res: ServerResponse): void {
     const { maxBodyBuffer } = this.#options;
     const length = Number(req.headers['content-length'] ?? 0);
-    const isChunked = req.headers['transfer-encoding'] !== undefined;
-    if (!isChunked && length === 0) {
+    const inChunks = isChunked(req);
+    if (!inChunks && length === 0) {
       this.#begin(req, res, this.#prepare(req, false), bufferedBody(null));
       return;
     }
@@ -133,7 +134,7 @@ export class Forwarder {
     if (parsed !== undefined) {
       prepared.fields.fields.push('Content-Length', String(parsed.length));
       this.#begin(req, res, prepared, bufferedBody(parsed));
-    } else if (!isChunked && length <= maxBodyBuffer && !prepared.expectContinue) {
+    } else if (!inChunks && length <= maxBodyBuffer && !prepared.expectContinue) {
       collectBody(req, length, (body) => this.#begin(req, res, prepared, body));
     } else {
       const body = new StreamedBody(req, maxBodyBuffer, (isLast) => exchange?.uploadProgressed(isLast));

@@ -19,6 +19,19 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Fields `Connection` must not name: without them the message would mean something else, or have no end. */
 const NEVER_NAMED: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type', 'content-encoding']);
 
+/** Fields that must not come after the body: they say how to read it, or who may (RFC 9110 §6.5.1). */
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-encoding',
+  'content-type',
+  'content-range',
+  'trailer',
+  'host',
+  'set-cookie',
+  'cache-control',
+  'authorization',
+]);
+
 const TRACE_FIELDS: ReadonlySet<string> = new Set(['traceparent', 'tracestate', 'baggage']);
 
 const NOTHING: ReadonlySet<string> = new Set();
@@ -91,4 +104,13 @@ export function eachEndToEndField(
     const value = headers[name];
     if (value !== undefined) pass(name, value);
   }
+}
+
+/** The fields of a trailer section that pass on. */
+export function trailerFields(trailers: ResponseFields): Array<[name: string, value: string]> {
+  const fields: Array<[string, string]> = [];
+  eachEndToEndField(trailers, (name, value) => {
+    if (!NOT_IN_TRAILERS.has(name)) fields.push([name, typeof value === 'string' ? value : value.join(', ')]);
+  });
+  return fields;
 }

@@ -4,6 +4,7 @@ import { request as requestHttps } from 'node:https';
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Target } from '../target.js';
+import { trailerFields } from './headers.js';
 import { tlsConnectOptions, type UpstreamCall, type UpstreamOptions, type UpstreamRequest } from './upstream.js';
 
 /** Opens a request on a connection of its own. */
@@ -138,10 +139,7 @@ function sendBody(request: ClientRequest, { body, trailers }: UpstreamRequest, f
   request.on('drain', () => body.resume());
   body.once('error', fail);
   body.once('end', () => {
-    const fields = Object.entries(trailers?.() ?? {}).filter(
-      (field): field is [string, string] => field[1] !== undefined,
-    );
-    if (fields.length > 0) request.addTrailers(fields);
+    request.addTrailers(trailerFields(trailers?.() ?? {}));
     request.end();
   });
 }

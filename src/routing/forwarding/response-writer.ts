@@ -1,7 +1,7 @@
 /** Writes an upstream's response to the client, as it comes. */
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { ResponseHead } from './attempt.js';
-import { eachEndToEndField, type ResponseFields } from './headers.js';
+import { eachEndToEndField, trailerFields, type ResponseFields } from './headers.js';
 
 /** Fields that those in front of the proxy may have set already, and that add up. */
 const ADDED_UP: ReadonlySet<string> = new Set([
@@ -38,25 +38,10 @@ function canSendTrailers(res: ServerResponse, headers: ResponseFields): boolean 
   return res.req.httpVersion !== '1.0' && res.req.method !== 'HEAD' && headers['content-length'] === undefined;
 }
 
-/** Adds the trailer section, without fields that must not be in one (RFC 9110 §6.5.1). */
+/** Adds the trailer section, where the response can have one. */
 export function addTrailers(res: ServerResponse, trailers: ResponseFields): void {
-  if (!res.chunkedEncoding) return;
-  eachEndToEndField(trailers, (name, value) => {
-    if (!NOT_IN_TRAILERS.has(name)) res.addTrailers({ [name]: Array.isArray(value) ? value.join(', ') : value });
-  });
+  if (res.chunkedEncoding) res.addTrailers(Object.fromEntries(trailerFields(trailers)));
 }
-
-const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
-  'content-length',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'trailer',
-  'host',
-  'set-cookie',
-  'cache-control',
-  'authorization',
-]);
 
 /**
  * Passes a 1xx response on (RFC 9110 §15.2). Node writes only some of them by itself, so the lines go to the socket: it
