@@ -1,34 +1,20 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createGzip, gunzipSync, type Gzip } from 'node:zlib';
 import express from 'express';
-import { cacheResponse, type CacheResponse, type CacheResponseOptions } from '../../src/middleware/cache-response.js';
+import { cacheResponse, type CacheResponseOptions } from '../../src/middleware/cache-response.js';
 import { proxyBalanced } from '../../src/middleware/proxy-balanced.js';
 import type { NextFunction } from '../../src/shared/http.js';
-import { FakeClock } from '../../src/testing/fake-clock.js';
-import { ask, listen, portOf, shut, until, type Answer, type AskOptions } from '../support/cache-rig.js';
+import { CacheApp } from '../support/cache-app.js';
+import { listen, portOf, shut, until } from '../support/cache-rig.js';
 
 const MINUTE = 'max-age=60';
 
-let cache: CacheResponse;
-let server: Server;
-let clock: FakeClock;
-const others: (() => unknown)[] = [];
+let rig: CacheApp;
 
-function newCache(options: CacheResponseOptions = {}): CacheResponse {
-  clock = new FakeClock(Date.parse('2026-01-01T00:00:00Z'));
-  return (cache = cacheResponse({ clock, ...options }));
-}
-
-async function serve(app: unknown): Promise<(path: string, options?: AskOptions) => Promise<Answer>> {
-  server = await listen(app as RequestListener);
-  return (path, options) => ask(portOf(server), path, options);
-}
-
-afterEach(async () => {
-  cache.close();
-  await shut(server);
-  while (others.length > 0) await others.pop()!();
+beforeEach(() => {
+  rig = new CacheApp();
 });
+afterEach(() => rig.close());
 
 /**
  * What `compression` does, in few words: once the head is decided, encodes, drops the length and varies. Wraps the same
@@ -85,16 +71,16 @@ describe('compression', () => {
 
   /** The body a client decodes, from a request of its own. */
   async function decoded(path: string, headers: Record<string, string>): Promise<string> {
-    const response = await fetch(`http://127.0.0.1:${portOf(server)}${path}`, { headers });
+    const response = await fetch(`http://127.0.0.1:${rig.port}${path}`, { headers });
     return response.text();
   }
 
   test('mounted before: what is stored is plain, each client gets what it accepts', async () => {
     const app = express();
     app.use(gzip);
-    app.use(newCache());
+    app.use(rig.newCache());
     app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send(text));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     for (const cached of ['fwd=uri-miss; stored', 'hit; ttl=60']) {
       const { headers, cache: status } = await get('/', { headers: accepts });
       expect([headers['content-encoding'], headers.vary, status]).toEqual(['gzip', 'Accept-Encoding', cached]);
@@ -105,12 +91,12 @@ describe('compression', () => {
 
   test('mounted after: what is stored is encoded, one variant for each coding', async () => {
     const app = express();
-    app.use(newCache());
+    app.use(rig.newCache());
     app.use(gzip);
     app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send(text));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     expect((await get('/', { headers: accepts })).cache).toBe('fwd=uri-miss; stored');
-    await until(() => cache.stats().stored === 1);
+    await until(() => rig.cache.stats().stored === 1);
     expect(await get('/')).toMatchObject({ body: text, cache: 'fwd=vary-miss; stored' });
     const hit = await get('/', { headers: { 'Accept-Encoding': 'gzip;q=1.0' } });
     expect([hit.cache, hit.headers['content-encoding'], hit.headers['transfer-encoding']]).toEqual([
@@ -126,7 +112,7 @@ describe('compression', () => {
   async function fetchRaw(path: string): Promise<Response> {
     const http = await import('node:http');
     return new Promise((resolve) => {
-      http.get({ host: '127.0.0.1', port: portOf(server), path, headers: accepts, agent: false }, (res) => {
+      http.get({ host: '127.0.0.1', port: rig.port, path, headers: accepts, agent: false }, (res) => {
         const chunks: Buffer[] = [];
         res.on('data', (chunk: Buffer) => chunks.push(chunk));
         res.on('end', () => resolve(new Response(Buffer.concat(chunks))));
@@ -139,9 +125,9 @@ describe('sessions', () => {
   test('mounted before: every client gets its cookie, none is stored', async () => {
     const app = express();
     app.use(session);
-    app.use(newCache());
+    app.use(rig.newCache());
     app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send('x'));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     for (const status of ['fwd=uri-miss; stored', 'hit; ttl=60']) {
       expect(await get('/')).toMatchObject({ cache: status, headers: { 'set-cookie': ['session=1'] } });
     }
@@ -149,10 +135,10 @@ describe('sessions', () => {
 
   test('mounted after: a response that sets a cookie is not stored', async () => {
     const app = express();
-    app.use(newCache());
+    app.use(rig.newCache());
     app.use(session);
     app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send('x'));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     await get('/');
     expect((await get('/')).cache).toBe('fwd=uri-miss');
   });
@@ -161,13 +147,13 @@ describe('sessions', () => {
 describe('in front of proxyBalanced', () => {
   async function fleet(origin: RequestListener, options: CacheResponseOptions = {}) {
     const upstream = await listen(origin);
-    others.push(() => shut(upstream));
+    rig.onClose(() => shut(upstream));
     const proxy = proxyBalanced({ targets: [`http://127.0.0.1:${portOf(upstream)}`], health: false });
-    others.push(() => proxy.close());
+    rig.onClose(() => proxy.close());
     const app = express();
-    app.use(newCache(options));
+    app.use(rig.newCache(options));
     app.use(proxy as never);
-    return { get: await serve(app), upstream };
+    return { get: await rig.serve(app), upstream };
   }
 
   test('hits, validation and trailers of an upstream', async () => {
@@ -185,7 +171,7 @@ describe('in front of proxyBalanced', () => {
     });
     await get('/');
     expect(await get('/')).toMatchObject({ body: 'answer 1', cache: 'hit; ttl=60', trailers: { 'x-sum': '1' } });
-    clock.tick(61_000);
+    rig.clock.tick(61_000);
     expect(await get('/')).toMatchObject({ body: 'answer 1', cache: 'fwd=stale; fwd-status=304' });
     expect(conditions).toEqual([undefined, '"1"']);
   });
@@ -210,22 +196,22 @@ describe('in front of proxyBalanced', () => {
     });
     for (const path of ['/must', '/covered']) await get(path);
     await shut(upstream);
-    clock.tick(2_000);
-    expect((await get('/covered')).body).toBe('x');
+    rig.clock.tick(2_000);
     expect((await get('/must')).status).toBe(504);
+    expect((await get('/must')).status).toBe(503); // the proxy knows by now that nobody is there
+    expect((await get('/covered')).body).toBe('x');
   });
 });
 
 test('several caches in one chain, each with its own member', async () => {
   const outer = cacheResponse({ name: 'outer' });
-  others.push(() => outer.close());
-  const inner = newCache({ name: 'inner' });
-  server = createServer((req, res) =>
+  rig.onClose(() => outer.close());
+  const inner = rig.newCache({ name: 'inner' });
+  const get = await rig.serve((req: IncomingMessage, res: ServerResponse) =>
     outer(req, res, () => inner(req, res, () => void res.writeHead(200, { 'Cache-Control': MINUTE }).end('x'))),
   );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const first = await ask(portOf(server), '/');
+  const first = await get('/');
   expect(first.headers['cache-status']).toBe('inner; fwd=uri-miss; stored, outer; fwd=uri-miss; stored');
-  const second = await ask(portOf(server), '/');
+  const second = await get('/');
   expect(second.headers['cache-status']).toBe('inner; fwd=uri-miss; stored, outer; hit; ttl=60');
 });

@@ -1,36 +1,20 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { RequestListener, Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import express4 from 'express4';
 import helmet from 'helmet';
-import { cacheResponse, type CacheResponse, type CacheResponseOptions } from '../../src/middleware/cache-response.js';
-import { FakeClock } from '../../src/testing/fake-clock.js';
-import { ask, listen, portOf, shut, until, type Answer, type AskOptions } from '../support/cache-rig.js';
+import { CacheApp } from '../support/cache-app.js';
+import { until } from '../support/cache-rig.js';
 
 const MINUTE = 'max-age=60';
 
-let cache: CacheResponse;
-let server: Server;
-let clock: FakeClock;
-const others: (() => unknown)[] = [];
+let rig: CacheApp;
 
-function newCache(options: CacheResponseOptions = {}): CacheResponse {
-  clock = new FakeClock(Date.parse('2026-01-01T00:00:00Z'));
-  return (cache = cacheResponse({ clock, ...options }));
-}
-
-async function serve(app: unknown): Promise<(path: string, options?: AskOptions) => Promise<Answer>> {
-  server = await listen(app as RequestListener);
-  return (path, options) => ask(portOf(server), path, options);
-}
-
-afterEach(async () => {
-  cache.close();
-  await shut(server);
-  while (others.length > 0) await others.pop()!();
+beforeEach(() => {
+  rig = new CacheApp();
 });
+afterEach(() => rig.close());
 
 describe.each([
   ['Express 5', express],
@@ -38,10 +22,10 @@ describe.each([
 ])('under %s', (_name, framework) => {
   test('res.json, its tag and its 304', async () => {
     const app = framework();
-    app.use(newCache());
+    app.use(rig.newCache());
     let count = 0;
     app.get('/items', (_req, res) => void res.set('Cache-Control', MINUTE).json({ count: ++count }));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     const first = await get('/items');
     const second = await get('/items');
     expect(second.body).toBe('{"count":1}');
@@ -51,26 +35,26 @@ describe.each([
     });
     const conditional = await get('/items', { headers: { 'If-None-Match': first.headers.etag! } });
     expect([conditional.status, conditional.body, conditional.cache]).toEqual([304, '', 'hit; ttl=60']);
-    clock.tick(61_000);
+    rig.clock.tick(61_000);
     expect((await get('/items', { headers: { 'If-None-Match': first.headers.etag! } })).body).toBe('{"count":2}');
   });
 
   test('a tag the client has is a 304 on a miss too, and the whole is stored', async () => {
     const app = framework();
-    app.use(newCache());
+    app.use(rig.newCache());
     app.get('/same', (_req, res) => void res.set('Cache-Control', MINUTE).send('same'));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     const tag = (await get('/same')).headers.etag!;
-    await cache.purge('/same');
+    await rig.cache.purge('/same');
     expect(await get('/same', { headers: { 'If-None-Match': tag } })).toMatchObject({ status: 304, body: '' });
     expect(await get('/same')).toMatchObject({ status: 200, body: 'same', cache: 'hit; ttl=60' });
   });
 
   test('validation by a handler that knows nothing of it', async () => {
     const app = framework();
-    app.use(newCache());
+    app.use(rig.newCache());
     app.get('/nc', (_req, res) => void res.set('Cache-Control', 'no-cache').send('text'));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     await get('/nc');
     expect(await get('/nc')).toMatchObject({ status: 200, body: 'text', cache: 'fwd=stale; fwd-status=304' });
   });
@@ -78,11 +62,11 @@ describe.each([
   test('mounted under a path and in a router, by the whole target', async () => {
     const app = framework();
     const router = framework.Router();
-    router.use(newCache());
+    router.use(rig.newCache());
     router.get('/x', (_req, res) => void res.set('Cache-Control', MINUTE).send(_req.originalUrl));
     app.use('/a', router);
     app.use('/b', router);
-    const get = await serve(app);
+    const get = await rig.serve(app);
     for (const path of ['/a/x', '/b/x']) await get(path);
     expect(await get('/a/x')).toMatchObject({ body: '/a/x', cache: 'hit; ttl=60' });
     expect(await get('/b/x')).toMatchObject({ body: '/b/x', cache: 'hit; ttl=60' });
@@ -90,13 +74,13 @@ describe.each([
 
   test('sendFile and static, ranges included', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'cache-response-'));
-    others.push(() => rm(folder, { recursive: true }));
+    rig.onClose(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, 'a.txt'), '0123456789'.repeat(20_000));
     const app = framework();
-    app.use(newCache());
+    app.use(rig.newCache());
     app.get('/file', (_req, res) => res.sendFile(join(folder, 'a.txt'), { maxAge: 60_000 }));
     app.use('/static', framework.static(folder, { maxAge: 60_000 }));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     for (const path of ['/file', '/static/a.txt']) {
       const first = await get(path);
       const hit = await get(path);
@@ -104,7 +88,7 @@ describe.each([
       expect(hit.headers).toMatchObject({ etag: first.headers.etag, 'last-modified': first.headers['last-modified'] });
       expect(await get(path, { headers: { Range: 'bytes=3-5' } })).toMatchObject({ status: 206, body: '345' });
     }
-    await cache.invalidatePattern('/*');
+    await rig.cache.invalidatePattern('/*');
     expect(await get('/file', { headers: { Range: 'bytes=3-5' } })).toMatchObject({
       status: 206,
       body: '345',
@@ -121,17 +105,17 @@ describe.each([
       (req as { user?: string }).user = 'from earlier middleware';
       next();
     });
-    app.use(newCache());
+    app.use(rig.newCache());
     let count = 0;
     app.get('/swr', (req, res) => {
       res.set('Cache-Control', 'max-age=1, stale-while-revalidate=60');
       res.json({ count: ++count, user: (req as { user?: string }).user });
     });
-    const get = await serve(app);
+    const get = await rig.serve(app);
     await get('/swr', { headers: { Cookie: 'a=1' } });
-    clock.tick(2_000);
+    rig.clock.tick(2_000);
     expect(JSON.parse((await get('/swr', { headers: { Cookie: 'a=1' } })).body).count).toBe(1);
-    await until(() => cache.stats().stored === 2);
+    await until(() => rig.cache.stats().stored === 2);
     expect(JSON.parse((await get('/swr')).body)).toEqual({ count: 2, user: 'from earlier middleware' });
     expect(seen[2]).toEqual(seen[1]);
   });
@@ -139,15 +123,15 @@ describe.each([
   test('stale-if-error covers a handler that throws', async () => {
     const app = framework();
     app.set('env', 'test');
-    app.use(newCache());
+    app.use(rig.newCache());
     let fails = false;
     app.get('/', (_req, res) => {
       if (fails) throw Object.assign(new Error('broken'), { status: 503 });
       res.set('Cache-Control', 'max-age=1, stale-if-error=60').send('good');
     });
-    const get = await serve(app);
+    const get = await rig.serve(app);
     await get('/');
-    clock.tick(2_000);
+    rig.clock.tick(2_000);
     fails = true;
     const covered = await get('/');
     expect(covered).toMatchObject({
@@ -161,10 +145,10 @@ describe.each([
   test('helmet before or after it', async () => {
     const app = framework();
     app.use(helmet());
-    app.use(newCache());
+    app.use(rig.newCache());
     app.use('/after', helmet({ xPoweredBy: true }));
     app.get(['/before', '/after'], (_req, res) => void res.set('Cache-Control', MINUTE).send('x'));
-    const get = await serve(app);
+    const get = await rig.serve(app);
     for (const path of ['/before', '/after', '/before', '/after']) {
       const { headers } = await get(path);
       expect(headers['content-security-policy']).toContain("default-src 'self'");
