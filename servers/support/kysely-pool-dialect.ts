@@ -15,7 +15,13 @@ import {
   type QueryResult,
   type TransactionSettings,
 } from 'kysely';
-import type { ConnectionPool, PooledConnection, QueryOptimizer } from '../../src/index.js';
+import type {
+  ConnectionPool,
+  PooledConnection,
+  QueryOptimizer,
+  QueryResult as StatementResult,
+} from '../../src/index.js';
+import { asDatabaseFault } from './database-faults.js';
 
 export interface PoolDialectConfig {
   readonly pool: ConnectionPool;
@@ -31,16 +37,18 @@ const WRITES: ReadonlySet<string> = new Set([
 ]);
 
 class PoolConnection implements DatabaseConnection {
-  readonly #pooled: PooledConnection;
-  readonly #optimizer: QueryOptimizer;
+  isInTransaction = false;
+  #pooled: PooledConnection;
+  readonly #config: PoolDialectConfig;
 
-  constructor(pooled: PooledConnection, optimizer: QueryOptimizer) {
+  constructor(pooled: PooledConnection, config: PoolDialectConfig) {
     this.#pooled = pooled;
-    this.#optimizer = optimizer;
+    this.#config = config;
   }
 
-  async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
-    const { rows, rowCount, lastInsertId } = await this.#optimizer.run<R>(this.#pooled, sql, parameters);
+  async executeQuery<R>(compiled: CompiledQuery): Promise<QueryResult<R>> {
+    const { query } = compiled;
+    const { rows, rowCount, lastInsertId } = await this.#run<R>(compiled);
     if (!WRITES.has(query.kind)) return { rows };
     const numAffectedRows = BigInt(rowCount);
     return lastInsertId === undefined
@@ -56,6 +64,21 @@ class PoolConnection implements DatabaseConnection {
 
   release(): void {
     this.#pooled.release();
+  }
+
+  /** A read whose connection is lost is done again on another one: nobody but the caller can tell. */
+  async #run<R>(compiled: CompiledQuery, isRepeat = false): Promise<StatementResult<R>> {
+    const { connection } = this.#pooled;
+    try {
+      return await this.#config.optimizer.run<R>(this.#pooled, compiled.sql, compiled.parameters);
+    } catch (error) {
+      const isLost = !connection.isOpen;
+      const mayRepeat = compiled.query.kind === 'SelectQueryNode' && !this.isInTransaction;
+      if (!isLost || !mayRepeat || isRepeat) throw asDatabaseFault(error, isLost);
+      this.#pooled.release();
+      this.#pooled = await this.#config.pool.acquire();
+      return this.#run<R>(compiled, true);
+    }
   }
 }
 
@@ -80,8 +103,7 @@ class PoolDriver implements Driver {
   }
 
   async acquireConnection(): Promise<PoolConnection> {
-    const { pool, optimizer } = this.#config;
-    return new PoolConnection(await pool.acquire(), optimizer);
+    return new PoolConnection(await this.#config.pool.acquire(), this.#config);
   }
 
   releaseConnection(connection: PoolConnection): Promise<void> {
@@ -89,15 +111,16 @@ class PoolDriver implements Driver {
     return Promise.resolve();
   }
 
-  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+  async beginTransaction(connection: PoolConnection, settings: TransactionSettings): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw(beginStatement(this.#config.pool, settings)));
+    connection.isInTransaction = true;
   }
 
-  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+  async commitTransaction(connection: PoolConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('commit'));
   }
 
-  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+  async rollbackTransaction(connection: PoolConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('rollback'));
   }
 

@@ -2,6 +2,13 @@
 import type { Client } from 'pg';
 import type { DatabaseConnection, QueryResult, Row } from './connection.js';
 
+/** The severities after which the server ends the session (PostgreSQL documentation, table 20.2). */
+const ENDING: ReadonlySet<unknown> = new Set(['FATAL', 'PANIC']);
+
+function endsSession(error: unknown): boolean {
+  return ENDING.has((error as { severity?: unknown } | null)?.severity);
+}
+
 /** One PostgreSQL session. */
 export class PostgresConnection implements DatabaseConnection {
   readonly dialect = 'postgres';
@@ -30,6 +37,9 @@ export class PostgresConnection implements DatabaseConnection {
     try {
       const { rows, rowCount } = await this.client.query<Row>({ text: sql, values: [...params] });
       return { rows: rows as R[], rowCount: rowCount ?? 0 };
+    } catch (error) {
+      if (endsSession(error)) this.#isOpen = false; // its socket says so a little later
+      throw error;
     } finally {
       this.#running--;
     }

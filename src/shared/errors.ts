@@ -46,6 +46,8 @@ export const ERRORS = {
   POOL_TIMEOUT: { status: 503, title: 'No connection became available in time' },
   POOL_CLOSED: { status: 503, title: 'The connection pool is closed' },
   CONNECTION_FAILED: { status: 503, title: 'The connection could not be opened' },
+  CONNECTION_LOST: { status: 503, title: 'The connection was lost before the answer' },
+  STORAGE_FULL: { status: 507, title: 'There is no room left to store this' },
   LOAD_TIMEOUT: { status: 504, title: 'The value took too long to load' },
   SHUTTING_DOWN: { status: 503, title: 'The service is shutting down' },
   NOT_CONFIGURED: { status: 503, title: 'The feature is not configured' },
@@ -98,8 +100,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Anything thrown as an Error: what is none is told in its message and kept as its cause. */
+/** Anything thrown as an Error: what is none is told in its message, its `code` and its cause. */
 export function asError(error: unknown): Error {
   // An Error of another realm (a vm context, a native addon) is one too.
-  return types.isNativeError(error) ? error : new Error(messageOf(error), { cause: error });
+  if (error instanceof Error || types.isNativeError(error)) return error;
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  const told = new Error(typeof message === 'string' ? message : messageOf(error), { cause: error });
+  return typeof code === 'string' ? Object.assign(told, { code }) : told;
 }

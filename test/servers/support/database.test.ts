@@ -184,6 +184,13 @@ describe('SQLite file', () => {
     expect(existsSync(path)).toBe(true);
   });
 
+  test('a file that may not grow is said to have no room', async () => {
+    await using opened = await openDatabase<Schema>({ path: newPath(), migrations: MIGRATIONS });
+    await sql`pragma max_page_count = 8`.execute(opened.db);
+    const insert = opened.db.insertInto('notes').values({ title: 'x'.repeat(100_000), done: 0 });
+    await expect(insert.execute()).rejects.toMatchObject({ code: 'STORAGE_FULL', status: 507 });
+  });
+
   test('reads go on while a transaction writes', async () => {
     await using opened = await openDatabase<Schema>({ path: newPath(), migrations: MIGRATIONS });
     await opened.db.transaction().execute(async (trx) => {
@@ -206,4 +213,25 @@ describeWith(postgresService, 'PostgreSQL', (url) => {
   });
   suite(place);
   persistence(place);
+
+  /** Ends the session it runs in, the first time. */
+  const suicide = sql`case when nextval('deaths') = 1 then pg_terminate_backend(pg_backend_pid()) end`.as('died');
+
+  test('a read whose session the server ends is done again on another one', async () => {
+    await using opened = await openDatabase<Schema>({ ...place(), migrations: MIGRATIONS });
+    await sql`create sequence deaths`.execute(opened.db);
+    expect(await opened.db.selectNoFrom(suicide).execute()).toEqual([{ died: null }]);
+    expect(opened.pool.getStats()).toMatchObject({ activeCount: 0 });
+  });
+
+  test('within a transaction it is not: the caller is told that the database went away', async () => {
+    await using opened = await openDatabase<Schema>({ ...place(), migrations: MIGRATIONS });
+    await sql`create sequence deaths`.execute(opened.db);
+    const transaction = opened.db.transaction().execute(async (trx) => {
+      await trx.insertInto('notes').values({ title: 'gone', done: 0 }).execute();
+      await trx.selectNoFrom(suicide).execute();
+    });
+    await expect(transaction).rejects.toMatchObject({ code: 'CONNECTION_LOST', status: 503 });
+    expect(await opened.db.selectFrom('notes').selectAll().execute()).toEqual([]);
+  });
 });
