@@ -9,7 +9,7 @@ import { judge, publish, ratio, spread, whole } from './report.js';
 
 export { spread };
 
-function shuffled(list) {
+export function shuffled(list) {
   return list
     .map((item) => [Math.random(), item])
     .sort(([a], [b]) => a - b)

@@ -7,4 +7,14 @@ export const parts = [
     title: 'Rate limiting',
     modules: ['rate-limiting/http.js', 'rate-limiting/decisions.js', 'rate-limiting/redis.js'],
   },
+  {
+    name: 'routing',
+    title: 'Proxying and balancing',
+    modules: ['routing/http.js', 'routing/picking.js', 'routing/streams.js'],
+  },
+  {
+    name: 'database',
+    title: 'Database',
+    modules: ['database/pool.js', 'database/batching.js', 'database/queries.js', 'database/outage.js'],
+  },
 ];

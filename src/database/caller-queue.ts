@@ -1,16 +1,18 @@
 /** The callers that wait for a connection, each with its deadline, its way to leave and its span. */
-import { startTimer, type Clock } from '../shared/clock.js';
+import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { ResilienceError, messageOf } from '../shared/errors.js';
-import { bindContext, startSpan } from '../shared/instrumentation.js';
+import { bindContext, startSpan, type RecordedSpan } from '../shared/instrumentation.js';
 import type { DatabaseConnection } from './connection.js';
 import type { PoolCounters } from './pool-statistics.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
-import { WaiterQueue } from './waiter-queue.js';
+import { WaiterQueue, type Waiter } from './waiter-queue.js';
 
 export interface CallerQueueOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly maxWaiting: number;
+  /** Milliseconds that nearly every caller waits at most. */
+  readonly usualTimeout: number;
   readonly counters: PoolCounters;
   /** What the pool looks like, for the message of a timeout: '10 of 10 in use'. */
   readonly describe: () => string;
@@ -21,21 +23,31 @@ export interface CallerQueueOptions {
 }
 
 export interface Wait {
+  /** The time by the clock. */
+  readonly now: number;
   /** Milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
   readonly origin: BorrowOrigin | undefined;
 }
 
-interface Caller<C extends DatabaseConnection> {
-  receive(connection: PooledConnection<C>, now: number): void;
-  readonly refuse: (error: unknown) => void;
-  readonly origin: BorrowOrigin | undefined;
+interface Caller<C extends DatabaseConnection> extends Wait {
+  resolve(connection: PooledConnection<C>): void;
+  readonly reject: (error: unknown) => void;
+  readonly span: RecordedSpan | undefined;
+  /** Of a caller whose timeout is not the usual one. */
+  timer: Timer | undefined;
+  onAbort: (() => void) | undefined;
 }
 
 export class CallerQueue<C extends DatabaseConnection> {
   readonly #options: CallerQueueOptions;
   readonly #queue = new WaiterQueue<Caller<C>>();
+  /**
+   * One timer for everybody with the usual timeout: they expire in the order they came. A timer each would be a third of
+   * what a wait costs, and nearly all of them would be cancelled.
+   */
+  #expiry: Timer | undefined;
 
   constructor(options: CallerQueueOptions) {
     this.#options = options;
@@ -53,41 +65,66 @@ export class CallerQueue<C extends DatabaseConnection> {
   }
 
   #join(
-    { timeout, signal, origin }: Wait,
+    { now, timeout, signal, origin }: Wait,
     resolve: (connection: PooledConnection<C>) => void,
     reject: (error: unknown) => void,
   ): void {
-    const { clock, counters, name, onLeave } = this.#options;
-    const since = clock.now();
-    const span = startSpan('pool.acquire', { 'db.client.connection.pool.name': name, waiting: this.#queue.length });
-    const settle = (now: number, error?: unknown): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
-      counters.recordWait(now - since);
-      span?.end(error);
-    };
-    const refuse = (error: unknown): void => {
-      settle(clock.now(), error);
-      reject(error);
-    };
-    const leave = (error: unknown): void => {
-      if (!this.#queue.remove(place)) return;
-      refuse(error);
-      onLeave();
-    };
-    const onAbort = (): void => leave(signal?.reason);
-    const expire = (): void => {
-      counters.timeouts++;
-      leave(this.#timeoutError(timeout));
-    };
-    // Whoever gives back the connection calls this; the caller's code must go on in its own trace, not in that one's.
-    const receive = bindContext((connection: PooledConnection<C>, now: number) => {
-      settle(now);
-      resolve(connection);
+    const { clock, name, usualTimeout } = this.#options;
+    const place = this.#queue.push({
+      now,
+      timeout,
+      signal,
+      origin,
+      // Whoever gives back the connection calls these; the caller's code must go on in its own trace, not in that one's.
+      resolve: bindContext(resolve),
+      reject: bindContext(reject),
+      span: startSpan('pool.acquire', { 'db.client.connection.pool.name': name, waiting: this.#queue.length }),
+      timer: undefined,
+      onAbort: undefined,
     });
-    const place = this.#queue.push({ receive, refuse: bindContext(refuse), origin });
-    const timer = startTimer(clock, expire, timeout);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (timeout === usualTimeout) this.#expiry ??= startTimer(clock, () => this.#expireUsual(), timeout);
+    else place.value.timer = startTimer(clock, () => this.#expire(place), timeout);
+    if (signal === undefined) return;
+    place.value.onAbort = () => this.#leave(place, signal.reason);
+    signal.addEventListener('abort', place.value.onAbort, { once: true });
+  }
+
+  #expireUsual(): void {
+    const { clock, usualTimeout } = this.#options;
+    this.#expiry = undefined;
+    for (let place = this.#queue.first; place !== undefined; place = place.next) {
+      if (place.value.timeout !== usualTimeout) continue;
+      const left = place.value.now + usualTimeout - clock.now();
+      if (left > 0) {
+        this.#expiry = startTimer(clock, () => this.#expireUsual(), left);
+        return;
+      }
+      this.#expire(place);
+    }
+  }
+
+  #expire(place: Waiter<Caller<C>>): void {
+    if (!place.isQueued) return;
+    this.#options.counters.timeouts++;
+    this.#leave(place, this.#timeoutError(place.value.timeout));
+  }
+
+  #leave(place: Waiter<Caller<C>>, error: unknown): void {
+    if (!this.#queue.remove(place)) return;
+    this.#refuse(place.value, error);
+    this.#options.onLeave();
+  }
+
+  #refuse(caller: Caller<C>, error: unknown): void {
+    this.#endWait(caller, this.#options.clock.now(), error);
+    caller.reject(error);
+  }
+
+  #endWait({ timer, signal, onAbort, now: since, span }: Caller<C>, now: number, error?: unknown): void {
+    timer?.cancel();
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+    this.#options.counters.recordWait(now - since);
+    span?.end(error);
   }
 
   #timeoutError(timeout: number): ResilienceError {
@@ -98,14 +135,29 @@ export class CallerQueue<C extends DatabaseConnection> {
     return new ResilienceError('POOL_TIMEOUT', message, { cause });
   }
 
-  /** Serves the caller that has waited longest; `lend` is told where it came from. */
-  serveNext(now: number, lend: (origin: BorrowOrigin | undefined) => PooledConnection<C>): void {
+  /** Where the caller that has waited longest came from. */
+  get nextOrigin(): BorrowOrigin | undefined {
+    return this.#queue.first?.value.origin;
+  }
+
+  /** Gives a connection to the caller that has waited longest. */
+  serveNext(connection: PooledConnection<C>, now: number): void {
     const caller = this.#queue.shift();
-    caller?.receive(lend(caller.origin), now);
+    if (caller === undefined) return;
+    this.#endWait(caller, now);
+    caller.resolve(connection);
   }
 
   /** Sends everybody away. */
   refuseAll(error: () => unknown): void {
-    for (let caller = this.#queue.shift(); caller !== undefined; caller = this.#queue.shift()) caller.refuse(error());
+    for (let caller = this.#queue.shift(); caller !== undefined; caller = this.#queue.shift()) {
+      this.#refuse(caller, error());
+    }
+  }
+
+  /** Stops the timer. Called when nobody waits, nor will. */
+  close(): void {
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
   }
 }

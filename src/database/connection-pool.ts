@@ -7,7 +7,7 @@ import { CallerQueue } from './caller-queue.js';
 import { ConnectionOpener } from './connection-opener.js';
 import { ConnectionStock } from './connection-stock.js';
 import type { DatabaseConnection, Dialect } from './connection.js';
-import { captureOrigin } from './leak-watch.js';
+import { originRecorder } from './leak-watch.js';
 import { resolvePoolOptions, type ConnectionPoolOptions, type PoolSettings } from './pool-options.js';
 import { PoolCounters, type ConnectionPoolStats } from './pool-statistics.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
@@ -57,6 +57,8 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   readonly #stock: ConnectionStock<C>;
   readonly #opener: ConnectionOpener<C>;
   readonly #callers: CallerQueue<C>;
+  /** Undefined where leaks are not watched. */
+  readonly #recordOrigin: ((now: number) => BorrowOrigin) | undefined;
   readonly #prefills: Prefill[] = [];
   #state: 'open' | 'draining' | 'closed' = 'open';
   #lastFailure: unknown;
@@ -68,11 +70,13 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   constructor(options?: ConnectionPoolOptions<C>) {
     this.#settings = resolvePoolOptions(options);
     const { factory, clock, connectionTimeout, name, maxConnections, maxWaiting } = this.#settings;
+    this.#recordOrigin = this.#settings.leakDetectionThreshold > 0 ? originRecorder() : undefined;
     this.#stock = new ConnectionStock(this.#settings, this.#counters, (now) => this.#serve(now));
     this.#callers = new CallerQueue<C>({
       name,
       clock,
       maxWaiting,
+      usualTimeout: connectionTimeout,
       counters: this.#counters,
       describe: () => `${this.#stock.lent} of ${maxConnections} in use, ${this.#callers.length} more waiting`,
       lastFailure: () => this.#lastFailure,
@@ -127,13 +131,14 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   acquire(options?: AcquireOptions): Promise<PooledConnection<C>> {
     if (this.#state !== 'open') return Promise.reject(this.#closedError());
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason as Error);
-    const origin = this.#settings.leakDetectionThreshold > 0 ? captureOrigin() : undefined;
+    const now = this.#settings.clock.now();
+    const origin = this.#recordOrigin?.(now);
     // Nobody waits and a connection is at hand: no timer, no span, no queue. This is nearly every call.
     if (this.#callers.length === 0) {
-      const lent = this.#stock.lend(this.#settings.clock.now(), origin);
+      const lent = this.#stock.lend(now, origin);
       if (lent !== undefined) return Promise.resolve(lent);
     }
-    return this.#wait(origin, options);
+    return this.#wait(now, origin, options);
   }
 
   /** Gives a connection back. Giving it back again does nothing, whoever has it by then. */
@@ -219,11 +224,14 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     return this.close();
   }
 
-  #wait(origin: BorrowOrigin | undefined, options: AcquireOptions = {}): Promise<PooledConnection<C>> {
-    const { timeout = this.#settings.connectionTimeout, signal } = options;
-    const waiting = this.#callers.enqueue({ timeout, signal, origin });
+  #wait(
+    now: number,
+    origin: BorrowOrigin | undefined,
+    { timeout = this.#settings.connectionTimeout, signal }: AcquireOptions = {},
+  ): Promise<PooledConnection<C>> {
+    const waiting = this.#callers.enqueue({ now, timeout, signal, origin });
     this.#startHousekeeping();
-    this.#serve();
+    this.#serve(now);
     return waiting;
   }
 
@@ -233,8 +241,10 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     // Called at every return; nearly always there is nothing to do.
     const isSettled = this.#callers.length === 0 && stock.occupied >= this.#settings.minConnections;
     if (isSettled && this.#state === 'open') return;
-    while (this.#callers.length > 0 && stock.hasReady(now)) {
-      this.#callers.serveNext(now, (origin) => stock.lend(now, origin)!);
+    while (this.#callers.length > 0) {
+      const lent = stock.lend(now, this.#callers.nextOrigin);
+      if (lent === undefined) break;
+      this.#callers.serveNext(lent, now);
     }
     // A connection in validation is for whoever is first when it has passed, not for the caller that caused it.
     while (this.#callers.length > stock.checking && stock.validateOne());
@@ -298,6 +308,7 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     this.#resolveEnded = undefined;
     this.#drainDeadline?.cancel();
     this.#housekeeping?.cancel();
+    this.#callers.close();
     for (const { reject } of this.#prefills.splice(0)) reject(this.#closedError());
     void Promise.resolve(this.#settings.factory.close?.()).then(resolve, resolve);
   }

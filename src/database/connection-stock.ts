@@ -83,13 +83,6 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
     return slot.lend(now, origin);
   }
 
-  /** Whether `lend` would lend. */
-  hasReady(now: number): boolean {
-    const slot = this.#takeReady(now);
-    if (slot !== undefined) this.#idle.push(slot);
-    return slot !== undefined;
-  }
-
   #takeReady(now: number): PoolSlot<C> | undefined {
     for (let slot = this.#idle.pop(); slot !== undefined; slot = this.#idle.pop()) {
       if (!slot.connection.isOpen || slot.expiresAt <= now) this.#retire(slot);

@@ -4,11 +4,26 @@ import { callGuarded } from '../shared/listeners.js';
 import type { LeakReport } from './pool-options.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
 
-/** Remembers the stack, route and trace of now. Costs microseconds: only taken where leaks are watched. */
-export function captureOrigin(): BorrowOrigin {
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, captureOrigin);
-  return { holder, route: currentRoute(), traceId: currentTrace()?.traceId };
+/**
+ * Stacks taken a second. One costs ten microseconds and more, a quarter of a short query: so that watching takes no more
+ * than a thousandth of a processor, a busy pool takes them for some borrowings only. What leaks does so again and again.
+ */
+const STACKS_PER_SECOND = 100;
+const SECOND = 1000;
+
+/** Makes a function that remembers where a connection is borrowed: route and trace always, the stack while it is cheap. */
+export function originRecorder(): (now: number) => BorrowOrigin {
+  let since = -Infinity;
+  let taken = 0;
+  return function recordOrigin(now) {
+    if (now - since >= SECOND) {
+      since = now;
+      taken = 0;
+    }
+    const holder: { stack?: string } = {};
+    if (taken++ < STACKS_PER_SECOND) Error.captureStackTrace(holder, recordOrigin);
+    return { holder, route: currentRoute(), traceId: currentTrace()?.traceId };
+  };
 }
 
 /** The frames from the borrower on: `acquire` stands before it. Formatted only now, when somebody reads them. */
@@ -26,7 +41,7 @@ function warnOfLeak(name: string, { id, heldFor, stack, route, traceId }: LeakRe
   const where = [route && `route ${route}`, traceId && `trace ${traceId}`].filter(Boolean).join(', ');
   process.emitWarning(
     `pool '${name}': connection ${id} was borrowed ${Math.round(heldFor)} ms ago and not given back` +
-      `${where === '' ? '' : ` (${where})`}. Borrowed\n${stack}`,
+      `${where === '' ? '' : ` (${where})`}${stack === '' ? '' : `. Borrowed\n${stack}`}`,
     { code: 'TOOLOO_POOL_LEAK' },
   );
 }

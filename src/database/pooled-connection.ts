@@ -5,7 +5,7 @@ import { inTransaction } from './connection.js';
 
 /** Where and for whom a connection was borrowed: what a leak report says. */
 export interface BorrowOrigin {
-  /** Holds the stack of the `acquire` call. */
+  /** Holds the stack of the `acquire` call, where it was taken. */
   readonly holder: { readonly stack?: string };
   /** Route template of the request that was being served. */
   readonly route: string | undefined;

@@ -15,6 +15,9 @@ export interface PostgresConnectionsOptions {
   readonly ssl?: object;
 }
 
+/** Milliseconds: a host that vanished without a word is noticed by TCP's own probes, whose default is to begin after two hours. */
+const KEEP_ALIVE_DELAY = 10_000;
+
 /**
  * Types as `pg` reads them, but a bigint, which is what `count(*)` gives, is a number where a number holds it exactly
  * and a BigInt where not: `pg` alone makes it text, and the same code would then differ between SQLite and PostgreSQL.
@@ -66,6 +69,7 @@ export function postgresConnections(
     application_name: applicationName ?? 'tooloo',
     statement_timeout: statementTimeout,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY,
     types: TYPES,
     ...(ssl !== undefined && { ssl }),
   };

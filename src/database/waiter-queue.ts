@@ -2,7 +2,7 @@
 
 export interface Waiter<T> {
   readonly value: T;
-  /** @internal */ next: Waiter<T> | undefined;
+  next: Waiter<T> | undefined;
   /** @internal */ previous: Waiter<T> | undefined;
   /** @internal */ isQueued: boolean;
 }
@@ -14,6 +14,11 @@ export class WaiterQueue<T> {
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Who has waited longest; who came after is `next`, also of one that was removed while standing there. */
+  get first(): Waiter<T> | undefined {
+    return this.#first;
   }
 
   /** Adds at the end. What it returns is the place in the queue, for `remove`. */

@@ -244,6 +244,33 @@ describe('waiting', () => {
     expect(pool.getStats()).toMatchObject({ timeouts: 1, waitingRequests: 0 });
   });
 
+  test('ends for each caller after its own timeout, whatever becomes of those before it', async () => {
+    open({ maxConnections: 1, connectionTimeout: 1000 });
+    const held = await pool.acquire();
+    const began = clock.now();
+    const ended: string[] = [];
+    const wait = (name: string, timeout?: number): void => {
+      const note = (how: string) => () => void ended.push(`${name} ${how} at ${clock.now() - began}`);
+      pool.acquire({ timeout }).then(note('served'), note('refused'));
+    };
+    wait('first');
+    wait('impatient', 300);
+    wait('patient', 2500);
+    await clock.advance(400);
+    wait('second');
+    await clock.advance(200);
+    held.release(); // to the first, who keeps it
+    wait('third');
+    await clock.advance(3000);
+    expect(ended).toEqual([
+      'impatient refused at 300',
+      'first served at 600',
+      'second refused at 1400',
+      'third refused at 1600',
+      'patient refused at 2500',
+    ]);
+  });
+
   test('names the failure to connect as the cause', async () => {
     open({ connectionTimeout: 1000 });
     database.behaviour = 'fail';
@@ -536,8 +563,20 @@ describe('leaks', () => {
     await clock.advance(5000);
     expect(onLeak).toHaveBeenCalledTimes(1);
     expect(onLeak.mock.calls[0][0]).toMatchObject({ id: 1, stack: expect.stringContaining('forgetful') });
-    expect(onLeak.mock.calls[0][0].stack).not.toContain('captureOrigin');
+    expect(onLeak.mock.calls[0][0].stack).not.toContain('recordOrigin');
     expect(pool.getStats().leaks).toBe(1);
+  });
+
+  test('have no stack where more than a hundred connections were lent in that second', async () => {
+    const onLeak = jest.fn();
+    open({ leakDetectionThreshold: 1000, onLeak });
+    for (let i = 0; i < 100; i++) (await pool.acquire()).release();
+    await pool.acquire();
+    await clock.advance(1000);
+    await pool.acquire();
+    await clock.advance(2000);
+    const stacks = onLeak.mock.calls.map(([{ stack }]) => stack);
+    expect(stacks).toEqual(['', expect.stringContaining('connection-pool.test')]);
   });
 
   test('name the route and the trace', async () => {
