@@ -1,7 +1,7 @@
 // What clients notice while instances are killed, frozen, restarted and fall ill under 2,000 requests a second, and while
 // all of them are restarted one after the other with POSTs under way. Ends with 1 when a request failed.
 import { OpenLoad } from './open-load.js';
-import { fork } from 'node:child_process';
+import { start } from './processes.js';
 import { once } from 'node:events';
 import { setTimeout as pass } from 'node:timers/promises';
 
@@ -10,7 +10,6 @@ const SECONDS = 1000;
 const GET = { method: 'GET' };
 const POST = { method: 'POST', body: 'x'.repeat(512) };
 
-const moduleOf = (name) => new URL(name, import.meta.url).pathname;
 const now = () => performance.timeOrigin + performance.now();
 
 class InstanceProcess {
@@ -18,8 +17,7 @@ class InstanceProcess {
   child;
 
   async start() {
-    this.child = fork(moduleOf('instance.js'), [String(this.port)]);
-    [this.port] = await once(this.child, 'message');
+    ({ child: this.child, port: this.port } = await start('instance.js', String(this.port)));
   }
 
   signal(name) {
@@ -55,16 +53,12 @@ function print({ name, sent, failed, delayed, slowest, reasons }, detected, atte
 
 const instances = [new InstanceProcess(), new InstanceProcess(), new InstanceProcess()];
 await Promise.all(instances.map((instance) => instance.start()));
-const gateway = fork(
-  moduleOf('gateway.js'),
-  instances.map(({ port }) => String(port)),
-);
+const { child: gateway, port } = await start('gateway.js', ...instances.map((instance) => String(instance.port)));
 const changes = [];
 gateway.on('message', (message) => {
   if (message.state !== undefined) changes.push(message);
 });
-const [{ ready }] = await once(gateway, 'message');
-const origin = `http://127.0.0.1:${ready}`;
+const origin = `http://127.0.0.1:${port}`;
 await pass(1 * SECONDS); // the first checks
 const [first, second, third] = instances;
 

@@ -27,7 +27,7 @@ export class OpenLoad {
   /** From now on requests are counted anew; returns the count of those sent before, once they are all answered. */
   async stage(name) {
     const ended = this.#stage;
-    this.#stage = { name, sent: 0, failed: 0, delayed: 0, slowest: 0, reasons: new Map() };
+    this.#stage = { name, sent: 0, failed: 0, delayed: 0, slowest: 0, latencies: [], reasons: new Map() };
     await Promise.all(this.#outstanding);
     return ended;
   }
@@ -61,6 +61,7 @@ export class OpenLoad {
       reason = error.code ?? error.message;
     }
     const latency = performance.now() - due;
+    stage.latencies.push(latency);
     stage.slowest = Math.max(stage.slowest, latency);
     if (latency > DELAYED) stage.delayed++;
     if (reason === undefined) return;

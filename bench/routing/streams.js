@@ -1,7 +1,7 @@
 // What streams cost the proxy: its memory while 2 GiB go through it up and down, and how late an event arrives.
 import { machine } from '../harness.js';
 import { publish, spread } from '../report.js';
-import { fork } from 'node:child_process';
+import { start } from './processes.js';
 import { once } from 'node:events';
 import { get, request } from 'node:http';
 import { pipeline } from 'node:stream/promises';
@@ -11,14 +11,8 @@ const CHUNK = Buffer.alloc(65_536, 'x');
 const STREAMS = 100;
 const MB = 1e6;
 
-async function start(...args) {
-  const child = fork(new URL('stream-servers.js', import.meta.url).pathname, args);
-  const [port] = await once(child, 'message');
-  return { child, port };
-}
-
-const origin = await start('origin');
-const proxy = await start('proxy', String(origin.port));
+const origin = await start('stream-servers.js', 'origin');
+const proxy = await start('stream-servers.js', 'proxy', String(origin.port));
 const toProxy = { host: '127.0.0.1', port: proxy.port, agent: false };
 
 async function memory() {

@@ -18,14 +18,15 @@ export class ActiveAttempts {
 
   add(attempt: Attempt): void {
     this.#attempts.push(attempt);
-    this.#waiting.add(attempt.route.instance, this.#request);
+    attempt.wait = this.#waiting.add(attempt.route.instance, this.#request);
   }
 
   remove(attempt: Attempt): void {
     const index = this.#attempts.indexOf(attempt);
     if (index === -1) return;
     this.#attempts.splice(index, 1);
-    this.#waiting.remove(attempt.route.instance, this.#request);
+    if (attempt.wait !== undefined) this.#waiting.remove(attempt.wait);
+    attempt.wait = undefined;
   }
 
   /** Every instance that was asked has the whole body. */

@@ -5,6 +5,7 @@ import { startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
 import type { Route } from '../route.js';
 import type { ResponseFields } from './headers.js';
 import type { Upstream, UpstreamCall, UpstreamRequest } from './upstream.js';
+import type { Wait } from './waiting-requests.js';
 
 export interface ResponseHead {
   readonly status: number;
@@ -35,6 +36,8 @@ export class Attempt implements UpstreamCall {
   readonly span: RecordedSpan | undefined;
   /** The head it got; a final one. */
   head: ResponseHead | undefined;
+  /** Its place among those that wait for the instance, while it does and could be moved. */
+  wait: Wait | undefined;
   /** Whether any of the request was written to a connection. */
   wasSent = false;
   /** Whether any of a response came. */

@@ -326,7 +326,7 @@ export class Exchange implements AttemptOwner {
     this.#body.discard();
     this.#endRetries();
     this.#core.budget.end();
-    this.#core.onOver(this);
+    this.#core.onOver();
   }
 
   #endRetries(): void {

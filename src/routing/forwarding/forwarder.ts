@@ -67,7 +67,7 @@ export interface ForwarderCore extends Omit<ForwarderOptions, 'upstream'> {
   /** Whether there is an instance besides those tried. */
   hasAnother(tried: ReadonlySet<Instance>): boolean;
   onRelay(req: IncomingMessage, res: ServerResponse, route: Route): void;
-  onOver(exchange: Exchange): void;
+  onOver(): void;
 }
 
 const NOT_FORWARDED: ReadonlySet<string> = new Set([...FORWARDED_FIELDS, 'expect']);
@@ -78,7 +78,7 @@ export class Forwarder {
   readonly upstreams: Upstreams;
   readonly #core: ForwarderCore;
   readonly #options: ForwarderOptions;
-  readonly #exchanges = new Set<Exchange>();
+  #active = 0;
   readonly #stopListening: () => void;
 
   constructor(options: ForwarderOptions) {
@@ -96,7 +96,7 @@ export class Forwarder {
       upstream: (target) => upstreams.get(target),
       hasAnother: (tried) => router.size(service) > tried.size,
       onRelay: (req, res, route) => sticky?.remember(req, res, route.target),
-      onOver: (exchange) => this.#exchanges.delete(exchange),
+      onOver: () => void this.#active--,
     };
     this.#stopListening = router.onTargetChange((change) => {
       if (change.service !== service) return;
@@ -113,7 +113,7 @@ export class Forwarder {
 
   /** Requests under way. */
   get active(): number {
-    return this.#exchanges.size;
+    return this.#active;
   }
 
   /**
@@ -188,7 +188,7 @@ export class Forwarder {
   ): Exchange | undefined {
     if (res.destroyed) return undefined; // gone while its body was read
     const exchange = new Exchange(this.#core, req, res, prepared, body);
-    this.#exchanges.add(exchange);
+    this.#active++;
     exchange.start(this.route(req, prepared.key));
     return exchange;
   }
