@@ -24,6 +24,7 @@ import { portOf, readConfig, trustProxyOf, type FleetConfig } from './config.js'
 import { openDatabase, type OpenedDatabase } from './database.js';
 import { boundedServer, listen } from './http-server.js';
 import { openLimitStore } from './limit-store.js';
+import { loadRoutes, measureLoad } from './load-routes.js';
 import { createLogger, type Logger } from './logger.js';
 import { openPeers } from './peers.js';
 import { Pulse } from './pulse.js';
@@ -51,7 +52,15 @@ const SECURITY_HEADERS: HelmetOptions = {
 };
 
 const BODY_LIMIT = '256kb';
-const UNLOGGED = new Set(['/health', '/livez', '/readyz', '/startupz', '/metrics', '/api/v1/system/pulse']);
+const UNLOGGED = new Set([
+  '/health',
+  '/livez',
+  '/readyz',
+  '/startupz',
+  '/metrics',
+  '/api/v1/system/pulse',
+  '/api/v1/system/load',
+]);
 
 /** Everything the middleware are made from. */
 interface Assembly<DB> {
@@ -192,12 +201,17 @@ interface FrontMiddleware {
 function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: FrontMiddleware): Application {
   const { context, parts, database, tracing, cache, coordination, stack } = assembly;
   const { name, config, controlToken, log } = context;
+  const waiting = (): number =>
+    database.pool.getStats().waitingRequests + (limited?.limiter.getStats().queuedRequests ?? 0);
+  const load = measureLoad(tracing.tracer, waiting, (route) => !UNLOGGED.has(route));
+  stack.add(() => load.close());
   const engines = (): Record<string, object> => ({
     pool: database.pool.getStats(),
     queries: database.optimizer.getStats(),
     ...(cache && { cache: cache.manager.getStats(), responses: cache.responses.stats() }),
     ...(coordination && { coordination: coordination.status() }),
     ...(limited && { rateLimiter: limited.limiter.getStats() }),
+    load: load.read(),
     ...parts.engines?.(),
   });
   const metrics = createMetrics({ tracer: tracing.tracer, serviceName: name });
@@ -216,6 +230,7 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
     ...parts.routes,
     system,
     queryRoutes({ name, controlToken, ...database }),
+    loadRoutes({ name, instance: config.INSTANCE_ID, load }),
     pulseRoutes({ ...context, instance: config.INSTANCE_ID, engines }),
     ...(cache ? [cacheRoutes(cache, controlToken)] : []),
   ];

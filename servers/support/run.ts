@@ -33,7 +33,7 @@ async function run(definition: ServerDefinition): Promise<void> {
     server.context.log.info({ url }, 'ready');
   } catch (error) {
     await server?.close();
-    fail(explainStart(error, definition.name));
+    fail(explainStart(error, definition.name), (error as { code?: unknown }).code);
   }
 }
 
@@ -61,10 +61,11 @@ function explainNativeModule(error: unknown): string | undefined {
   return `the native module better-sqlite3 is missing or was built for another Node (this is ${process.version}): run "npm rebuild better-sqlite3"`;
 }
 
-function fail(message: string): void {
+/** @param code Node's, by which whoever started this process tells a port in use from other failures */
+function fail(message: string, code: unknown): void {
   if (process.send === undefined) {
     process.stderr.write(`${message}\n`);
     process.exit(EXIT_CONFIG);
   }
-  process.send({ type: 'failed', message }, () => process.exit(EXIT_CONFIG));
+  process.send({ type: 'failed', message, code }, () => process.exit(EXIT_CONFIG));
 }

@@ -7,9 +7,15 @@ import { FLEET, SERVICE_NAMES, type ServiceName } from '../support/fleet.js';
 import type { Forward } from '../support/system-routes.js';
 
 /** What the orchestrator answers, asked through the gateway like everything else. */
-const ORCHESTRATOR_PREFIXES = ['instances', 'status', 'services', 'scale', 'scaling-status'].map(
-  (name) => `/api/v1/system/${name}`,
-);
+const ORCHESTRATOR_PREFIXES = [
+  'instances',
+  'status',
+  'services',
+  'scale',
+  'migrate',
+  'scaling-status',
+  'scaling-history',
+].map((name) => `/api/v1/system/${name}`);
 
 /** A service that is started again is back within this time, in ms: its callers wait rather than fail. */
 const RESTART_MS = 5_000;

@@ -16,10 +16,40 @@ export {
   type ScalingPolicy,
 } from './policy.js';
 export { childProcesses, EXIT_CONFIG, type ChildProcessesOptions, type InstanceCommand } from './child-processes.js';
-export { type InstanceExit, type InstanceSpec, type RunningInstance, type ScalingDriver } from './driver.js';
+export {
+  type FoundInstance,
+  type InstanceExit,
+  type InstanceSpec,
+  type Replica,
+  type ReplicaDriver,
+  type ReplicaStatus,
+  type RunningInstance,
+  type ScalingDriver,
+} from './driver.js';
+export { type ProcessDriverOptions } from './process-driver.js';
+export { HorizontalScalingManager } from './horizontal-scaling-manager.js';
+export { type CommandOptions, type ScalingOutcome } from './managed-service.js';
+export {
+  type HorizontalScalingManagerOptions,
+  type ScalingMonitor,
+  type ScalingRouter,
+  type ServiceOptions,
+} from './manager-options.js';
+export { type InstanceDetails } from './instance-group.js';
+export {
+  sqliteScalingHistory,
+  type HistoryQuery,
+  type ScalingEvent,
+  type ScalingHistory,
+  type ScalingRecord,
+  type SqliteScalingHistoryOptions,
+} from './scaling-history.js';
 export {
   InstanceSupervisor,
   type InstanceSupervisorOptions,
   type RestartPolicy,
+  type StopOptions,
   type SupervisedState,
 } from './instance-supervisor.js';
+export { InstanceLoad, type InstanceLoadOptions, type LoadReport } from './instance-load.js';
+export { ScalingLoop, type ScalingLoopOptions } from './scaling-loop.js';

@@ -10,12 +10,14 @@ import {
   checkOptions,
   clock as clockCheck,
   count,
+  func,
   having,
   milliseconds,
   object,
   type OptionChecks,
 } from '../shared/options.js';
-import type { InstanceExit, InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
+import type { InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
+import { describeExit } from './process-driver.js';
 
 export type SupervisedState =
   | { readonly state: 'stopped' }
@@ -41,13 +43,26 @@ export interface InstanceSupervisorOptions {
   readonly driver: ScalingDriver;
   readonly spec: InstanceSpec;
   readonly restart?: RestartPolicy;
+  /**
+   * Called when a draining stop begins: settles when the instance may be told to end, because nobody sends it anything
+   * any more. Heeds the signal, which aborts when there is no time for it.
+   */
+  readonly drain?: (instance: RunningInstance, signal: AbortSignal) => Promise<void>;
   readonly clock?: Clock;
+}
+
+export interface StopOptions {
+  /** Lets those who send it requests turn away first. Default false. */
+  readonly drain?: boolean;
+  /** Milliseconds it has to end in order; the driver's own unless told. */
+  readonly timeout?: number;
 }
 
 const CHECKS: OptionChecks<InstanceSupervisorOptions> = {
   driver: having('a scaling driver', 'start', 'stop'),
   spec: object('an instance spec'),
   restart: object('a restart policy'),
+  drain: func,
   clock: clockCheck,
 };
 
@@ -58,15 +73,12 @@ const RESTART_CHECKS: OptionChecks<RestartPolicy> = {
   window: milliseconds,
 };
 
-function describeExit({ code, signal }: InstanceExit): string {
-  return signal === null ? `ended with code ${code ?? 'unknown'}` : `was ended by ${signal}`;
-}
-
 /** Supervises one instance. States change as `onChange` tells; each listener is called with the new state. */
 export class InstanceSupervisor {
   readonly spec: InstanceSpec;
   readonly #driver: ScalingDriver;
   readonly #clock: Clock;
+  readonly #drain: InstanceSupervisorOptions['drain'];
   readonly #restart: Required<RestartPolicy>;
   readonly #listeners = new Listeners<[state: SupervisedState]>('InstanceSupervisor.onChange');
   readonly #backoff: Backoff;
@@ -77,11 +89,21 @@ export class InstanceSupervisor {
   /** Grows with every start and stop: what an earlier one set going finds that it is no longer asked for. */
   #generation = 0;
   #starting: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> = Promise.resolve();
   #abort = new AbortController();
+  /** Why it is ended by force, while it is. */
+  #verdict: string | undefined;
 
   constructor(options: InstanceSupervisorOptions) {
-    const { driver, spec, restart, clock = monotonicClock } = checkOptions('InstanceSupervisor', options, CHECKS);
+    const {
+      driver,
+      spec,
+      restart,
+      drain,
+      clock = monotonicClock,
+    } = checkOptions('InstanceSupervisor', options, CHECKS);
     this.#driver = driver;
+    this.#drain = drain;
     this.spec = spec;
     this.#clock = clock;
     this.#restart = {
@@ -121,32 +143,86 @@ export class InstanceSupervisor {
     return this.#attempt(++this.#generation);
   }
 
+  /**
+   * Starts the instance once, and keeps it running if that went well.
+   *
+   * @throws what the driver threw; it is stopped then, and nothing is tried again
+   */
+  async startOnce(): Promise<void> {
+    const generation = ++this.#generation;
+    const started = this.#launch();
+    this.#starting = started.then(
+      () => {},
+      () => {},
+    );
+    try {
+      await this.#onReady(await started, generation);
+    } catch (error) {
+      if (generation === this.#generation) this.#enter({ state: 'stopped' });
+      throw error;
+    }
+    if (generation !== this.#generation)
+      throw new ResilienceError('START_FAILED', `${this.spec.id} was stopped while it started`);
+  }
+
+  /** Keeps an instance running that runs already. */
+  async adopt(instance: RunningInstance): Promise<void> {
+    this.#abort = new AbortController();
+    await this.#onReady(instance, ++this.#generation);
+  }
+
+  /** Ends a ready instance at once, to be started again as one that ended by itself. */
+  async replace(reason: string): Promise<void> {
+    if (this.#state.state !== 'ready') return;
+    this.#verdict = reason;
+    await this.#driver.stop(this.#state.instance, 0);
+  }
+
   /** Stops the instance, and stays stopped. Settles when it is gone. */
-  async stop(timeout?: number): Promise<void> {
+  stop(options: StopOptions = {}): Promise<void> {
+    const { state } = this.#state;
+    if (state === 'stopped') return Promise.resolve();
+    if (options.drain !== true) this.#abort.abort();
+    if (state !== 'stopping') this.#stopping = this.#stop(options);
+    return this.#stopping;
+  }
+
+  async #stop({ drain = false, timeout }: StopOptions): Promise<void> {
     this.#generation++;
     this.#timer?.cancel();
     const { current } = this;
-    if (current.state === 'stopped' || current.state === 'stopping') return;
     this.#enter({ state: 'stopping', ...(current.state === 'ready' && { instance: current.instance }) });
-    this.#abort.abort();
-    if (current.state === 'starting') await this.#starting;
-    else if (current.state === 'ready') await this.#driver.stop(current.instance, timeout);
+    if (current.state === 'starting') {
+      this.#abort.abort();
+      await this.#starting;
+    } else if (current.state === 'ready') {
+      if (drain) await this.#drain?.(current.instance, this.#abort.signal);
+      await this.#driver.stop(current.instance, timeout);
+    }
     this.#enter({ state: 'stopped' });
   }
 
   #attempt(generation: number): Promise<void> {
-    this.#enter({ state: 'starting' });
-    this.#abort = new AbortController();
-    this.#starting = this.#driver.start(this.spec, this.#abort.signal).then(
+    this.#starting = this.#launch().then(
       (instance) => this.#onReady(instance, generation),
       (error: unknown) => this.#onFailure(messageOf(error), isPermanent(error), generation),
     );
     return this.#starting;
   }
 
+  #launch(): Promise<RunningInstance> {
+    this.#enter({ state: 'starting' });
+    this.#abort = new AbortController();
+    return this.#driver.start(this.spec, this.#abort.signal);
+  }
+
   async #onReady(instance: RunningInstance, generation: number): Promise<void> {
     if (generation !== this.#generation) return this.#driver.stop(instance);
-    void instance.exited.then((exit) => this.#onFailure(`${this.spec.id}: ${describeExit(exit)}`, false, generation));
+    void instance.exited.then((exit) => {
+      const reason = this.#verdict ?? describeExit(exit);
+      this.#verdict = undefined;
+      this.#onFailure(`${this.spec.id}: ${reason}`, false, generation);
+    });
     this.#enter({ state: 'ready', instance });
   }
 

@@ -186,22 +186,6 @@ test('Ctrl-C leaves no process behind', async () => {
   expect(pids.filter(isAlive)).toEqual([]);
 });
 
-test('an orchestrator that was killed leaves its services serving, and the next one ends them', async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'tooloo-orphans-'));
-  const first = await startFleet({ DATA_DIR: dataDir });
-  const orphans = (await first.instances()).map(({ pid }) => pid!);
-  const gateway = await first.urlOf('web');
-  first.child.kill('SIGKILL');
-  await exitOf(first.child);
-  expect(orphans.every(isAlive)).toBe(true);
-  expect((await fetch(`${gateway}/api/v1/training/status`)).status).toBe(200);
-
-  const second = await startFleet({ DATA_DIR: dataDir });
-  expect(orphans.filter(isAlive)).toEqual([]);
-  await second.stop();
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
 describe('what keeps the fleet from starting is said in one line', () => {
   async function failedStart(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
     const dataDir = mkdtempSync(join(tmpdir(), 'tooloo-failed-'));

@@ -5,12 +5,14 @@ import request from 'supertest';
 import { createOrchestrator, type Orchestrator } from '../../servers/orchestrator/create-orchestrator.js';
 import { MANAGED_SERVICES } from '../../servers/support/fleet.js';
 import { EventStreamParser } from '../../src/routing/sources/event-stream-parser.js';
+import { until } from '../support/eventually.js';
 import { FREE_PORTS, isAlive } from '../support/fleet.js';
 
 /** Stands for every service: listens, says so, tells what it was given, ends when asked. */
 const SERVICE = `
   const server = require('node:http').createServer((req, res) =>
-    res.end(JSON.stringify({ pid: process.pid, token: process.env.CONTROL_TOKEN, service: process.env.INSTANCE_ID.split('-')[0] })));
+    res.end(JSON.stringify({ pid: process.pid, token: process.env.CONTROL_TOKEN, instance: process.env.INSTANCE_ID,
+      service: process.env.INSTANCE_ID.split('-')[0], load: { cpu: Number(process.env.CPU ?? 5), memory: 1, p99: null, errorRate: null } })));
   server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }));
   process.on('SIGTERM', () => process.exit(0));
 `;
@@ -30,9 +32,9 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function create(): Promise<Orchestrator> {
+function create(env: Record<string, string> = {}): Promise<Orchestrator> {
   return createOrchestrator({
-    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'silent' },
+    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'silent', SCALING_MAX: '3', ...env },
     programOf: () => join(folder, 'service.cjs'),
     liveness: { checkInterval: 100, timeout: 2000, fall: 2 },
   });
@@ -45,7 +47,9 @@ test('all services run, and the status says so', async () => {
   const { body } = await get('/api/v1/system/status').expect(200);
   expect(body).toMatchObject({ ok: true, ready: true });
   expect(Object.keys(body.services)).toEqual([...MANAGED_SERVICES]);
-  expect((await get('/api/v1/system/scaling-status')).body.services.training).toEqual({ instances: 1, ready: 1 });
+  const { services } = (await get('/api/v1/system/scaling-status').expect(200)).body;
+  expect(services.training).toMatchObject({ instances: 1, ready: 1, min: 1, lastDecision: null });
+  expect(services.web).toMatchObject({ max: 1 });
 });
 
 test('a service is called by its name with or without -server', async () => {
@@ -55,19 +59,42 @@ test('a service is called by its name with or without -server', async () => {
   }
 });
 
-test.each([
-  ['/api/v1/system/services/nobody/stop', 'path.service'],
-  ['/api/v1/system/scale/training/sideways', 'path.direction'],
-])('%s is a 400 that names the field', async (path, field) => {
-  const refused = await post(path).expect(400);
-  expect(refused.body.errors).toEqual([expect.objectContaining({ field })]);
+test('what is wrong in an order is a 400 that names the field', async () => {
+  const orders: [path: string, field: string, body?: object][] = [
+    ['services/nobody/stop', 'path.service'],
+    ['services/orchestrator/stop', 'path.service'],
+    ['scale/training/sideways', 'path.direction'],
+    ['scale/training/up', 'body.count', { count: 0 }],
+    ['migrate', 'body.fromPort', { fromPort: 70_000 }],
+  ];
+  for (const [path, field, body = {}] of orders) {
+    const refused = await post(`/api/v1/system/${path}`).send(body).expect(400);
+    expect(refused.body.errors).toEqual([expect.objectContaining({ field })]);
+  }
 });
 
-test('an instance is added and removed, the last one is kept', async () => {
+test('instances are added and removed within the bounds, and the history tells of it', async () => {
   const up = await post('/api/v1/system/scale/training-server/up').expect(200);
-  expect(up.body).toMatchObject({ direction: 'up', instance: { id: 'training-2', state: 'ready' } });
-  expect((await post('/api/v1/system/scale/training/down').expect(200)).body.instances).toHaveLength(1);
+  expect(up.body).toMatchObject({ direction: 'up', from: 1, to: 2, added: [{ id: 'training-2', state: 'ready' }] });
+  expect((await post('/api/v1/system/scale/training/up').send({ count: 50 }).expect(200)).body).toMatchObject({
+    to: 3,
+    shortfall: 'the maximum is 3',
+  });
+  expect((await post('/api/v1/system/scale/training/up').expect(409)).body.code).toBe('CONFLICT');
+  expect((await post('/api/v1/system/scale/training/down').send({ count: 2 })).body.instances).toHaveLength(1);
   expect((await post('/api/v1/system/scale/training/down').expect(409)).body.code).toBe('CONFLICT');
+  const { history } = (await get('/api/v1/system/scaling-history?service=training-server&limit=2')).body;
+  expect(history).toEqual([
+    expect.objectContaining({ event: 'SCALE_DOWN', outcome: 'failed', reason: 'ordered by hand' }),
+    expect.objectContaining({ event: 'SCALE_DOWN', outcome: 'done', from: 3, to: 1 }),
+  ]);
+});
+
+test('an instance hands over to another port', async () => {
+  const { port } = orchestrator.fleet.instancesOf('meta')[0]!;
+  const moved = await post('/api/v1/system/migrate').send({ fromPort: port }).expect(200);
+  expect(moved.body).toMatchObject({ service: 'meta', added: [{ id: 'meta-2' }], removed: [{ id: 'meta-1', port }] });
+  await post('/api/v1/system/migrate').send({ fromPort: port }).expect(404);
 });
 
 test('control routes are closed to whoever comes from elsewhere', async () => {
@@ -126,6 +153,28 @@ test.each([
   await replaced;
   expect(orchestrator.fleet.instances.find(({ service }) => service === 'coach')).toMatchObject({ restarts: 1 });
   expect(isAlive(before.pid!)).toBe(false);
+});
+
+test('the load of the instances is looked at, and decisions are acted on and explained', async () => {
+  await orchestrator.close();
+  writeFileSync(
+    join(folder, 'scaling.json'),
+    JSON.stringify({
+      services: { 'meta-server': { max: 2, cpu: { target: 1, up: 2, down: 0.5 }, predictive: false } },
+    }),
+  );
+  orchestrator = await create({ SCALING_INTERVAL_MS: '50', SCALING_POLICIES_FILE: join(folder, 'scaling.json') });
+  await orchestrator.start();
+  await until(() => orchestrator.fleet.instancesOf('meta').filter(({ state }) => state === 'ready').length === 2);
+  const { body } = await get('/api/v1/system/scaling-status');
+  expect(body).toMatchObject({ automatic: true, intervalMs: 50 });
+  expect(body.services.meta).toMatchObject({
+    max: 2,
+    lastDecision: { metrics: expect.arrayContaining([expect.objectContaining({ metric: 'cpu', value: 5 })]) },
+  });
+  const [up] = (await get('/api/v1/system/scaling-history?service=meta')).body.history;
+  expect(up).toMatchObject({ event: 'SCALE_UP', from: 1, to: 2, reason: expect.stringContaining('cpu') });
+  expect(orchestrator.fleet.instancesOf('coach')).toHaveLength(1);
 });
 
 test('closing ends every process', async () => {

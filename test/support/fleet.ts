@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 import type { InstanceRecord } from '../../servers/orchestrator/fleet-runner.js';
 import { portVariable, SERVICE_NAMES, type ServiceName } from '../../servers/support/fleet.js';
 
+/** Whether a process is there and has not ended: what nobody has collected yet does not count. */
+export { isRunning as isAlive } from '../../src/scaling/found-process.js';
+
 const ROOT = resolve(__dirname, '../..');
 
 export const FREE_PORTS = Object.fromEntries(SERVICE_NAMES.map((name) => [portVariable(name), '0']));
@@ -76,13 +79,4 @@ export async function startFleet(env: Record<string, string> = {}): Promise<Runn
       return code;
     },
   };
-}
-
-/** Whether a process is there. */
-export function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }

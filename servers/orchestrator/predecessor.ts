@@ -1,0 +1,123 @@
+/**
+ * What an orchestrator that was killed left running. Each instance is written down while it runs; the next orchestrator
+ * takes over those that are as it would have started them, and ends the others.
+ */
+import type { Kysely } from 'kysely';
+import type { HorizontalScalingManager, ScalingDriver } from '../../src/index.js';
+import type { Migration } from '../support/database.js';
+import type { InstanceRecord } from './fleet-runner.js';
+
+export interface OrchestratorSchema {
+  running_instances: {
+    id: string;
+    service: string;
+    host: string;
+    port: number;
+    pid: number;
+    state: string;
+    /** What it was started from, so that it is told whether a new start would give the same. */
+    fingerprint: string;
+    /** Where it expects the orchestrator. */
+    orchestrator_url: string;
+  };
+}
+
+export type LeftInstance = OrchestratorSchema['running_instances'];
+
+export const orchestratorMigrations: readonly Migration[] = [
+  {
+    name: '001-running-instances',
+    async up(db) {
+      await db.schema
+        .createTable('running_instances')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('service', 'text', (column) => column.notNull())
+        .addColumn('host', 'text', (column) => column.notNull())
+        .addColumn('port', 'integer', (column) => column.notNull())
+        .addColumn('pid', 'integer', (column) => column.notNull())
+        .execute();
+    },
+  },
+  {
+    name: '002-origin-of-instances',
+    async up(db) {
+      for (const name of ['state', 'fingerprint', 'orchestrator_url'])
+        await db.schema
+          .alterTable('running_instances')
+          .addColumn(name, 'text', (column) => column.notNull().defaultTo(''))
+          .execute();
+    },
+  },
+];
+
+/** How long a process may take to say who it is, in ms. */
+const ANSWER_TIMEOUT = 2_000;
+
+/** What the last orchestrator wrote down. */
+export function leftInstances(db: Kysely<OrchestratorSchema>): Promise<LeftInstance[]> {
+  return db.selectFrom('running_instances').selectAll().execute();
+}
+
+/** Writes down which instances run now. */
+export async function recordInstances(
+  db: Kysely<OrchestratorSchema>,
+  instances: readonly InstanceRecord[],
+  origin: (instance: InstanceRecord) => Pick<LeftInstance, 'fingerprint' | 'orchestrator_url'>,
+): Promise<void> {
+  const running = instances.flatMap((one) => {
+    const { id, service, host, port, pid, state } = one;
+    return pid === null ? [] : [{ id, service, host, port, pid, state, ...origin(one) }];
+  });
+  await db.transaction().execute(async (tx) => {
+    await tx.deleteFrom('running_instances').execute();
+    if (running.length > 0) await tx.insertInto('running_instances').values(running).execute();
+  });
+}
+
+export interface Takeover {
+  readonly adopted: readonly string[];
+  readonly ended: readonly string[];
+}
+
+/**
+ * Takes over what was left.
+ *
+ * @param isCurrent whether a start now would give the same instance
+ */
+export async function takeOver(
+  left: readonly LeftInstance[],
+  manager: HorizontalScalingManager,
+  driver: ScalingDriver,
+  isCurrent: (instance: LeftInstance) => boolean,
+): Promise<Takeover> {
+  const adopted: string[] = [];
+  const ended: string[] = [];
+  await Promise.all(
+    left.map(async (one) => {
+      if (!(await isStill(one))) return;
+      const { id, service, host, port, pid } = one;
+      const found = { id, service, host, port, pid };
+      if (one.state === 'ready' && isCurrent(one) && (await manager.adopt(found))) adopted.push(id);
+      else {
+        const instance = driver.adopt?.(found);
+        if (instance === undefined) return;
+        await driver.stop(instance);
+        ended.push(id);
+      }
+    }),
+  );
+  return { adopted, ended };
+}
+
+/** Whether what listens there is still that instance, and not somebody who got its port or its number after it. */
+async function isStill({ host, port, pid, service, id }: LeftInstance): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://${host}:${port}/api/v1/system/load`, {
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
+    });
+    const body = (await answer.json()) as { pid?: unknown; service?: unknown; instance?: unknown };
+    return body.pid === pid && body.service === service && body.instance === id;
+  } catch {
+    return false;
+  }
+}

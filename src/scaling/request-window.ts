@@ -1,0 +1,39 @@
+/** The requests that ended lately: their 99th percentile and the share of failures, exact up to a bound on their number. */
+
+/** Requests kept; beyond it the window is as long as these last. */
+const KEPT = 4096;
+
+export class RequestWindow {
+  readonly #window: number;
+  readonly #endedAt = new Float64Array(KEPT).fill(-Infinity);
+  readonly #durations = new Float64Array(KEPT);
+  readonly #failed = new Uint8Array(KEPT);
+  #next = 0;
+
+  /** @param window milliseconds */
+  constructor(window: number) {
+    this.#window = window;
+  }
+
+  record(now: number, duration: number, ok: boolean): void {
+    this.#endedAt[this.#next] = now;
+    this.#durations[this.#next] = duration;
+    this.#failed[this.#next] = ok ? 0 : 1;
+    this.#next = (this.#next + 1) % KEPT;
+  }
+
+  /** Both null when no request ended within the window. Failures in percent. */
+  read(now: number): { readonly requests: number; readonly p99: number | null; readonly errorRate: number | null } {
+    const durations: number[] = [];
+    let failures = 0;
+    for (let i = 0; i < KEPT; i++) {
+      if (now - this.#endedAt[i]! >= this.#window) continue;
+      durations.push(this.#durations[i]!);
+      failures += this.#failed[i]!;
+    }
+    const requests = durations.length;
+    if (requests === 0) return { requests, p99: null, errorRate: null };
+    durations.sort((a, b) => a - b);
+    return { requests, p99: durations[Math.ceil(0.99 * requests) - 1]!, errorRate: (100 * failures) / requests };
+  }
+}

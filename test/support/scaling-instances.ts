@@ -1,0 +1,45 @@
+/** Programs that stand for instances, each a process of its own, and a driver that runs them. */
+import { childProcesses, type ChildProcessesOptions } from '../../src/scaling/child-processes.js';
+import type { InstanceSpec, ScalingDriver } from '../../src/scaling/driver.js';
+
+/** What an instance does with its life. */
+export type Behaviour = 'serves' | 'silent' | 'dies' | 'deaf';
+
+const SERVER = `
+  const server = require('node:http').createServer((req, res) => {
+    const answer = () => res.end(JSON.stringify({ pid: process.pid, id: process.env.INSTANCE_ID, path: req.url }));
+    req.resume().once('end', () => (req.url === '/slow' ? setTimeout(answer, 300) : answer()));
+  });
+  server.on('error', (error) => process.send({ type: 'failed', message: error.message, code: error.code }, () => process.exit(78)));
+  server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }));
+`;
+/** Finishes what it has begun, and goes. */
+const ENDS = `
+  process.once('SIGTERM', () => {
+    server.close(() => process.exit(0));
+    server.closeIdleConnections();
+  });
+`;
+
+/** The source of each, for `node -e`. */
+export const PROGRAMS: Readonly<Record<Behaviour, string>> = {
+  serves: SERVER + ENDS,
+  silent: 'setInterval(() => {}, 1000);',
+  dies: `${SERVER} server.on('listening', () => setTimeout(() => process.exit(3), 5));`,
+  deaf: `${SERVER} process.on('SIGTERM', () => {});`,
+};
+
+/** A driver of child processes whose instances behave as told: all alike, or each by its name. */
+export function scriptedDriver(
+  behaviour: Behaviour | ((spec: InstanceSpec) => Behaviour),
+  options: ChildProcessesOptions = {},
+): ScalingDriver {
+  const of = typeof behaviour === 'function' ? behaviour : () => behaviour;
+  return childProcesses({
+    command: (spec) => ({
+      args: ['-e', PROGRAMS[of(spec)]],
+      env: { PORT: String(spec.port), INSTANCE_ID: spec.id },
+    }),
+    ...options,
+  });
+}
