@@ -6,7 +6,8 @@
  * loaded in one process and must see one trace.
  */
 
-export type AttributeValue = string | number | boolean;
+/** Of one type each, lists too. */
+export type AttributeValue = string | number | boolean | readonly string[] | readonly number[] | readonly boolean[];
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 /** A span being recorded. `end` counts once; later calls do nothing. */

@@ -4,10 +4,25 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What a carrier carries: the current span. The ids are what a carrier may publish beside it. */
+/**
+ * What a carrier carries: the current span, or something that stands for it. The ids, undefined where there is no span, are
+ * what a carrier may publish beside it.
+ */
 export interface ActiveSpan {
-  readonly traceId: string;
-  readonly spanId: string;
+  readonly traceId: string | undefined;
+  readonly spanId: string | undefined;
+}
+
+/** What this package puts into carriers. */
+export interface Carried extends ActiveSpan {
+  /** The span that is current; undefined where none is. */
+  readonly span: unknown;
+  /** Nothing done here is to become a span, whoever would open one. */
+  readonly isUntraced?: boolean;
+  /** A `baggage` field in place of the trace's own. */
+  readonly baggage?: string | undefined;
+  /** A span begun here, together with what else is carried here. */
+  around?(span: ActiveSpan): ActiveSpan;
 }
 
 /** Keeps a value for everything that a function starts, however long it lives. The conformance suite is in `/testing`. */
@@ -17,6 +32,9 @@ export interface ContextCarrier {
   /** Runs the function with this as what is current, for itself and all that it starts; undefined: with nothing. */
   run<A extends unknown[], R>(span: ActiveSpan | undefined, callback: (...args: A) => R, ...args: A): R;
 }
+
+/** Carried by what must not be traced. */
+const UNTRACED: Carried = { traceId: undefined, spanId: undefined, span: undefined, isUntraced: true };
 
 const STORAGE = Symbol.for('@tooloo/resilience:context');
 const CARRIERS = Symbol.for('@tooloo/resilience:carriers');
@@ -76,4 +94,20 @@ export function runWith<R>(span: ActiveSpan | undefined, callback: () => R): R {
   const list = carriers();
   const inCharge = list.find((carrier) => carrier.get() !== undefined) ?? list[0]!;
   return inCharge.run(span, callback);
+}
+
+/** Runs the function with this span as current, in all else where the caller is. */
+export function runInside<R>(span: ActiveSpan, callback: () => R): R {
+  const here = activeSpan() as Carried | undefined;
+  return runWith(here?.around?.(span) ?? span, callback);
+}
+
+/** The `baggage` field that is current beside the trace, where there is one. */
+export function carriedBaggage(): string | undefined {
+  return (activeSpan() as Carried | undefined)?.baggage;
+}
+
+/** Runs the function outside of any trace, and so that it begins none: sending spans away must not make spans. */
+export function runUntraced<R>(callback: () => R): R {
+  return runWith(UNTRACED, callback);
 }

@@ -5,7 +5,14 @@ export { type Keep, type KeepRule, type EndedTrace } from './keep.js';
 export { withSpan } from './run-span.js';
 export { asyncContext, type ContextCarrier, type ActiveSpan } from './context.js';
 export { type SpanExporter } from './exporter.js';
-export { type SpanRecord, type SpanLog, type SpanStatus, type SpanKind } from './span.js';
+export {
+  type SpanRecord,
+  type SpanLog,
+  type SpanLink,
+  type SpanScope,
+  type SpanStatus,
+  type SpanKind,
+} from './span.js';
 export { type TraceView, type TraceSummary, type TraceQuery } from './trace-store.js';
 export { type LatencySummary } from './operation-stats.js';
 export { type RequestEnd } from './request-trace.js';

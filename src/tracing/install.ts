@@ -1,13 +1,13 @@
 /** What the tracer offers to the engines: `src/shared/instrumentation.ts` answered from the current span. */
 import { AsyncResource } from 'node:async_hooks';
 import { installInstrumentation, type Instrumentation } from '../shared/instrumentation.js';
-import { activeSpan } from './context.js';
+import { activeSpan, type Carried } from './context.js';
 import type { RequestTrace } from './request-trace.js';
 import type { Span } from './span.js';
 
-/** The current span; whatever a carrier holds was put there by a tracer of this package. */
+/** The current span; whatever a carrier holds was put there by this package. */
 export function currentSpan(): Span | undefined {
-  return activeSpan() as Span | undefined;
+  return (activeSpan() as Carried | undefined)?.span as Span | undefined;
 }
 
 // Duck-typed: the trace may come from the other build of this package, whose classes are not these.

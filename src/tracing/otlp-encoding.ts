@@ -1,22 +1,28 @@
 /** Spans as OTLP/JSON: hexadecimal ids, integer enums, 64-bit numbers as strings. */
 import type { Attributes, AttributeValue } from '../shared/instrumentation.js';
-import type { SpanKind, SpanRecord } from './span.js';
+import type { SpanKind, SpanLink, SpanRecord, SpanScope } from './span.js';
 
-const KINDS: Readonly<Record<SpanKind, number>> = { internal: 1, server: 2, client: 3 };
+const KINDS: Readonly<Record<SpanKind, number>> = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 };
 const STATUS_UNSET = 0;
 const STATUS_ERROR = 2;
-const SCOPE = '@tooloo/resilience';
+/** The library that made a span, where it was this one. */
+export const OWN_SCOPE: SpanScope = { name: '@tooloo/resilience' };
 
 /** The body of a request to `/v1/traces`. */
 export function encodeSpans(spans: readonly SpanRecord[], resource: Attributes): string {
-  return JSON.stringify({
-    resourceSpans: [
-      {
-        resource: { attributes: encodeAttributes(resource) },
-        scopeSpans: [{ scope: { name: SCOPE }, spans: spans.map(encodeSpan) }],
-      },
-    ],
-  });
+  const scopeSpans = Array.from(byScope(spans), ([scope, made]) => ({ scope, spans: made.map(encodeSpan) }));
+  return JSON.stringify({ resourceSpans: [{ resource: { attributes: encodeAttributes(resource) }, scopeSpans }] });
+}
+
+function byScope(spans: readonly SpanRecord[]): Map<SpanScope, SpanRecord[]> {
+  const groups = new Map<SpanScope, SpanRecord[]>();
+  for (const span of spans) {
+    const scope = span.scope ?? OWN_SCOPE;
+    const group = groups.get(scope);
+    if (group === undefined) groups.set(scope, [span]);
+    else group.push(span);
+  }
+  return groups;
 }
 
 function encodeSpan(span: SpanRecord): object {
@@ -37,8 +43,13 @@ function encodeSpan(span: SpanRecord): object {
       name: message,
       attributes: encodeAttributes({ ...attributes, level }),
     })),
+    ...(span.links !== undefined && { links: span.links.map(encodeLink) }),
     status: isError ? { code: STATUS_ERROR, message: error ?? status } : { code: STATUS_UNSET },
   };
+}
+
+function encodeLink({ attributes = {}, ...target }: SpanLink): object {
+  return { ...target, attributes: encodeAttributes(attributes) };
 }
 
 /** Microseconds are what a double holds of a time of today; their nanoseconds are zeroes. */
@@ -53,6 +64,7 @@ function encodeAttributes(attributes: Attributes): object[] {
 function encodeValue(value: AttributeValue): object {
   if (typeof value === 'string') return { stringValue: value };
   if (typeof value === 'boolean') return { boolValue: value };
+  if (typeof value === 'object') return { arrayValue: { values: value.map(encodeValue) } };
   if (Number.isSafeInteger(value)) return { intValue: String(value) };
   // JSON has no such numbers; protobuf's mapping writes them as words.
   return { doubleValue: Number.isFinite(value) ? value : String(value) };

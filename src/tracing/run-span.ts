@@ -1,6 +1,6 @@
 /** Work as a span: current while it runs, ended when it returns, settles or throws. */
 import type { Attributes, RecordedSpan } from '../shared/instrumentation.js';
-import { runWith } from './context.js';
+import { runInside } from './context.js';
 import { currentSpan } from './install.js';
 import type { Span } from './span.js';
 
@@ -8,7 +8,7 @@ import type { Span } from './span.js';
 export function runSpan<R>(span: Span, callback: () => R): R {
   let result: R;
   try {
-    result = runWith(span, callback);
+    result = runInside(span, callback);
   } catch (error) {
     span.end(error ?? new Error('failed'));
     throw error;

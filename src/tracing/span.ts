@@ -4,14 +4,14 @@
  */
 import { messageOf } from '../shared/errors.js';
 import type { Attributes, AttributeValue, RecordedSpan } from '../shared/instrumentation.js';
-import type { ActiveSpan } from './context.js';
+import type { Carried } from './context.js';
 import { newSpanId } from './ids.js';
 import type { Trace } from './trace.js';
 
 /** How a span ended. Anything but 'success' counts as an error. */
 export type SpanStatus = 'success' | 'error' | (string & {});
 
-export type SpanKind = 'server' | 'client' | 'internal';
+export type SpanKind = 'server' | 'client' | 'internal' | 'producer' | 'consumer';
 
 /** Something that happened during a span. */
 export interface SpanLog {
@@ -20,6 +20,20 @@ export interface SpanLog {
   readonly level: string;
   readonly message: string;
   readonly attributes?: Attributes;
+}
+
+/** A span elsewhere that this one has to do with and is no child of: each message of a batch, for instance. */
+export interface SpanLink {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly traceState?: string;
+  readonly attributes?: Attributes;
+}
+
+/** The library that made a span. */
+export interface SpanScope {
+  readonly name: string;
+  readonly version?: string;
 }
 
 /** A finished span, or an unfinished one as it stands, with `duration` undefined. */
@@ -40,21 +54,32 @@ export interface SpanRecord {
   readonly error: string | undefined;
   readonly attributes: Attributes;
   readonly logs: readonly SpanLog[];
+  readonly links?: readonly SpanLink[];
+  /** Undefined for this package. */
+  readonly scope?: SpanScope;
 }
 
 const MAX_ATTRIBUTES = 64;
 const MAX_TEXT = 1024;
 const MAX_LOGS = 128;
+const MAX_LINKS = 128;
+const MAX_MEMBERS = 128;
 const PENDING = -1;
 
 /** What may be attached is bounded: an attribute may hold what a client sent. */
 export function boundedValue(value: unknown): AttributeValue {
   if (typeof value === 'number' || typeof value === 'boolean') return value;
+  if (Array.isArray(value)) return value.slice(0, MAX_MEMBERS).map(boundedValue) as readonly string[];
   const text = typeof value === 'string' ? value : messageOf(value);
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text;
 }
 
-export class Span implements RecordedSpan, ActiveSpan {
+function boundedAttributes(attributes: Readonly<Record<string, unknown>>): Attributes {
+  const bounded = Object.entries(attributes).slice(0, MAX_ATTRIBUTES);
+  return Object.fromEntries(bounded.map(([name, value]) => [name, boundedValue(value)]));
+}
+
+export class Span implements RecordedSpan, Carried {
   readonly trace: Trace;
   readonly spanId: string = newSpanId();
   readonly parentSpanId: string | undefined;
@@ -68,17 +93,27 @@ export class Span implements RecordedSpan, ActiveSpan {
   error: string | undefined = undefined;
   #attributes: Record<string, AttributeValue> | undefined = undefined;
   #logs: SpanLog[] | undefined = undefined;
+  #links: SpanLink[] | undefined = undefined;
+  scope: SpanScope | undefined = undefined;
+  /** Said to have gone wrong, although it will end without an error. */
+  failure: string | undefined = undefined;
 
-  constructor(trace: Trace, operation: string, kind: SpanKind, parentSpanId: string | undefined) {
+  /** @param start when it began, by the tracer's clock; now unless told */
+  constructor(trace: Trace, operation: string, kind: SpanKind, parentSpanId: string | undefined, start?: number) {
     this.trace = trace;
     this.operation = operation;
     this.kind = kind;
     this.parentSpanId = parentSpanId;
-    this.start = trace.tracer.now();
+    this.start = start ?? trace.tracer.now();
   }
 
   get traceId(): string {
     return this.trace.traceId;
+  }
+
+  /** As what a carrier carries, a span stands for itself. */
+  get span(): this {
+    return this;
   }
 
   get isEnded(): boolean {
@@ -100,16 +135,27 @@ export class Span implements RecordedSpan, ActiveSpan {
     }
   }
 
-  /** Adds what happened now. Past 128 the oldest is forgotten. */
-  addLog(message: string, level = 'info', attributes?: Attributes): void {
+  /**
+   * Adds what happened. Past 128 the oldest is forgotten.
+   *
+   * @param timestamp milliseconds since the Unix epoch; now unless told
+   */
+  addLog(message: string, level = 'info', attributes?: Readonly<Record<string, unknown>>, timestamp?: number): void {
     const logs = (this.#logs ??= []);
     if (logs.length === MAX_LOGS) logs.shift();
     const log = {
-      timestamp: this.trace.wallTimeOf(this.trace.tracer.now()),
+      timestamp: timestamp ?? this.trace.wallTimeOf(this.trace.tracer.now()),
       level,
       message: String(boundedValue(message)),
     };
-    logs.push(attributes === undefined ? log : { ...log, attributes });
+    logs.push(attributes === undefined ? log : { ...log, attributes: boundedAttributes(attributes) });
+  }
+
+  /** Adds a link; what is past 128 is left out. */
+  addLink({ attributes, ...target }: SpanLink): void {
+    const links = (this.#links ??= []);
+    if (links.length === MAX_LINKS) return;
+    links.push(attributes === undefined ? target : { ...target, attributes: boundedAttributes(attributes) });
   }
 
   inject(headers: Record<string, string | string[] | undefined>): void {
@@ -130,12 +176,18 @@ export class Span implements RecordedSpan, ActiveSpan {
     else this.finish('error', error);
   }
 
-  /** Ends the span with a status. The first end counts. */
-  finish(status: SpanStatus, error?: unknown): void {
+  /**
+   * Ends the span with a status. The first end counts.
+   *
+   * @param at when, by the tracer's clock; now unless told
+   */
+  finish(status: SpanStatus, error?: unknown, at?: number): void {
     if (this.isEnded) return;
-    this.duration = Math.max(0, this.trace.tracer.now() - this.start);
-    this.status = status;
-    if (error !== undefined) this.error = String(boundedValue(error));
+    this.duration = Math.max(0, (at ?? this.trace.tracer.now()) - this.start);
+    const { failure } = this;
+    this.status = status === 'success' && failure !== undefined ? 'error' : status;
+    const reason = error ?? failure;
+    if (reason !== undefined) this.error = String(boundedValue(reason));
     this.trace.spanEnded(this);
   }
 
@@ -156,6 +208,8 @@ export class Span implements RecordedSpan, ActiveSpan {
       error: this.error,
       attributes: { ...trace.attributesOf(this), ...this.#attributes },
       logs: this.#logs?.slice() ?? [],
+      ...(this.#links !== undefined && { links: this.#links.slice() }),
+      ...(this.scope !== undefined && { scope: this.scope }),
     };
   }
 }

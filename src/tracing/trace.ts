@@ -5,6 +5,7 @@
 import type { Clock } from '../shared/clock.js';
 import type { Attributes } from '../shared/instrumentation.js';
 import { propagatableBaggage } from './baggage.js';
+import { carriedBaggage } from './context.js';
 import { newTraceId } from './ids.js';
 import { Span, type SpanKind, type SpanRecord } from './span.js';
 import { formatTraceparent, formatTracestate, parseTraceparent, parseTracestate } from './trace-context.js';
@@ -80,6 +81,7 @@ export class Trace {
     kind: SpanKind,
     parent: RemoteParent | undefined,
     traceId?: string,
+    start?: number,
   ) {
     this.tracer = tracer;
     this.traceId = parent?.traceId ?? traceId ?? newTraceId();
@@ -88,7 +90,7 @@ export class Trace {
     this.sampled = parent === undefined ? tracer.isSampled(this.traceId) : parent.sampled;
     this.traceState = parent?.traceState;
     this.baggage = parent?.baggage;
-    this.root = new Span(this, operation, kind, parent?.spanId);
+    this.root = new Span(this, operation, kind, parent?.spanId, start);
   }
 
   /** Spans below the root, in the order they began. */
@@ -100,14 +102,14 @@ export class Trace {
    * Opens a span below `parentSpanId`; undefined where nobody will ever see it, and past the limit of 512, which is
    * counted.
    */
-  startSpan(operation: string, parentSpanId: string, kind: SpanKind = 'internal'): Span | undefined {
+  startSpan(operation: string, parentSpanId: string, kind: SpanKind = 'internal', start?: number): Span | undefined {
     if (!this.sampled && !this.tracer.keepsByOutcome) return undefined;
     const children = (this.#children ??= []);
     if (children.length >= MAX_SPANS) {
       this.droppedSpans++;
       return undefined;
     }
-    const span = new Span(this, operation, kind, parentSpanId);
+    const span = new Span(this, operation, kind, parentSpanId, start);
     children.push(span);
     return span;
   }
@@ -116,6 +118,11 @@ export class Trace {
   wallTimeOf(reading: number): number {
     this.#wallOffset ??= this.tracer.wallOffset();
     return reading + this.#wallOffset;
+  }
+
+  /** The reverse: what the tracer's clock reads at a wall time. */
+  readingOf(wallTime: number): number {
+    return wallTime - this.wallTimeOf(0);
   }
 
   findSpan(spanId: string): Span | undefined {
@@ -139,8 +146,9 @@ export class Trace {
   inject(headers: Record<string, FieldValue>, spanId: string): void {
     headers['traceparent'] = this.traceparent(spanId);
     if (this.traceState !== undefined) headers['tracestate'] = this.traceState;
+    const baggage = carriedBaggage() ?? this.baggage;
     // What the caller of inject put there itself is its own intention.
-    if (this.baggage !== undefined) headers['baggage'] ??= this.baggage;
+    if (baggage !== undefined) headers['baggage'] ??= baggage;
   }
 
   traceparent(spanId: string): string {

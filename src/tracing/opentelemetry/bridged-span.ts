@@ -1,0 +1,155 @@
+/** A span of ours as code written against `@opentelemetry/api` sees it. */
+import {
+  SpanStatusCode,
+  TraceFlags,
+  createTraceState,
+  trace as api,
+  type Attributes,
+  type AttributeValue,
+  type Exception,
+  type Link,
+  type Span as ApiSpan,
+  type SpanContext,
+  type SpanStatus,
+  type TimeInput,
+} from '@opentelemetry/api';
+import type { Span } from '../span.js';
+import { epochMilliseconds } from './time.js';
+
+/** Flag of level 2 that the API has no name for. */
+export const RANDOM_FLAG = 0x02;
+
+const RECORDED = Symbol('recorded');
+
+/** Each span of ours is one object of theirs: code compares them. */
+const bridged = new WeakMap<Span, BridgedSpan>();
+
+/** The span as theirs. */
+export function bridge(span: Span): ApiSpan {
+  return bridgeOf(span, false);
+}
+
+/** A span that their code began, and ends. */
+export function bridgeOwned(span: Span): ApiSpan {
+  return bridgeOf(span, true);
+}
+
+function bridgeOf(span: Span, isTheirs: boolean): BridgedSpan {
+  let found = bridged.get(span);
+  if (found === undefined) bridged.set(span, (found = new BridgedSpan(span, isTheirs)));
+  return found;
+}
+
+/** What stands for a span that was not recorded: nothing by itself, and its children are children of `parent`. */
+export function unrecorded(parent: Span): ApiSpan {
+  return Object.assign(api.wrapSpanContext(contextOf(parent)), { [RECORDED]: parent });
+}
+
+/** The span of ours that one of theirs stands for; undefined for spans of others, remote ones among them. */
+export function recordedSpan(span: ApiSpan | undefined): Span | undefined {
+  return (span as { [RECORDED]?: Span } | undefined)?.[RECORDED];
+}
+
+function contextOf({ trace, spanId }: Span): SpanContext {
+  const { traceId, sampled, random, traceState } = trace;
+  const traceFlags = (sampled ? TraceFlags.SAMPLED : TraceFlags.NONE) | (random ? RANDOM_FLAG : 0);
+  const context = { traceId, spanId, traceFlags };
+  return traceState === undefined ? context : { ...context, traceState: createTraceState(traceState) };
+}
+
+/** How `exception` events are written (semantic conventions, "Exceptions on spans"). */
+function exceptionAttributes(exception: Exception): Attributes {
+  if (typeof exception === 'string') return { 'exception.message': exception };
+  const { code, name, message, stack } = exception;
+  const type = code?.toString() ?? name;
+  return {
+    ...(type !== undefined && { 'exception.type': type }),
+    ...(message !== undefined && { 'exception.message': message }),
+    ...(stack !== undefined && { 'exception.stacktrace': stack }),
+  };
+}
+
+class BridgedSpan implements ApiSpan {
+  readonly [RECORDED]: Span;
+  readonly #context: SpanContext;
+  readonly #isTheirs: boolean;
+
+  constructor(span: Span, isTheirs: boolean) {
+    this[RECORDED] = span;
+    this.#context = contextOf(span);
+    this.#isTheirs = isTheirs;
+  }
+
+  spanContext(): SpanContext {
+    return this.#context;
+  }
+
+  isRecording(): boolean {
+    return !this[RECORDED].isEnded;
+  }
+
+  setAttribute(key: string, value: AttributeValue): this {
+    return this.setAttributes({ [key]: value });
+  }
+
+  setAttributes(attributes: Attributes): this {
+    if (this.isRecording()) this[RECORDED].setAttributes(attributes);
+    return this;
+  }
+
+  addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this {
+    if (isTime(attributesOrTime)) this.#addLog(name, 'info', undefined, attributesOrTime);
+    else this.#addLog(name, 'info', attributesOrTime, time);
+    return this;
+  }
+
+  recordException(exception: Exception, time?: TimeInput): void {
+    this.#addLog('exception', 'error', exceptionAttributes(exception), time);
+  }
+
+  #addLog(name: string, level: string, attributes: Attributes | undefined, time: TimeInput | undefined): void {
+    const timestamp = time === undefined ? undefined : epochMilliseconds(time);
+    if (this.isRecording()) this[RECORDED].addLog(name, level, attributes, timestamp);
+  }
+
+  addLink({ context, attributes }: Link): this {
+    if (this.isRecording()) {
+      const { traceId, spanId, traceState } = context;
+      const state = traceState?.serialize();
+      this[RECORDED].addLink({
+        traceId,
+        spanId,
+        ...(state !== undefined && { traceState: state }),
+        ...(attributes !== undefined && { attributes: attributes as Record<string, string> }),
+      });
+    }
+    return this;
+  }
+
+  addLinks(links: Link[]): this {
+    for (const link of links) this.addLink(link);
+    return this;
+  }
+
+  setStatus({ code, message }: SpanStatus): this {
+    if (this.isRecording()) this[RECORDED].failure = code === SpanStatusCode.ERROR ? (message ?? 'error') : undefined;
+    return this;
+  }
+
+  /** The name of a request is its route, whatever it is called here. */
+  updateName(name: string): this {
+    if (this.isRecording()) this[RECORDED].operation = name;
+    return this;
+  }
+
+  /** Ends a span that was begun here; those of this package, a request for instance, end by themselves. */
+  end(time?: TimeInput): void {
+    const span = this[RECORDED];
+    if (!this.#isTheirs) return;
+    span.finish('success', undefined, time === undefined ? undefined : span.trace.readingOf(epochMilliseconds(time)));
+  }
+}
+
+function isTime(value: Attributes | TimeInput | undefined): value is TimeInput {
+  return typeof value === 'number' || value instanceof Date || Array.isArray(value);
+}

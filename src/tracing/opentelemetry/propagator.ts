@@ -1,0 +1,76 @@
+/**
+ * Trace Context and Baggage for whoever propagates through `@opentelemetry/api`: what is read and written is what this kit
+ * reads and writes itself.
+ */
+import {
+  TraceFlags,
+  createTraceState,
+  isSpanContextValid,
+  propagation,
+  trace as api,
+  type Context,
+  type TextMapGetter,
+  type TextMapPropagator,
+  type TextMapSetter,
+} from '@opentelemetry/api';
+import { propagatableBaggage } from '../baggage.js';
+import { formatTraceparent } from '../trace-context.js';
+import { readRemoteParent, type RemoteParent } from '../trace.js';
+import { baggageField, baggageFrom, isSuppressed } from './bridged-context.js';
+import { RANDOM_FLAG, recordedSpan } from './bridged-span.js';
+
+const FIELDS = ['traceparent', 'tracestate', 'baggage'];
+
+type Fields = Record<string, string | string[] | undefined>;
+
+function withRemoteParent(context: Context, { traceId, spanId, sampled, random, traceState }: RemoteParent): Context {
+  return api.setSpanContext(context, {
+    traceId,
+    spanId,
+    traceFlags: (sampled ? TraceFlags.SAMPLED : TraceFlags.NONE) | (random ? RANDOM_FLAG : 0),
+    isRemote: true,
+    ...(traceState !== undefined && { traceState: createTraceState(traceState) }),
+  });
+}
+
+/** What is to be written for a context; nothing where its owner wants none. */
+function fieldsOf(context: Context): Fields {
+  const fields: Fields = {};
+  if (isSuppressed(context)) return fields;
+  const span = recordedSpan(api.getSpan(context));
+  const remote = api.getSpanContext(context);
+  if (span !== undefined) span.trace.inject(fields, span.spanId);
+  else if (remote !== undefined && isSpanContextValid(remote)) {
+    const { traceId, spanId, traceFlags, traceState } = remote;
+    const sampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
+    fields['traceparent'] = formatTraceparent({ traceId, spanId, sampled, random: (traceFlags & RANDOM_FLAG) !== 0 });
+    fields['tracestate'] = traceState?.serialize();
+  }
+  fields['baggage'] = baggageField(context) ?? fields['baggage'];
+  return fields;
+}
+
+export class BridgedPropagator implements TextMapPropagator {
+  inject<C>(context: Context, carrier: C, setter: TextMapSetter<C>): void {
+    for (const [name, value] of Object.entries(fieldsOf(context))) {
+      if (typeof value === 'string' && value !== '') setter.set(carrier, name, value);
+    }
+  }
+
+  extract<C>(context: Context, carrier: C, getter: TextMapGetter<C>): Context {
+    const fields: Fields = {};
+    for (const name of FIELDS) {
+      const value = getter.get(carrier, name);
+      // A traceparent sent twice names no trace.
+      fields[name] = Array.isArray(value) && value.length === 1 ? value[0] : value;
+    }
+    const parent = readRemoteParent(fields);
+    const baggage = propagatableBaggage([fields['baggage'] ?? []].flat().join(','));
+    const extracted = parent === undefined ? context : withRemoteParent(context, parent);
+    return baggage === undefined ? extracted : propagation.setBaggage(extracted, baggageFrom(baggage));
+  }
+
+  fields(): string[] {
+    return [...FIELDS];
+  }
+}
