@@ -1,7 +1,7 @@
 /** What is known of the fleet's capabilities: which there are, which are active, and all that happened to them. */
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, type Page } from '../support/paging.js';
 import type { CapabilitiesSchema, CapabilityRow, EventRow, ServiceRow } from './schema.js';
 
 export interface Capability {
@@ -120,16 +120,12 @@ export async function listEvents(
   before: number | undefined,
   limit: number,
 ): Promise<Page<CapabilityEvent>> {
-  const rows = await db
+  const selection = db
     .selectFrom('events')
     .selectAll()
     .$if(filter.service !== undefined, (query) => query.where('service', '=', filter.service!))
-    .$if(filter.capability !== undefined, (query) => query.where('capability', '=', filter.capability!))
-    .$if(before !== undefined, (query) => query.where('id', '<', before!))
-    .orderBy('id', 'desc')
-    .limit(limit + 1)
-    .execute();
-  return pageOf(rows.map(eventOf), limit, ({ id }) => id);
+    .$if(filter.capability !== undefined, (query) => query.where('capability', '=', filter.capability!));
+  return newestPage(selection, { before, limit }, eventOf);
 }
 
 /** Every service that was ever asked. */

@@ -1,7 +1,7 @@
 /** Runs: who is coached, what the coach waits for, and when it looks again. */
 import { sql, type Kysely, type Selectable, type Updateable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, type Page } from '../support/paging.js';
 import type { CoachSchema, RunRow } from './schema.js';
 
 /** How rounds are answered: by the learner, or by the coach in a rehearsal, which trains nobody but shows that all works. */
@@ -121,15 +121,11 @@ export function runStore(db: Kysely<CoachSchema>) {
 
     /** Runs newest first. */
     async list(learner: string | undefined, before: number | undefined, limit: number): Promise<Page<Run>> {
-      const rows = await db
+      const selection = db
         .selectFrom('runs')
         .selectAll()
-        .$if(learner !== undefined, (query) => query.where('learner', '=', learner!))
-        .$if(before !== undefined, (query) => query.where('id', '<', before!))
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
-        .execute();
-      return pageOf(rows.map(runOf), limit, ({ id }) => id);
+        .$if(learner !== undefined, (query) => query.where('learner', '=', learner!));
+      return newestPage(selection, { before, limit }, runOf);
     },
 
     /** What there is to do now, longest due first. */

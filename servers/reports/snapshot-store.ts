@@ -1,7 +1,7 @@
 /** The fleet's numbers over time: a week of them, one a minute. */
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, type Page } from '../support/paging.js';
 import type { ReportsSchema, SnapshotRow } from './schema.js';
 import type { Metrics } from './sources.js';
 
@@ -35,14 +35,7 @@ export async function listSnapshots(
   before: number | undefined,
   limit: number,
 ): Promise<Page<Snapshot>> {
-  const rows = await db
-    .selectFrom('snapshots')
-    .selectAll()
-    .$if(before !== undefined, (query) => query.where('id', '<', before!))
-    .orderBy('id', 'desc')
-    .limit(limit + 1)
-    .execute();
-  return pageOf(rows.map(snapshotOf), limit, ({ id }) => id);
+  return newestPage(db.selectFrom('snapshots').selectAll(), { before, limit }, snapshotOf);
 }
 
 /**

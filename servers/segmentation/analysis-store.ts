@@ -1,7 +1,7 @@
 /** The latest analyses, kept for reading again and for cohorts; older ones go, so that the file stays small. */
 import type { Kysely, Selectable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, type Page } from '../support/paging.js';
 import type { Analysis } from './analysis.js';
 import type { AnalysisRow, SegmentationSchema } from './schema.js';
 
@@ -60,14 +60,7 @@ export async function listAnalyses(
   before: number | undefined,
   limit: number,
 ): Promise<Page<StoredAnalysis>> {
-  const rows = await db
-    .selectFrom('analyses')
-    .selectAll()
-    .$if(before !== undefined, (query) => query.where('id', '<', before!))
-    .orderBy('id', 'desc')
-    .limit(limit + 1)
-    .execute();
-  return pageOf(rows.map(analysisOf), limit, ({ id }) => id);
+  return newestPage(db.selectFrom('analyses').selectAll(), { before, limit }, analysisOf);
 }
 
 /** How many are kept, how many there ever were, how long they take. */

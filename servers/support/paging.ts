@@ -2,6 +2,7 @@
  * Pages of an append-only list by keyset: the reader names the last row seen, so that a page costs the same however
  * deep it is and rows added meanwhile neither repeat nor hide others.
  */
+import { sql, type SelectQueryBuilder } from 'kysely';
 import { z } from 'zod';
 
 const MAX_PAGE = 200;
@@ -31,4 +32,25 @@ export function pageOf<T>(rows: readonly T[], limit: number, idOf: (row: T) => n
   const items = rows.slice(0, limit);
   const last = items.at(-1);
   return { items, next: rows.length > limit && last !== undefined ? idOf(last) : null };
+}
+
+/**
+ * A page of the rows a query selects, newest first; the table's `id` counts up.
+ *
+ * @param before the id that the page begins below; undefined: the newest page
+ * @param read makes of a row what the page holds
+ */
+export async function newestPage<DB, TB extends keyof DB, Row extends { readonly id: number }, T>(
+  query: SelectQueryBuilder<DB, TB, Row>,
+  { before, limit }: { readonly before: number | undefined; readonly limit: number },
+  read: (row: Row) => T,
+): Promise<Page<T>> {
+  const id = sql.ref<number>('id');
+  const below = before === undefined ? query : query.where(id, '<', before);
+  const rows = await below
+    .orderBy(id, 'desc')
+    .limit(limit + 1)
+    .execute();
+  const page = pageOf(rows, limit, (row) => row.id);
+  return { items: page.items.map(read), next: page.next };
 }

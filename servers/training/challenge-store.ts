@@ -1,7 +1,7 @@
 /** The bank of challenges that users wrote. */
 import type { Kysely, Selectable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, type Page } from '../support/paging.js';
 import { solution, type ChallengeKind, type NewChallenge, type Solution } from './challenge.js';
 import type { ChallengeRow, TrainingSchema } from './schema.js';
 
@@ -52,15 +52,11 @@ export function challengeStore(db: Kysely<TrainingSchema>) {
 
     /** Challenges newest first. */
     async list(topic: string | undefined, before: number | undefined, limit: number): Promise<Page<Challenge>> {
-      const rows = await db
+      const selection = db
         .selectFrom('challenges')
         .selectAll()
-        .$if(topic !== undefined, (query) => query.where('topic', '=', topic!))
-        .$if(before !== undefined, (query) => query.where('id', '<', before!))
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
-        .execute();
-      return pageOf(rows.map(challengeOf), limit, ({ id }) => id);
+        .$if(topic !== undefined, (query) => query.where('topic', '=', topic!));
+      return newestPage(selection, { before, limit }, challengeOf);
     },
 
     /**

@@ -1,6 +1,6 @@
 /** What learners say about their training: a rating, and words if they like. */
 import type { Kysely, Selectable } from 'kysely';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, type Page } from '../support/paging.js';
 import type { FeedbackRow, TrainingSchema } from './schema.js';
 
 export interface Feedback {
@@ -41,16 +41,12 @@ export async function listFeedback(
   before: number | undefined,
   limit: number,
 ): Promise<Page<Feedback>> {
-  const rows = await db
+  const selection = db
     .selectFrom('feedback')
     .selectAll()
     .$if(filter.topic !== undefined, (query) => query.where('topic', '=', filter.topic!))
-    .$if(filter.learner !== undefined, (query) => query.where('learner', '=', filter.learner!))
-    .$if(before !== undefined, (query) => query.where('id', '<', before!))
-    .orderBy('id', 'desc')
-    .limit(limit + 1)
-    .execute();
-  return pageOf(rows.map(feedbackOf), limit, ({ id }) => id);
+    .$if(filter.learner !== undefined, (query) => query.where('learner', '=', filter.learner!));
+  return newestPage(selection, { before, limit }, feedbackOf);
 }
 
 /** How many of each rating, and the mean, of all and by topic. */

@@ -1,6 +1,6 @@
 /** Rounds: the append-only log of what learners did, and what is believed of each learner and topic because of it. */
 import type { Kysely, Selectable, Transaction } from 'kysely';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, pageOf, type Page } from '../support/paging.js';
 import { observe, recall, type Mastery, type MasteryModel } from './mastery.js';
 import type { MasteryRow, RoundRow, TrainingSchema } from './schema.js';
 
@@ -135,12 +135,7 @@ export async function roundsBefore(
   before: number | undefined,
   limit: number,
 ): Promise<Page<Round>> {
-  const rows = await filtered(db, filter)
-    .$if(before !== undefined, (query) => query.where('id', '<', before!))
-    .orderBy('id', 'desc')
-    .limit(limit + 1)
-    .execute();
-  return pageOf(rows.map(roundOf), limit, ({ id }) => id);
+  return newestPage(filtered(db, filter), { before, limit }, roundOf);
 }
 
 function filtered(db: Kysely<TrainingSchema>, { learner, topic }: RoundFilter) {

@@ -1,7 +1,7 @@
 /** Sessions: a learner working on topics, with the settings that held when it began. */
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
-import { pageOf, type Page } from '../support/paging.js';
+import { newestPage, type Page } from '../support/paging.js';
 import type { SessionRow, TrainingSchema } from './schema.js';
 import { trainingSettings, type TrainingSettings } from './settings.js';
 
@@ -56,15 +56,11 @@ export function sessionStore(db: Kysely<TrainingSchema>) {
 
     /** Sessions newest first. */
     async list(learner: string | undefined, before: number | undefined, limit: number): Promise<Page<Session>> {
-      const rows = await db
+      const selection = db
         .selectFrom('sessions')
         .selectAll()
-        .$if(learner !== undefined, (query) => query.where('learner', '=', learner!))
-        .$if(before !== undefined, (query) => query.where('id', '<', before!))
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
-        .execute();
-      return pageOf(rows.map(sessionOf), limit, ({ id }) => id);
+        .$if(learner !== undefined, (query) => query.where('learner', '=', learner!));
+      return newestPage(selection, { before, limit }, sessionOf);
     },
 
     /** Ends a session. Ending it again changes nothing. */

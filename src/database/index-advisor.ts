@@ -1,5 +1,5 @@
 /** Indexes that really help: each is created on a copy, and the plan with it compared with the plan without. */
-import type { DatabaseConnection } from './connection.js';
+import type { DatabaseConnection, Queryable } from './connection.js';
 import { indexCandidates, type IndexCandidate } from './index-candidates.js';
 import {
   explain,
@@ -58,6 +58,23 @@ async function findBest(
   return { ...candidate, sql: createStatement(candidate), before: before.steps, after: plan.steps };
 }
 
+/** The plan with the index, which is gone again after that; undefined when it could not be created. */
+async function planWithIndex(
+  copy: Queryable,
+  candidate: IndexCandidate,
+  plan: () => Promise<QueryPlan | undefined>,
+): Promise<QueryPlan | undefined> {
+  await copy.query('SAVEPOINT candidate');
+  try {
+    await copy.query(createStatement(candidate));
+    return await plan();
+  } catch {
+    return undefined; // the column is not where the text made it seem
+  } finally {
+    await copy.query('ROLLBACK TO SAVEPOINT candidate');
+  }
+}
+
 /** Copies the schema, and what ANALYZE has found out, into a database in memory. No row is copied: SQLite plans without. */
 async function copySqliteSchema(source: Explainable, copy: DatabaseConnection): Promise<void> {
   const objects = await source.query<{ sql: string }>(
@@ -99,15 +116,7 @@ async function adviseOnSqlite(source: Explainable, sql: string): Promise<IndexSu
     if (before === undefined) return undefined;
     return await findBest(indexCandidates(sql), before, async (candidate) => {
       if (await isIndexed(copy, candidate)) return undefined;
-      await copy.query('BEGIN');
-      try {
-        await copy.query(createStatement(candidate));
-        return await explain(copy, sql);
-      } catch {
-        return undefined; // the column is not where the text made it seem
-      } finally {
-        await copy.query('ROLLBACK');
-      }
+      return planWithIndex(copy, candidate, () => explain(copy, sql));
     });
   } finally {
     copy.close();
@@ -138,17 +147,9 @@ async function adviseOnPostgres(connection: Explainable, sql: string): Promise<I
   return inDiscardedTransaction(connection, 'BEGIN', COPY_TIMEOUT, async () => {
     await copyPostgresTables(connection, new Set(candidates.map(({ table }) => table)));
     const before = await explainInTransaction(connection, sql);
-    return findBest(candidates, before, async (candidate) => {
-      await connection.query('SAVEPOINT candidate');
-      try {
-        await connection.query(createStatement(candidate));
-        return await explainInTransaction(connection, sql);
-      } catch {
-        return undefined; // the column is not where the text made it seem
-      } finally {
-        await connection.query('ROLLBACK TO SAVEPOINT candidate');
-      }
-    });
+    return findBest(candidates, before, (candidate) =>
+      planWithIndex(connection, candidate, () => explainInTransaction(connection, sql)),
+    );
   });
 }
 

@@ -127,7 +127,9 @@ test('ten thousand random statements never throw', () => {
 test('deeply nested and very long statements are read in reasonable time', () => {
   const nested = `${'SELECT a FROM ('.repeat(5000)}SELECT 1${')'.repeat(5000)}`;
   const wide = `SELECT ${Array(20_000).fill('lower(a)').join(', ')} FROM t WHERE ${Array(20_000).fill('a = b.c').join(' AND ')}`;
-  for (const sql of [nested, wide, `${'('.repeat(50_000)}SELECT`]) expect(find(sql)).toBeDefined();
+  expect(find(nested)).toEqual(['missing-limit']);
+  expect(find(wide)).toEqual([]);
+  expect(find(`${'('.repeat(50_000)}SELECT`)).toEqual([]);
 });
 
 describe('with a database the plan decides', () => {
@@ -194,11 +196,12 @@ describe('with a database the plan decides', () => {
   });
 
   test('nothing is run', async () => {
+    await planned.query("INSERT INTO users (id, name) VALUES (1, 'Ada')");
     const { plan } = await analyse('DELETE FROM users WHERE id = 1');
-    expect(plan).toBeDefined();
+    expect(plan).toEqual([expect.stringMatching(/^SEARCH users USING INTEGER PRIMARY KEY/)]);
     const { plan: none } = await analyse('SELECT 1; DELETE FROM users');
     expect(none).toBeUndefined();
     expect((await analyse('DROP TABLE users')).plan).toBeUndefined();
-    await planned.query('SELECT id FROM users');
+    expect((await planned.query('SELECT id FROM users')).rowCount).toBe(1);
   });
 });

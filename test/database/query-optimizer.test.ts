@@ -218,7 +218,7 @@ describeWith(postgresService, 'PostgreSQL', (url) => {
   test('leaves the session as it was, also when there is no plan', async () => {
     await analyse('SELECT id FROM users WHERE id = $1 AND name = $2');
     expect((await analyse('SELECT id FROM nowhere WHERE id = $1')).plan).toBeUndefined();
-    expect((await analyse('DELETE FROM users WHERE id = $1')).plan).toBeDefined();
+    expect((await analyse('DELETE FROM users WHERE id = $1')).plan!.join()).toContain('Index Scan using users_pkey');
     const { rows } = await optimizer.query(
       'SELECT count(*) AS n, (SELECT count(*) FROM pg_prepared_statements) AS prepared FROM users',
     );
