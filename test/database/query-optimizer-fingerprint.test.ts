@@ -109,6 +109,39 @@ describe('tokens', () => {
     );
   });
 
+  test('whatever is in the strings, names and comments, the tokens are those that were written', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 12 });
+    const token = fc.oneof(
+      text.map((value) => `string '${value.replaceAll("'", "''")}'`),
+      text.map((value) => `string E'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`),
+      text.map((value) => `string $q$${value.replaceAll('$', '')}$q$`),
+      text.map((value) => `quoted "${value.replaceAll('"', '""')}"`),
+      fc.constantFrom(
+        'word a',
+        'word größe',
+        'word 名前',
+        'word select',
+        'number 1.5e-3',
+        'placeholder $1',
+        'operator =',
+      ),
+    );
+    // Comments nest as in PostgreSQL, and quotes in them open nothing.
+    const remark = text.map((value) => value.replaceAll(/[*/\n\r]/g, ''));
+    const gap = fc.oneof(
+      fc.constantFrom(' ', '\n', '\t\r\n'),
+      remark.map((value) => ` --${value}\n`),
+      remark.map((value) => ` /*${value}/*${value}*/'*/ `),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(token, gap), { maxLength: 12 }), (written) => {
+        const sql = written.map(([one, blank]) => one.slice(one.indexOf(' ') + 1) + blank).join('');
+        expect(kinds(sql)).toEqual(written.map(([one]) => one));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   // Each would take minutes if any part of it were read again and again.
   test.each<[string, number]>([
     ["'", 1],
