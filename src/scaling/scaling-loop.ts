@@ -44,8 +44,8 @@ export class ScalingLoop {
   readonly #sampleTimeout: number;
   readonly #onError: ScalingLoopOptions['onError'];
   readonly #clock: Clock;
-  /** Instances the engine was told of, by service. */
-  readonly #told = new Map<string, ReadonlySet<string>>();
+  /** Instances the engine was told of, and whether as ready, by service. */
+  readonly #told = new Map<string, ReadonlyMap<string, boolean>>();
   #timer: Timer | undefined;
   #ticking: Promise<void> | undefined;
   #isClosed = false;
@@ -119,17 +119,17 @@ export class ScalingLoop {
     const present = this.#manager
       .getInstanceDetails(service)
       .filter(({ state }) => state === 'ready' || state === 'starting' || state === 'waiting');
-    const ids = new Set(present.map(({ id }) => id));
-    for (const id of this.#told.get(service) ?? []) if (!ids.has(id)) this.#engine.removeInstance(service, id);
-    this.#told.set(service, ids);
-    await Promise.all(present.map((instance) => this.#askOne(service, instance)));
+    const told = this.#told.get(service);
+    const known = new Map(present.map(({ id, state }) => [id, state === 'ready']));
+    for (const id of told?.keys() ?? []) if (!known.has(id)) this.#engine.removeInstance(service, id);
+    for (const [instance, ready] of known)
+      // One that is ready now and never answers is missing too, which nobody can be who was not told of.
+      if (!ready || told?.get(instance) !== true) this.#engine.recordMetrics(service, { instance, ready });
+    this.#told.set(service, known);
+    await Promise.all(present.filter(({ state }) => state === 'ready').map((one) => this.#askOne(service, one)));
   }
 
   async #askOne(service: string, instance: InstanceDetails): Promise<void> {
-    if (instance.state !== 'ready') {
-      this.#engine.recordMetrics(service, { instance: instance.id, ready: false });
-      return;
-    }
     const aborted = new AbortController();
     const deadline = startTimer(this.#clock, () => aborted.abort(new Error('no answer in time')), this.#sampleTimeout);
     try {
@@ -151,11 +151,14 @@ export class ScalingLoop {
     const action = this.#engine.evaluateScaling(service);
     const decision = this.#engine.explain(service);
     if (action === 'HOLD' || decision === undefined) return;
-    const { current, desired, reason } = decision;
+    const { desired, reason } = decision;
+    // What the engine has lost sight of runs all the same: the manager knows how many there are.
+    const change = desired - this.#manager.getInstanceCount(service);
+    if (change === 0 || change > 0 !== (action === 'SCALE_UP')) return;
     const order =
-      action === 'SCALE_UP'
-        ? this.#manager.scaleUp(service, desired - current, { reason })
-        : this.#manager.scaleDown(service, current - desired, { reason });
+      change > 0
+        ? this.#manager.scaleUp(service, change, { reason })
+        : this.#manager.scaleDown(service, -change, { reason });
     void order.catch((error: unknown) => this.#failed(error, service));
   }
 

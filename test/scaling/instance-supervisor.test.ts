@@ -1,36 +1,10 @@
 import { ResilienceError } from '../../src/shared/errors.js';
-import type { InstanceExit, InstanceSpec, RunningInstance, ScalingDriver } from '../../src/scaling/driver.js';
+import type { InstanceSpec } from '../../src/scaling/driver.js';
 import { InstanceSupervisor, type RestartPolicy } from '../../src/scaling/instance-supervisor.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
+import { ScriptedDriver } from '../support/scripted-driver.js';
 
 const SPEC: InstanceSpec = { service: 'demo', id: 'demo-1', port: 4000 };
-
-/** A driver whose instances end when the test says so: what a supervisor is about is the endings. */
-class ScriptedDriver implements ScalingDriver {
-  readonly started: Array<{ instance: RunningInstance; end: (exit: InstanceExit) => void }> = [];
-  failWith: Error | undefined;
-  stops = 0;
-
-  start(spec: InstanceSpec, signal?: AbortSignal): Promise<RunningInstance> {
-    if (this.failWith !== undefined) return Promise.reject(this.failWith);
-    signal?.throwIfAborted();
-    let end!: (exit: InstanceExit) => void;
-    const exited = new Promise<InstanceExit>((resolve) => (end = resolve));
-    const instance = { ...spec, host: '127.0.0.1', pid: this.started.length + 1, readyAfter: 5, exited };
-    this.started.push({ instance, end });
-    return Promise.resolve(instance);
-  }
-
-  stop(instance: RunningInstance): Promise<void> {
-    this.stops++;
-    this.started.find((one) => one.instance === instance)!.end({ code: 0, signal: null });
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
 
 function setUp(restart?: RestartPolicy) {
   const clock = new FakeClock();
@@ -133,4 +107,73 @@ test('starting twice starts once', async () => {
   await Promise.all([supervisor.start(), supervisor.start()]);
   await supervisor.start();
   expect(driver.started).toHaveLength(1);
+});
+
+test('started once, a failure is the end of it', async () => {
+  const { clock, driver, supervisor, states } = setUp();
+  driver.failWith = new Error('no');
+  await expect(supervisor.startOnce()).rejects.toThrow('no');
+  expect(states).toEqual(['starting', 'stopped']);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test('started once, it is kept running when that went well', async () => {
+  const { clock, driver, supervisor } = setUp();
+  await supervisor.startOnce();
+  driver.started[0]!.end({ code: 1, signal: null });
+  await clock.advance(100);
+  expect(supervisor).toMatchObject({ current: { state: 'ready' }, restarts: 1 });
+});
+
+test('an instance that is replaced counts as one that ended, and says why', async () => {
+  const { clock, supervisor } = setUp();
+  await supervisor.start();
+  await supervisor.replace('hangs');
+  await clock.advance(0);
+  expect(supervisor.current).toMatchObject({ state: 'waiting', reason: 'demo-1: hangs' });
+  await clock.advance(100);
+  expect(supervisor.current.state).toBe('ready');
+});
+
+describe('a draining stop', () => {
+  function draining() {
+    const driver = new ScriptedDriver();
+    let letGo!: () => void;
+    const drain = (_: unknown, signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        letGo = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    const supervisor = new InstanceSupervisor({ driver, spec: SPEC, clock: new FakeClock(), drain });
+    return { driver, supervisor, letGo: () => letGo() };
+  }
+
+  test('tells the instance to end when nobody sends it anything any more', async () => {
+    const { driver, supervisor, letGo } = draining();
+    await supervisor.start();
+    const stopped = supervisor.stop({ drain: true });
+    expect([supervisor.current.state, driver.stops]).toEqual(['stopping', 0]);
+    letGo();
+    await stopped;
+    expect([supervisor.current.state, driver.stops]).toEqual(['stopped', 1]);
+  });
+
+  test('is cut short by one that cannot wait', async () => {
+    const { driver, supervisor } = draining();
+    await supervisor.start();
+    const stopped = supervisor.stop({ drain: true });
+    await supervisor.stop();
+    await stopped;
+    expect([supervisor.current.state, driver.stops]).toEqual(['stopped', 1]);
+  });
+
+  test('does not wait for an instance that was taken over, either, once it cannot wait', async () => {
+    const { driver, supervisor } = draining();
+    const instance = await driver.start(SPEC);
+    await supervisor.adopt(instance);
+    const stopped = supervisor.stop({ drain: true });
+    await supervisor.stop();
+    await stopped;
+    expect(driver.stops).toBe(1);
+  });
 });
