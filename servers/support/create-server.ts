@@ -22,6 +22,7 @@ import { cacheRoutes } from './cache-routes.js';
 import { CloseStack } from './close-stack.js';
 import { portOf, readConfig, trustProxyOf, type FleetConfig } from './config.js';
 import { openDatabase, type OpenedDatabase } from './database.js';
+import { engineFigures, exposeEngines } from './engines.js';
 import { boundedServer, listen } from './http-server.js';
 import { openLimitStore } from './limit-store.js';
 import { loadRoutes, measureLoad } from './load-routes.js';
@@ -116,7 +117,7 @@ async function build<DB>(
   stack.add(() => peers.close());
 
   let cache: ServiceCache | undefined;
-  let coordination: CacheCoordination | undefined;
+  let coordination: CacheCoordination | undefined = undefined;
   const context: ServiceContext<DB> = {
     name,
     config,
@@ -202,21 +203,14 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
   const { context, parts, database, tracing, cache, coordination, stack } = assembly;
   const { name, config, controlToken, log } = context;
   const waiting = (): number =>
-    database.pool.getStats().waitingRequests + (limited?.limiter.getStats().queuedRequests ?? 0);
+    database.pool.getStats().waitingRequests + (limited?.limiter.getStats().waitingRequests ?? 0);
   const load = measureLoad(tracing.tracer, waiting, (route) => !UNLOGGED.has(route));
   stack.add(() => load.close());
-  const engines = (): Record<string, object> => ({
-    pool: database.pool.getStats(),
-    queries: database.optimizer.getStats(),
-    ...(cache && { cache: cache.manager.getStats(), responses: cache.responses.stats() }),
-    ...(coordination && { coordination: coordination.status() }),
-    ...(limited && { rateLimiter: limited.limiter.getStats() }),
-    load: load.read(),
-    ...parts.engines?.(),
-  });
+  const running = { database, cache, coordination, limited, load, router: context.peers.router };
+  const engines = (): Record<string, object> => ({ ...engineFigures(running), ...parts.engines?.() });
   const metrics = createMetrics({ tracer: tracing.tracer, serviceName: name });
   stack.add(() => metrics.close());
-  for (const engine of Object.keys(engines())) metrics.addSource(engine, () => engines()[engine] ?? {});
+  exposeEngines(metrics, running);
   const system = systemRoutes({
     name,
     instance: config.INSTANCE_ID,

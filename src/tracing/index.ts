@@ -40,4 +40,23 @@ export {
   type TraceStateMember,
 } from './trace-context.js';
 export { createMetrics, type Metrics, type MetricsOptions, type MetricsFormat, type MetricSource } from './metrics.js';
+export { type ExposedMetric, type Labels, type Sample } from './exposition.js';
+export {
+  cacheMetrics,
+  coordinationMetrics,
+  loadMetrics,
+  poolMetrics,
+  queryMetrics,
+  rateLimiterMetrics,
+  responseMetrics,
+  routingMetrics,
+  type CacheFigures,
+  type CoordinationFigures,
+  type LoadFigures,
+  type PoolFigures,
+  type QueryFigures,
+  type RateLimiterFigures,
+  type ResponseFigures,
+  type RoutingFigures,
+} from './engine-metrics.js';
 export { otlpExporter, type OtlpExporter, type OtlpExporterOptions, type OtlpExporterStats } from './otlp-exporter.js';

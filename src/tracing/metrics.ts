@@ -22,13 +22,13 @@ export interface MetricsOptions {
   runtime?: boolean;
 }
 
-/** Figures of an engine, by name: `() => cache.getStats()`. */
-export type MetricSource = () => object;
+/** Figures of an engine: metric families as `cacheMetrics(cache.getStats())` makes them, or any object with numbers in it. */
+export type MetricSource = () => object | readonly ExposedMetric[];
 
 export interface Metrics extends Closeable {
   /** For metrics of the application's own, made with prom-client: `new Counter({ …, registers: [metrics.registry] })`. */
   readonly registry: Registry;
-  /** Exposes an engine's figures as `tooloo_<name>_<figure>`. Returns what removes them again. */
+  /** Exposes an engine's metric families, or its plain figures as `tooloo_<name>_<figure>`. Returns what removes them again. */
   addSource(name: string, source: MetricSource): () => void;
   /** Everything, as text. */
   render(format?: MetricsFormat): Promise<string>;
@@ -77,6 +77,9 @@ async function write(metrics: readonly WrittenMetric[], format: MetricsFormat, s
   return registry.metrics();
 }
 
+const isFamilies = (given: object | readonly ExposedMetric[]): given is readonly ExposedMetric[] =>
+  Array.isArray(given);
+
 /** @throws TypeError for an option that is unknown or of the wrong type */
 export function createMetrics(options?: MetricsOptions): Metrics {
   const checked = checkOptions('createMetrics', options, {
@@ -92,7 +95,10 @@ export function createMetrics(options?: MetricsOptions): Metrics {
   function gather(): ExposedMetric[] {
     const metrics = [...(tracer === undefined ? [] : tracerMetrics(tracer)), ...(figures?.metrics() ?? [])];
     for (const [name, source] of sources) {
-      callGuarded(`createMetrics: source '${name}'`, () => void metrics.push(...sourceMetrics(name, { ...source() })));
+      callGuarded(`createMetrics: source '${name}'`, () => {
+        const given = source();
+        metrics.push(...(isFamilies(given) ? given : sourceMetrics(name, { ...given })));
+      });
     }
     return metrics;
   }
