@@ -1,0 +1,33 @@
+/** docs/operations.md names figures to watch: each is there on some server of the fleet. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { budgetServer } from '../../servers/budget-server.js';
+import { trainingServer } from '../../servers/training-server.js';
+import { webServer } from '../../servers/web-server.js';
+import { testFleet, type TestFleet } from '../support/fleet-server.js';
+
+const TOKEN = 'a-control-token-of-the-test';
+
+let fleet: TestFleet;
+
+beforeAll(() => {
+  fleet = testFleet();
+});
+
+afterAll(() => fleet.close());
+
+test('every figure named is exposed', async () => {
+  const page = readFileSync(join(__dirname, '../../docs/operations.md'), 'utf8');
+  const named = new Set([...page.matchAll(/`((?:tooloo|http|nodejs|process)_\w+)`/g)].map((match) => match[1]!));
+  const training = await fleet.listen(trainingServer);
+  const budget = await fleet.listen(budgetServer, { env: { CONTROL_TOKEN: TOKEN } });
+  const web = await fleet.listen(webServer, { clients: { training, budget }, env: { CONTROL_TOKEN: TOKEN } });
+  expect((await fetch(`${web}/api/v1/training/overview`)).status).toBe(200);
+
+  const exposed = await Promise.all(
+    [web, training, budget].map(async (base) => (await fetch(`${base}/metrics`)).text()),
+  );
+  // Names of figures and of labels: whole words.
+  const words = new Set(exposed.flatMap((text) => text.match(/\w+/g)));
+  expect([...named].filter((name) => !words.has(name))).toEqual([]);
+});
