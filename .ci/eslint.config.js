@@ -5,6 +5,29 @@ import tseslint from 'typescript-eslint';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+const BROWSER_GLOBALS = Object.fromEntries(
+  [
+    'addEventListener',
+    'AbortController',
+    'clearTimeout',
+    'crypto',
+    'devicePixelRatio',
+    'document',
+    'FormData',
+    'getComputedStyle',
+    'history',
+    'localStorage',
+    'location',
+    'navigator',
+    'prompt',
+    'removeEventListener',
+    'ResizeObserver',
+    'sessionStorage',
+    'TextDecoderStream',
+    'URLSearchParams',
+  ].map((name) => [name, 'readonly']),
+);
+
 export default tseslint.config(
   { ignores: ['**/dist/', '**/node_modules/', '**/coverage/', '**/data/', '.ci/consumer.*'] },
   js.configs.recommended,
@@ -36,7 +59,7 @@ export default tseslint.config(
   },
   {
     files: ['servers/dashboard/**/*.js'],
-    languageOptions: { globals: { document: 'readonly', EventSource: 'readonly' } },
+    languageOptions: { globals: BROWSER_GLOBALS },
   },
   {
     files: ['**/*.js', '**/*.mjs'],

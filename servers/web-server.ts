@@ -1,18 +1,10 @@
 /** The web server (3000): gateway to the fleet, and the page that shows it. */
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import express from 'express';
 import type { RateLimitOptions } from '../src/index.js';
 import { trustProxyOf, type FleetConfig } from './support/config.js';
 import { RouteTable } from './support/route-table.js';
 import { defineServer, runWhenMain } from './support/service.js';
+import { openDashboard } from './web/dashboard.js';
 import { createGateway, serviceOfPath } from './web/gateway.js';
-
-/** Built beside the program; in a checkout it lies with the sources. */
-function pagesFolder(): string {
-  const built = join(dirname(resolve(process.argv[1] ?? '')), 'dashboard');
-  return existsSync(built) ? built : resolve('servers/dashboard');
-}
 
 /** Each client has its own limit, and each service one that all clients share. */
 function limits(config: FleetConfig): RateLimitOptions {
@@ -31,7 +23,8 @@ function limits(config: FleetConfig): RateLimitOptions {
 
 export const webServer = defineServer({
   name: 'web',
-  routes: ({ peers, config, controlToken, openCache }) => {
+  routes: (context) => {
+    const { peers, config, controlToken, openCache } = context;
     const cache = openCache({
       memory: { maxSize: 1000, ttl: 10_000 },
       disk: { ttl: 120_000 },
@@ -44,14 +37,18 @@ export const webServer = defineServer({
       { summary: 'What each instance of each service got from this gateway' },
       () => ({ services: peers.router.getRoutingStats() }),
     );
+    const dashboard = openDashboard(context);
     return {
-      routes: [load],
-      handlers: [gateway.router, express.static(pagesFolder())],
+      routes: [load, dashboard.routes],
+      handlers: [...dashboard.handlers, gateway.router, dashboard.pages],
       limit: limits(config),
       forwards: gateway.forwards,
       engines: () => ({ routing: peers.router.getRoutingStats() }),
       onUpgrade: (server) => gateway.attach(server),
-      close: () => gateway.close(),
+      close: async () => {
+        await dashboard.close();
+        await gateway.close();
+      },
     };
   },
 });

@@ -9,6 +9,7 @@ import { fleetToken } from './control-token.js';
 import { EventStream } from './event-stream.js';
 import { FleetRunner, type InstanceRecord } from './fleet-runner.js';
 import { livenessMonitor, type LivenessSettings } from './liveness.js';
+import { LogTail } from './log-tail.js';
 import { openScaling } from './open-scaling.js';
 import { Origin } from './origin.js';
 import { readPolicies } from './policies.js';
@@ -58,7 +59,12 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
   const fleetEnv = withValues({ ...options.env, CONTROL_TOKEN: controlToken });
   const origin = new Origin(options.programOf, readConfig(fleetEnv), controlToken);
 
-  const driver = openDriver(options, config, fleetEnv, () => origin.url);
+  const logs = new LogTail();
+  const onLine = (line: string, spec: Pick<InstanceSpec, 'id'>): void => {
+    logs.add(line, spec.id);
+    options.onLine?.(line, spec);
+  };
+  const driver = openDriver({ ...options, onLine }, config, fleetEnv, () => origin.url);
   const monitor = livenessMonitor(options.liveness);
   const { engine, manager, loop } = openScaling({ config, policies, driver, monitor, log: () => server.context.log });
   const fleet = new FleetRunner(manager);
@@ -70,7 +76,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
     migrations: orchestratorMigrations,
     routes: () => ({
       routes: [
-        orchestratorRoutes({ fleet, stream, controlToken }),
+        orchestratorRoutes({ fleet, stream, logs, controlToken }),
         scalingRoutes({ fleet, engine, loop, controlToken }),
       ],
       close: () => stream.close(),
@@ -78,7 +84,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
   }).create({
     env: fleetEnv,
     // Its own lines among those of the services, shown as they are.
-    ...(options.onLine && { logTo: { write: (line) => options.onLine?.(line.trimEnd(), { id: 'orchestrator' }) } }),
+    ...(options.onLine && { logTo: { write: (line: string) => onLine(line.trimEnd(), { id: 'orchestrator' }) } }),
   });
   const db = server.context.db as Kysely<OrchestratorSchema>;
 

@@ -5,6 +5,7 @@ import type { ServiceName } from '../support/fleet.js';
 import { ANSWERED, RouteTable } from '../support/route-table.js';
 import type { EventStream } from './event-stream.js';
 import type { FleetRunner } from './fleet-runner.js';
+import type { LogTail } from './log-tail.js';
 import { serviceName } from './service-param.js';
 
 const params = z.object({ service: serviceName });
@@ -13,10 +14,11 @@ export interface OrchestratorParts {
   readonly fleet: FleetRunner;
   /** The instances, for whoever wants to be told of changes. */
   readonly stream: EventStream<unknown>;
+  readonly logs: LogTail;
   readonly controlToken: string | undefined;
 }
 
-export function orchestratorRoutes({ fleet, stream, controlToken }: OrchestratorParts): RouteTable {
+export function orchestratorRoutes({ fleet, stream, logs, controlToken }: OrchestratorParts): RouteTable {
   const { manager } = fleet;
   const control = true;
   const standing = (service: ServiceName) => ({ service, instances: fleet.instancesOf(service) });
@@ -32,6 +34,15 @@ export function orchestratorRoutes({ fleet, stream, controlToken }: Orchestrator
         throw new ResilienceError('CONCURRENCY_EXCEEDED', 'too many subscribers of the instance stream', {
           retryAfter: 5,
         });
+      },
+    )
+    .get(
+      '/instances/:id/log',
+      { summary: 'The last lines an instance printed', params: z.object({ id: z.string().max(200) }), control },
+      ({ params: { id } }) => {
+        const lines = logs.of(id);
+        if (lines === undefined) throw new ResilienceError('NOT_FOUND', `nothing that ${id} printed is held here`);
+        return { id, lines };
       },
     )
     .get('/status', { summary: 'Every service, its instances and their states' }, () => ({

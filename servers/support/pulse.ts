@@ -19,7 +19,6 @@ const IDLE_MS = 15_000;
 const MAX_NAMES = 200;
 const OTHER = '(other)';
 
-/** What is not traffic: probes, scrapes, and the routes this very watching asks. */
 const SYSTEM = /^(\/health|\/livez|\/readyz|\/startupz|\/metrics|\/api\/v1\/(system|dashboard)\/.*)$/;
 
 /** A slot that is over. */
@@ -36,6 +35,11 @@ interface OpenSlot {
   readonly slot: number;
   readonly requests: Record<string, Tally>;
   readonly calls: Record<string, Tally>;
+}
+
+/** Whether a route is not what a service is for: probes, scrapes, and the routes the control room itself asks. */
+export function isSystemRoute(route: string): boolean {
+  return SYSTEM.test(route);
 }
 
 export class Pulse {
@@ -82,7 +86,7 @@ export class Pulse {
   observe(peer: string, client: AxiosInstance): void {
     const send = client.defaults.adapter as AxiosAdapter;
     client.defaults.adapter = async (config) => {
-      if (!this.isRecording) return send(config);
+      if (!this.isRecording || isSystemRoute(config.url ?? '')) return send(config);
       const begun = performance.now();
       const ended = (ok: boolean): void => this.called(peer, performance.now() - begun, ok);
       try {
@@ -107,7 +111,7 @@ export class Pulse {
   #begin(): () => void {
     this.#recordingSince = this.#currentSlot();
     return this.#tracer.onRequest(({ method, route, status, duration, traceId }) => {
-      if (SYSTEM.test(route)) return;
+      if (isSystemRoute(route)) return;
       const ok = status !== undefined && status < 500;
       record(tallyOf(this.#open().requests, `${method} ${route}`), duration, ok, traceId);
     });

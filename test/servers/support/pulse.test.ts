@@ -100,7 +100,7 @@ describe('calls of a client', () => {
   let url: string;
 
   beforeAll(async () => {
-    peer = createServer((req, res) => res.writeHead(Number(req.url!.slice(1))).end('{}')).listen(0, '127.0.0.1');
+    peer = createServer((req, res) => res.writeHead(Number(req.url!.slice(1)) || 404).end('{}')).listen(0, '127.0.0.1');
     await once(peer, 'listening');
     url = `http://127.0.0.1:${(peer.address() as AddressInfo).port}`;
   });
@@ -113,6 +113,7 @@ describe('calls of a client', () => {
     pulse.read(0);
     clock.tick(SLOT_MS);
     await client.get('/200');
+    await expect(client.get('/api/v1/system/routes')).rejects.toThrow(); // not what services are for
     await expect(client.get('/404')).rejects.toMatchObject({ response: { status: 404 } });
     await expect(client.get('/503')).rejects.toMatchObject({ response: { status: 503 } });
     clock.tick(SLOT_MS);

@@ -1,0 +1,82 @@
+/** The caches of the fleet as rows of tables, out of what the instances' engines tell. */
+import type { FrameInstance } from '../../web/fleet-sampler.js';
+
+type Figures = Readonly<Record<string, number | undefined>>;
+
+export interface LayerRow {
+  readonly instance: string;
+  readonly layer: string;
+  readonly size: number | undefined;
+  readonly bytes: number | undefined;
+  readonly hits: number | undefined;
+  readonly misses: number | undefined;
+  readonly hitRate: number | undefined;
+  readonly evictions: number | undefined;
+  readonly expirations: number | undefined;
+  readonly errors: number | undefined;
+}
+
+export type ResponseRow = Figures & { readonly instance: string; readonly service: string };
+
+export interface CoordinationRow {
+  readonly instance: string;
+  readonly peers: readonly string[];
+  readonly sent: number | undefined;
+  readonly received: number | undefined;
+  readonly pending: number | undefined;
+}
+
+export interface CacheRows {
+  readonly layers: readonly LayerRow[];
+  readonly responses: readonly ResponseRow[];
+  readonly coordination: readonly CoordinationRow[];
+}
+
+/** What the engines tell, as far as it is read here. */
+interface CacheEngines {
+  readonly cache?: { readonly memory: Figures; readonly layers?: Readonly<Record<string, Figures>> };
+  readonly responses?: Figures;
+  readonly coordination?: {
+    readonly peers?: readonly string[];
+    readonly pendingInvalidations?: number;
+    readonly stats?: Figures;
+  };
+}
+
+export function cacheRows(instances: readonly FrameInstance[]): CacheRows {
+  const told = instances.map(({ id, service, figures }) => ({
+    id,
+    service,
+    ...(figures?.engines as CacheEngines | undefined),
+  }));
+  return {
+    layers: told.flatMap(({ id, cache }) =>
+      cache === undefined
+        ? []
+        : Object.entries({ memory: cache.memory, ...cache.layers }).map(([name, layer]) => layerRow(id, name, layer)),
+    ),
+    responses: told.flatMap(({ id, service, responses }) =>
+      responses === undefined ? [] : [{ ...responses, instance: id, service } as ResponseRow],
+    ),
+    coordination: told.flatMap(({ id, coordination }) =>
+      coordination === undefined
+        ? []
+        : [
+            {
+              instance: id,
+              peers: coordination.peers ?? [],
+              sent: coordination.stats?.['published'],
+              received: coordination.stats?.['received'],
+              pending: coordination.pendingInvalidations,
+            },
+          ],
+    ),
+  };
+}
+
+function layerRow(instance: string, layer: string, figures: Figures): LayerRow {
+  const { size, hits, misses, hitRate, evictions, expirations, errors } = figures;
+  // A layer without a bound in bytes does not count them.
+  const bytes = figures['bytes'] === 0 && (size ?? 0) > 0 ? undefined : figures['bytes'];
+  return { instance, layer, size, bytes, hits, misses, hitRate, evictions, expirations, errors };
+}

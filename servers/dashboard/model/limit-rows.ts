@@ -1,0 +1,41 @@
+/** The limiters of the fleet as rows of tables, out of what the instances' engines tell. */
+import type { FrameInstance } from '../../web/fleet-sampler.js';
+import type { RateLimiterStats } from '../../../src/index.js';
+
+export interface LimiterRow extends Pick<
+  RateLimiterStats,
+  'totalRequests' | 'allowedRequests' | 'deniedRequests' | 'allowRate' | 'waitingRequests'
+> {
+  readonly instance: string;
+  readonly service: string;
+  readonly buckets: number | undefined;
+  readonly isStoreAvailable: boolean;
+}
+
+export type KeyRow = RateLimiterStats['busiest'][number] & { readonly instance: string };
+
+const MOST_KEYS = 50;
+
+export function limiterRows(instances: readonly FrameInstance[]): LimiterRow[] {
+  return limiters(instances).map(({ instance, service, stats }) => {
+    const { totalRequests, allowedRequests, deniedRequests, allowRate, waitingRequests, store } = stats;
+    const { buckets, available } = store as { buckets?: number; available?: boolean };
+    const counts = { totalRequests, allowedRequests, deniedRequests, allowRate, waitingRequests };
+    return { instance, service, ...counts, buckets, isStoreAvailable: available !== false };
+  });
+}
+
+/** Those who ask most, over all limiters; the refused first. */
+export function busiestKeys(instances: readonly FrameInstance[]): KeyRow[] {
+  return limiters(instances)
+    .flatMap(({ instance, stats }) => stats.busiest.map((busy) => ({ ...busy, instance })))
+    .sort((a, b) => b.denied - a.denied || b.requests - a.requests)
+    .slice(0, MOST_KEYS);
+}
+
+function limiters(instances: readonly FrameInstance[]) {
+  return instances.flatMap(({ id, service, figures }) => {
+    const stats = (figures?.engines as { rateLimiter?: RateLimiterStats } | undefined)?.rateLimiter;
+    return stats === undefined ? [] : [{ instance: id, service, stats }];
+  });
+}

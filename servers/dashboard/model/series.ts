@@ -1,0 +1,60 @@
+/** The timeline as columns of numbers, as charts draw them. */
+import type { TrafficPoint } from '../../web/traffic-merge.js';
+import { FleetHistory, growth, type FleetMark } from './history.js';
+
+/** Epoch seconds, and one column a line; null where there is nothing to draw. */
+export type Columns = [number[], ...(number | null)[][]];
+
+/** Requests and errors a second. */
+export function rateColumns(points: readonly TrafficPoint[], slotMs: number, service: string, route?: string): Columns {
+  const seconds = slotMs / 1000;
+  const told = points.map((point) => FleetHistory.figures(point, service, route));
+  return [times(points, slotMs), told.map(({ count }) => count / seconds), told.map(({ errors }) => errors / seconds)];
+}
+
+/** Percentiles in milliseconds; nothing where nothing was served. */
+export function latencyColumns(
+  points: readonly TrafficPoint[],
+  slotMs: number,
+  service: string,
+  route?: string,
+): Columns {
+  const told = points.map((point) => FleetHistory.figures(point, service, route));
+  const column = (name: 'p50' | 'p95' | 'p99'): (number | null)[] =>
+    told.map((figures) => (figures.count === 0 ? null : figures[name]));
+  return [times(points, slotMs), column('p50'), column('p95'), column('p99')];
+}
+
+/** Instances that are ready, a line for each service named. */
+export function instanceColumns(marks: readonly FleetMark[], services: readonly string[]): Columns {
+  return [marks.map(({ at }) => at / 1000), ...services.map((name) => marks.map(({ ready }) => ready[name] ?? 0))];
+}
+
+/** Hit rate of each service's responses between two marks; nothing where nothing was looked up. */
+export function hitRateColumns(marks: readonly FleetMark[], services: readonly string[]): Columns {
+  const lines = services.map((name) =>
+    marks.map(({ cache }, i) => {
+      const before = marks[i - 1]?.cache[name];
+      const lookups = growth(cache[name]?.lookups ?? 0, before?.lookups);
+      return lookups === 0 ? null : (100 * growth(cache[name]?.hits ?? 0, before?.hits)) / lookups;
+    }),
+  );
+  return [marks.map(({ at }) => at / 1000), ...lines];
+}
+
+/** Refusals a second of each service's limiter. */
+export function refusalColumns(marks: readonly FleetMark[], services: readonly string[]): Columns {
+  const lines = services.map((name) =>
+    marks.map(({ at, limits }, i) => {
+      const before = marks[i - 1];
+      const seconds = (at - (before?.at ?? at)) / 1000;
+      return seconds === 0 ? null : growth(limits[name]?.denied ?? 0, before?.limits[name]?.denied) / seconds;
+    }),
+  );
+  return [marks.map(({ at }) => at / 1000), ...lines];
+}
+
+/** Where each slot begins, in epoch seconds. */
+function times(points: readonly TrafficPoint[], slotMs: number): number[] {
+  return points.map(({ slot }) => (slot * slotMs) / 1000);
+}

@@ -1,0 +1,124 @@
+/** A trace as a waterfall: its spans as a tree, in the order they began, with the path that made it as long as it was. */
+import type { JoinedSpan } from '../../web/trace-search.js';
+
+export interface WaterfallRow {
+  readonly span: JoinedSpan;
+  /** Levels below the root. */
+  readonly depth: number;
+  /** Where it lies in the whole, 0 to 1. */
+  readonly start: number;
+  readonly width: number;
+  /** Milliseconds in which it was what the whole waited for; 0 where it was not on the critical path. */
+  readonly critical: number;
+  /** Milliseconds in which none of its children ran. */
+  readonly self: number;
+  readonly hasChildren: boolean;
+}
+
+interface Node {
+  readonly span: JoinedSpan;
+  readonly start: number;
+  readonly end: number;
+  readonly children: Node[];
+}
+
+interface Interval {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The rows, a parent before its children. Spans whose parent is not there (it was not kept, or its service is silent)
+ * stand as roots of their own.
+ */
+export function waterfall(spans: readonly JoinedSpan[]): WaterfallRow[] {
+  const roots = treeOf(spans);
+  const begin = Math.min(...roots.map(({ start }) => start));
+  const length = Math.max(...roots.map(latestEnd)) - begin || 1;
+  const critical = new Map<Node, number>();
+  const longest = roots.reduce<Node | undefined>(
+    (best, root) => (best === undefined || root.end - root.start > best.end - best.start ? root : best),
+    undefined,
+  );
+  if (longest !== undefined) markCritical(longest, longest.end, critical);
+  const rows: WaterfallRow[] = [];
+  const visit = (node: Node, depth: number): void => {
+    const { span, start, end, children } = node;
+    rows.push({
+      span,
+      depth,
+      start: (start - begin) / length,
+      width: (end - start) / length,
+      critical: critical.get(node) ?? 0,
+      self: end - start - covered(children, node),
+      hasChildren: children.length > 0,
+    });
+    for (const child of children) visit(child, depth + 1);
+  };
+  for (const root of roots) visit(root, 0);
+  return rows;
+}
+
+function treeOf(spans: readonly JoinedSpan[]): Node[] {
+  const nodes = new Map<string, Node>();
+  for (const span of spans) {
+    nodes.set(span.spanId, { span, start: span.startTime, end: span.startTime + (span.duration ?? 0), children: [] });
+  }
+  const roots: Node[] = [];
+  for (const node of nodes.values()) {
+    const parent = nodes.get(node.span.parentSpanId ?? '');
+    if (parent === undefined || isBelow(parent, node, nodes)) roots.push(node);
+    else parent.children.push(node);
+  }
+  const byStart = (a: Node, b: Node): number => a.start - b.start || b.end - a.end;
+  for (const node of nodes.values()) node.children.sort(byStart);
+  return roots.sort(byStart);
+}
+
+/** Whether `node` is an ancestor of `parent`: ids come from callers, and may lie. */
+function isBelow(parent: Node, node: Node, nodes: ReadonlyMap<string, Node>): boolean {
+  const seen = new Set<Node>();
+  for (let at: Node | undefined = parent; at !== undefined && !seen.has(at);) {
+    if (at === node) return true;
+    seen.add(at);
+    at = nodes.get(at.span.parentSpanId ?? '');
+  }
+  return false;
+}
+
+function latestEnd({ end, children }: Node): number {
+  return Math.max(end, ...children.map(latestEnd));
+}
+
+/**
+ * From its end backwards, the time of a span belongs to the child that ended last before, and what no child covers to
+ * itself: whatever would have to be faster for the whole to be.
+ */
+function markCritical(node: Node, until: number, critical: Map<Node, number>): void {
+  let at = Math.min(until, node.end);
+  let own = 0;
+  const latestFirst = [...node.children].sort((a, b) => b.end - a.end);
+  for (const child of latestFirst) {
+    if (child.start >= at || child.end <= node.start) continue;
+    const end = Math.min(child.end, at);
+    own += at - end;
+    markCritical(child, end, critical);
+    at = Math.max(child.start, node.start);
+  }
+  critical.set(node, own + Math.max(0, at - node.start));
+}
+
+/** Milliseconds of a span in which at least one of its children ran. */
+function covered(children: readonly Node[], { start, end }: Interval): number {
+  let total = 0;
+  let reached = start;
+  for (const child of children) {
+    const from = Math.max(child.start, reached);
+    const to = Math.min(child.end, end);
+    if (to > from) {
+      total += to - from;
+      reached = to;
+    }
+  }
+  return total;
+}

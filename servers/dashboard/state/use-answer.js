@@ -1,0 +1,40 @@
+// An answer of the server as a view shows it: loading, there, or failed; asked again now and then.
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { getJson } from './api.js';
+
+/**
+ * @param path undefined: nothing is asked
+ * @param every milliseconds until it is asked again, while the page is seen; 0: never
+ * @returns { data, error, isLoading, reload }; `data` stays while it is asked again
+ */
+export function useAnswer(path, every = 0) {
+  const [answer, setAnswer] = useState({ path, data: undefined, error: undefined });
+  const [round, setRound] = useState(0);
+  const reload = useCallback(() => setRound((before) => before + 1), []);
+
+  useEffect(() => {
+    if (path === undefined) return undefined;
+    const abort = new AbortController();
+    let timer;
+    const ask = async () => {
+      try {
+        const data = document.hidden && every > 0 ? undefined : await getJson(path, abort.signal);
+        if (data !== undefined) setAnswer({ path, data, error: undefined });
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        setAnswer((before) => ({ path, data: before.path === path ? before.data : undefined, error }));
+      }
+      if (every > 0 && !abort.signal.aborted) timer = setTimeout(ask, every);
+    };
+    void ask();
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+    };
+  }, [path, every, round]);
+
+  const isCurrent = answer.path === path;
+  const data = isCurrent ? answer.data : undefined;
+  const error = isCurrent ? answer.error : undefined;
+  return { data, error, isLoading: path !== undefined && data === undefined && error === undefined, reload };
+}

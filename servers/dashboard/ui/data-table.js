@@ -1,0 +1,45 @@
+// A table whose numbers are comparable at a glance: right-aligned, in figures of one width, in a box that scrolls.
+import { html } from './html.js';
+
+/**
+ * @param columns [{ title, cell(row), isNumber, tone(row) }]; the first is the row's heading
+ * @param keyOf what tells one row from another
+ */
+export function DataTable({ caption, columns, rows, keyOf, isCaptionHidden = false }) {
+  const [heading, ...others] = columns;
+  const row = (one) => html`
+    <tr key=${keyOf(one)}>
+      <th scope="row">${heading.cell(one)}</th>
+      ${others.map(
+        (column, i) =>
+          html`<td key=${i} class=${classes(column.isNumber && 'number', column.tone?.(one))}>${column.cell(one)}</td>`,
+      )}
+    </tr>
+  `;
+  return html`
+    <div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+      <table>
+        <caption class=${isCaptionHidden ? 'visually-hidden' : undefined}>
+          ${caption}
+        </caption>
+        <thead>
+          <tr>
+            ${columns.map(({ title, isNumber }, i) => html`<th key=${i} scope="col" class=${isNumber && 'number'}>${title}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(row)}
+        </tbody>
+      </table>
+    </div>
+  `;
+}
+
+export function classes(...names) {
+  return names.filter(Boolean).join(' ') || undefined;
+}
+
+/** A share of 0 to 1 as a bar: what the figure beside it says. */
+export function ShareBar({ share }) {
+  return html`<span class="share" aria-hidden="true"><i style=${{ width: `${100 * share}%` }}></i></span>`;
+}

@@ -1,0 +1,104 @@
+// Caches: what each layer holds and gives, and taking out what is no longer true.
+import { html } from '../ui/html.js';
+import { bytes, count, percent } from '../model/format.ts';
+import { cacheRows } from '../model/cache-rows.ts';
+import { hitRateColumns } from '../model/series.ts';
+import { session } from '../state/session.js';
+import { useObservable } from '../state/observable.js';
+import { Chart } from '../ui/chart.js';
+import { DataTable } from '../ui/data-table.js';
+import { Empty, Loading } from '../ui/notice.js';
+import { serviceLines } from '../ui/service-lines.js';
+import { PurgeForm } from './purge-form.js';
+
+const LAYER_COLUMNS = [
+  { title: 'Instance', cell: ({ instance }) => instance },
+  { title: 'Layer', cell: ({ layer }) => layer },
+  { title: 'Entries', isNumber: true, cell: ({ size }) => count(size) },
+  { title: 'Size', isNumber: true, cell: (row) => bytes(row.bytes) },
+  { title: 'Hits', isNumber: true, cell: ({ hits }) => count(hits) },
+  { title: 'Misses', isNumber: true, cell: ({ misses }) => count(misses) },
+  { title: 'Hit rate', isNumber: true, cell: ({ hitRate }) => percent(hitRate) },
+  { title: 'Evicted', isNumber: true, cell: ({ evictions }) => count(evictions) },
+  { title: 'Expired', isNumber: true, cell: ({ expirations }) => count(expirations) },
+  {
+    title: 'Failed',
+    isNumber: true,
+    cell: ({ errors }) => count(errors),
+    tone: ({ errors }) => (errors > 0 ? 'bad' : undefined),
+  },
+];
+
+const RESPONSE_COLUMNS = [
+  { title: 'Instance', cell: ({ instance }) => instance },
+  { title: 'Hit rate', isNumber: true, cell: ({ hitRate }) => percent(hitRate) },
+  { title: 'Hits', isNumber: true, cell: ({ hits }) => count(hits) },
+  { title: 'Stale', isNumber: true, cell: ({ staleHits }) => count(staleHits) },
+  { title: 'Shared', isNumber: true, cell: ({ collapsed }) => count(collapsed) },
+  { title: 'Misses', isNumber: true, cell: ({ misses }) => count(misses) },
+  { title: 'Stored', isNumber: true, cell: ({ stored }) => count(stored) },
+  { title: 'Invalidated', isNumber: true, cell: ({ invalidations }) => count(invalidations) },
+  { title: 'In flight', isNumber: true, cell: ({ inFlight }) => count(inFlight) },
+];
+
+export function CachesView() {
+  const frame = useObservable(session.frame);
+  if (frame === undefined) return html`<${Loading} what="the caches" />`;
+  const { layers, responses, coordination } = cacheRows(frame.instances);
+  if (layers.length === 0) {
+    return html`<section class="panel">
+      <${Empty} title="No service has a cache."
+        >A server opens one with <code>openCache</code>, or mounts <code>cacheResponse</code>.<//
+      >
+    </section>`;
+  }
+  const services = [...new Set(responses.map(({ service }) => service))];
+  return html`
+    <section class="panel"><${PurgeForm} /></section>
+    <section class="panel">
+      <${Chart}
+        title="Hit rate of responses"
+        columns=${hitRateColumns(session.history.marks, services)}
+        lines=${serviceLines(services)}
+        format=${(value) => `${value.toFixed(0)} %`}
+      />
+      <${DataTable}
+        caption="Responses"
+        columns=${RESPONSE_COLUMNS}
+        rows=${responses}
+        keyOf=${({ instance }) => instance}
+      />
+    </section>
+    <section class="panel">
+      <${DataTable}
+        caption="Layers"
+        columns=${LAYER_COLUMNS}
+        rows=${layers}
+        keyOf=${({ instance, layer }) => `${instance} ${layer}`}
+      />
+    </section>
+    ${coordination.length > 0 && html`<section class="panel"><${Coordination} rows=${coordination} /></section>`}
+  `;
+}
+
+const COORDINATION_COLUMNS = [
+  { title: 'Instance', cell: ({ instance }) => instance },
+  { title: 'Told', isNumber: true, cell: ({ sent }) => count(sent) },
+  { title: 'Heard', isNumber: true, cell: ({ received }) => count(received) },
+  {
+    title: 'Waiting',
+    isNumber: true,
+    cell: ({ pending }) => count(pending),
+    tone: ({ pending }) => (pending > 0 ? 'warn' : undefined),
+  },
+  { title: 'Peers', cell: ({ peers }) => peers.join(', ') || 'none' },
+];
+
+function Coordination({ rows }) {
+  return html`<${DataTable}
+    caption="Invalidations between the services"
+    columns=${COORDINATION_COLUMNS}
+    rows=${rows}
+    keyOf=${({ instance }) => instance}
+  />`;
+}

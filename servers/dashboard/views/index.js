@@ -1,0 +1,28 @@
+// Every view by its name in the address.
+import { CachesView } from './caches.js';
+import { FleetView } from './fleet.js';
+import { LimitsView } from './limits.js';
+import { QueriesView } from './queries.js';
+import { ScalingView } from './scaling.js';
+import { TracesView } from './traces.js';
+import { TrafficView } from './traffic.js';
+
+export const VIEW_COMPONENTS = {
+  fleet: FleetView,
+  traffic: TrafficView,
+  traces: TracesView,
+  caches: CachesView,
+  limits: LimitsView,
+  scaling: ScalingView,
+  queries: QueriesView,
+};
+
+export const VIEW_TITLES = {
+  fleet: 'Fleet',
+  traffic: 'Traffic',
+  traces: 'Traces',
+  caches: 'Caches',
+  limits: 'Limits',
+  scaling: 'Scaling',
+  queries: 'Queries',
+};

@@ -1,0 +1,71 @@
+// One trace: its spans over time, what made it as long as it was, and one span close up.
+import { useState } from 'preact/hooks';
+import { html } from '../ui/html.js';
+import { curlOf } from '../model/curl.ts';
+import { clockTime, duration } from '../model/format.ts';
+import { hrefOf } from '../model/location.ts';
+import { labelOf } from '../model/span-facts.ts';
+import { waterfall } from '../model/waterfall.ts';
+import { useAnswer } from '../state/use-answer.js';
+import { CopyButton } from '../ui/copy-button.js';
+import { Answered, Silent } from '../ui/notice.js';
+import { SpanDetail } from './span-detail.js';
+import { Waterfall } from './waterfall.js';
+
+export function TraceView({ traceId, spanId }) {
+  const answer = useAnswer(`/api/v1/dashboard/traces/${encodeURIComponent(traceId)}`);
+  return html`
+    <section class="panel">
+      <p><a href=${hrefOf('traces')}>← Traces</a></p>
+      <${Answered}
+        what="The trace"
+        answer=${answer}
+        show=${({ trace }) => html`<${Trace} trace=${trace} spanId=${spanId} />`}
+      />
+    </section>
+  `;
+}
+
+function Trace({ trace, spanId }) {
+  const [sought, setSought] = useState('');
+  const rows = waterfall(trace.spans);
+  const chosen = rows.find(({ span }) => span.spanId === spanId);
+  const services = new Set(trace.spans.map(({ service }) => service));
+  const found = sought === '' ? undefined : rows.filter((row) => matches(row, sought)).length;
+  return html`
+    <div class="panel-head">
+      <h2>${rows[0] && labelOf(rows[0].span)}</h2>
+      <${CopyButton} label="Copy as curl" text=${() => curlOf(trace.spans, location.origin, newTraceId())} />
+      <${CopyButton} label="Copy link" text=${() => location.href} />
+    </div>
+    <p>
+      ${duration(trace.duration)} from ${clockTime(trace.startTime, true)}, ${trace.spans.length} spans in
+      ${services.size}
+      ${services.size === 1 ? 'service' : 'services'}${trace.status === 'success' ? '' : html`, <strong class="bad">✕ ${trace.status}</strong>`}.
+      ${trace.droppedSpans > 0 && ` ${trace.droppedSpans} further spans were too many to keep.`}
+    </p>
+    <${Silent} ids=${trace.silent} />
+    <label class="find"
+      >Find in trace
+      <input type="search" data-search value=${sought} onInput=${(event) => setSought(event.currentTarget.value)} />
+      <span role="status" class="muted">${found !== undefined && `${found} of ${rows.length} spans`}</span>
+    </label>
+    <${Waterfall}
+      traceId=${trace.traceId}
+      rows=${rows}
+      total=${trace.duration}
+      selected=${spanId}
+      isFound=${(row) => sought !== '' && matches(row, sought)}
+    />
+    ${chosen && html`<${SpanDetail} key=${spanId} row=${chosen} traceId=${trace.traceId} />`}
+  `;
+}
+
+function matches({ span }, sought) {
+  const text = JSON.stringify([span.service, span.operation, span.error, span.attributes, span.logs]);
+  return text.toLowerCase().includes(sought.toLowerCase());
+}
+
+function newTraceId() {
+  return crypto.getRandomValues(new Uint8Array(16)).reduce((hex, byte) => hex + byte.toString(16).padStart(2, '0'), '');
+}

@@ -1,0 +1,127 @@
+// Traces: search, and one of them as a waterfall.
+import { html } from '../ui/html.js';
+import { clockTime, duration } from '../model/format.ts';
+import { hrefOf } from '../model/location.ts';
+import { session } from '../state/session.js';
+import { goTo } from '../state/place.js';
+import { useAnswer } from '../state/use-answer.js';
+import { DataTable, ShareBar } from '../ui/data-table.js';
+import { Answered, Empty, Silent } from '../ui/notice.js';
+import { TraceView } from './trace.js';
+
+const REFRESH_MS = 4000;
+const SEARCH = ['service', 'route', 'status', 'minDuration', 'from', 'to', 'system'];
+
+export function TracesView({ parts: [traceId, spanId], query }) {
+  if (traceId !== undefined) return html`<${TraceView} traceId=${traceId} spanId=${spanId} />`;
+  return html`<${TraceSearch} query=${query} />`;
+}
+
+function TraceSearch({ query }) {
+  const asked = new URLSearchParams(SEARCH.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
+  // A window in the past does not change any more.
+  const answer = useAnswer(`/api/v1/dashboard/traces?${asked}`, query.to === undefined ? REFRESH_MS : 0);
+  return html`
+    <section class="panel">
+      <${SearchForm} query=${query} />
+      <${Answered}
+        what="Traces"
+        answer=${answer}
+        show=${({ traces, silent }) => html`<${TraceList} traces=${traces} query=${query} /><${Silent} ids=${silent} />`}
+      />
+    </section>
+  `;
+}
+
+/** What is searched for is in the address: it can be sent to somebody. */
+function SearchForm({ query }) {
+  const services = [...new Set(session.frame.value?.instances.map(({ service }) => service) ?? [])];
+  const search = (event) => {
+    event.preventDefault();
+    const given = Object.fromEntries(new FormData(event.currentTarget));
+    goTo(hrefOf('traces', [], { ...given, from: query.from, to: query.to }));
+  };
+  const window = query.from !== undefined || query.to !== undefined;
+  return html`
+    <form class="search" onSubmit=${search} key=${JSON.stringify(query)}>
+      <label
+        >Service
+        <select name="service" defaultValue=${query.service ?? ''}>
+          <option value="" selected=${!query.service}>any</option>
+          ${services.map((name) => html`<option key=${name} value=${name} selected=${query.service === name}>${name}</option>`)}
+        </select>
+      </label>
+      <label
+        >Status
+        <select name="status">
+          <option value="">any</option>
+          <option value="error" selected=${query.status === 'error'}>error</option>
+          <option value="success" selected=${query.status === 'success'}>success</option>
+        </select>
+      </label>
+      <label
+        >At least, ms <input name="minDuration" type="number" min="0" step="any" value=${query.minDuration ?? ''}
+      /></label>
+      <label class="wide"
+        >Route
+        <input
+          name="route"
+          data-search
+          value=${query.route ?? ''}
+          placeholder="/api/v1/training/overview"
+          spellcheck=${false}
+      /></label>
+      <button>Search</button>
+      ${
+        window &&
+        html`<p class="muted">
+          From ${query.from ? clockTime(Number(query.from)) : 'the beginning'} to
+          ${query.to ? clockTime(Number(query.to)) : 'now'}.
+          <a href=${hrefOf('traces', [], { ...query, from: undefined, to: undefined })}>Any time</a>
+        </p>`
+      }
+    </form>
+  `;
+}
+
+function TraceList({ traces, query }) {
+  if (traces.length === 0) return html`<${NoTraces} isFiltered=${Object.keys(query).length > 0} />`;
+  const longest = Math.max(...traces.map((one) => one.duration));
+  const columns = [
+    {
+      title: 'Request',
+      cell: ({ traceId, operation }) => html`<a href=${hrefOf('traces', [traceId])}>${operation}</a>`,
+    },
+    { title: 'Began', cell: ({ startTime }) => clockTime(startTime, true) },
+    {
+      title: 'Took',
+      isNumber: true,
+      cell: (one) => html`<${ShareBar} share=${one.duration / longest} /> ${duration(one.duration)}`,
+    },
+    {
+      title: 'Status',
+      cell: ({ status, statusCode }) => `${status === 'success' ? '' : '✕ '}${statusCode ?? status}`,
+      tone: ({ status }) => (status === 'success' ? undefined : 'bad'),
+    },
+    { title: 'Seen in', cell: ({ services }) => services.join(', ') },
+  ];
+  return html`<${DataTable}
+    caption="Traces, the latest first"
+    columns=${columns}
+    rows=${traces}
+    keyOf=${({ traceId }) => traceId}
+  />`;
+}
+
+function NoTraces({ isFiltered }) {
+  if (isFiltered) {
+    return html`<${Empty} title="No trace matches.">
+      One trace in ten is kept (TRACE_SAMPLING_RATE), and every one that fails or takes longer than a second, for
+      fifteen minutes. <a href=${hrefOf('traces')}>All traces</a>
+    <//>`;
+  }
+  return html`<${Empty} title="No traces yet.">
+    Send requests through the gateway, e.g. <code>curl ${location.origin}/api/v1/training/overview</code>. One in ten is
+    kept; more with TRACE_SAMPLING_RATE=1.
+  <//>`;
+}

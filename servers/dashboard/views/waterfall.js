@@ -1,0 +1,82 @@
+// The waterfall: a table for who reads it, bars for who sees it. The same rows carry both.
+import { html } from '../ui/html.js';
+import { duration } from '../model/format.ts';
+import { hrefOf } from '../model/location.ts';
+import { factsOf, labelOf, roleOf } from '../model/span-facts.ts';
+import { classes } from '../ui/data-table.js';
+
+const INDENT_REM = 0.9;
+/** A span too short to be seen still gets this share of the width. */
+const MIN_WIDTH = 0.003;
+const TICKS = [0, 0.25, 0.5, 0.75, 1];
+
+export function Waterfall({ traceId, rows, total, selected, isFound }) {
+  return html`
+    <div class="scroll" tabindex="0" role="region" aria-label="Waterfall">
+      <table class="waterfall">
+        <caption class="visually-hidden">
+          Spans in the order they began. On the critical path: what the whole waited for.
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Span</th>
+            <th scope="col">Service</th>
+            <th scope="col" class="number">Took</th>
+            <th scope="col" class="number">Critical</th>
+            <th scope="col" class="timeline">
+              <span class="visually-hidden">Timeline</span>
+              <span class="ticks" aria-hidden="true"
+                >${TICKS.map((tick) => html`<span key=${tick}>${duration(tick * total)}</span>`)}</span
+              >
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            (row) =>
+              html`<${Row}
+                key=${row.span.spanId}
+                traceId=${traceId}
+                row=${row}
+                isSelected=${row.span.spanId === selected}
+                isFound=${isFound(row)}
+              />`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    <p class="legend muted" aria-hidden="true">
+      ${[
+        ['request', 'request'],
+        ['call', 'call'],
+        ['query', 'query'],
+        ['wait', 'wait'],
+        ['cache', 'cache'],
+        ['work', 'other work'],
+      ].map(([role, word]) => html`<span key=${role}><i class=${`swatch ${role}`}></i>${word}</span>`)}
+      <span><i class="swatch critical"></i>critical path</span>
+    </p>
+  `;
+}
+
+function Row({ traceId, row, isSelected, isFound }) {
+  const { span, depth, start, width, critical } = row;
+  const bar = { left: `${100 * start}%`, width: `${100 * Math.max(width, MIN_WIDTH)}%` };
+  const isCritical = critical > 0;
+  return html`
+    <tr class=${classes(isSelected && 'selected', isFound && 'found')} aria-selected=${isSelected}>
+      <th scope="row" style=${{ paddingLeft: `${0.5 + depth * INDENT_REM}rem` }}>
+        <a href=${hrefOf('traces', [traceId, span.spanId])} aria-label=${`${labelOf(span)}, level ${depth + 1}`}
+          >${labelOf(span)}</a
+        >
+        ${factsOf(span).map(({ word, tone }) => html` <span key=${word} class=${`fact ${tone}`}>${word}</span>`)}
+      </th>
+      <td>${span.service}</td>
+      <td class="number">${duration(span.duration)}</td>
+      <td class="number">${isCritical ? duration(critical) : '–'}</td>
+      <td class="timeline">
+        <span class=${classes('span-bar', roleOf(span), isCritical && 'critical')} style=${bar}></span>
+      </td>
+    </tr>
+  `;
+}

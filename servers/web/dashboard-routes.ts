@@ -1,0 +1,82 @@
+/** `/api/v1/dashboard`: what the control room's pages ask, gathered from every instance of the fleet. */
+import { z } from 'zod';
+import { ResilienceError } from '../../src/index.js';
+import { ANSWERED, RouteTable } from '../support/route-table.js';
+import type { ServiceContext } from '../support/service.js';
+import { accessOf, type DashboardTokens } from './dashboard-access.js';
+import type { FrameStream } from './frame-stream.js';
+import { adviseOn, describeInstance } from './instance-detail.js';
+import { askAll, findTrace, searchTraces } from './trace-search.js';
+
+export const DASHBOARD_PREFIX = '/api/v1/dashboard';
+
+export interface DashboardParts {
+  readonly context: Pick<ServiceContext, 'peers' | 'controlToken'>;
+  readonly tokens: DashboardTokens;
+  readonly stream: FrameStream;
+}
+
+const traceQuery = z.object({
+  minDuration: z.coerce.number().min(0).optional(),
+  status: z.enum(['success', 'error']).optional(),
+  route: z.string().max(200).optional(),
+  service: z.string().max(100).optional(),
+  from: z.coerce.number().min(0).optional(),
+  to: z.coerce.number().min(0).optional(),
+  system: z.stringbool().default(false),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+const traceParams = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/, 'expected 32 lowercase hexadecimal digits') });
+const instanceParams = z.object({ id: z.string().max(200) });
+const adviceQuery = z.object({ instance: z.string().max(200), statement: z.string().max(8000) });
+const purgeBody = z.object({
+  tag: z.string().trim().min(1).max(256).optional(),
+  pattern: z.string().trim().min(1).max(1024).optional(),
+  soft: z.boolean().optional(),
+});
+
+export function dashboardRoutes({ context, tokens, stream }: DashboardParts): RouteTable {
+  return new RouteTable(DASHBOARD_PREFIX, tokens.controlToken)
+    .get('/access', { summary: 'What the caller may do in the control room' }, ({ req }) => accessOf(req, tokens))
+    .get('/stream', { summary: 'What the fleet does, every other second, as server-sent events' }, ({ req, res }) => {
+      if (stream.subscribe(res, req.get('last-event-id'))) return ANSWERED;
+      throw new ResilienceError('CONCURRENCY_EXCEEDED', 'too many pages follow the fleet', { retryAfter: 5 });
+    })
+    .get('/traces', { summary: 'Traces of the whole fleet, newest first', query: traceQuery }, ({ query }) =>
+      searchTraces(context, query),
+    )
+    .get(
+      '/traces/:id',
+      { summary: 'One trace with the spans of every service', params: traceParams },
+      async ({ params }) => {
+        const trace = await findTrace(context, params.id);
+        if (trace === undefined) throw new ResilienceError('NOT_FOUND', `no service keeps a trace ${params.id}`);
+        return { trace };
+      },
+    )
+    .get('/queries', { summary: 'What the statements of every service cost, by shape' }, async () => {
+      const { answers, silent } = await askAll<object>(context, '/api/v1/system/queries');
+      return { services: answers.map(({ instance, body }) => ({ ...body, instance: instance.id })), silent };
+    })
+    .get(
+      '/queries/advice',
+      { summary: "A statement's plan on one instance, and what could be better", query: adviceQuery },
+      ({ query }) => adviseOn(context, query.instance, query.statement),
+    )
+    .get(
+      '/instances/:id',
+      { summary: 'One instance: its probes, and the last lines of its log', params: instanceParams },
+      ({ params }) => describeInstance(context, params.id),
+    )
+    .post(
+      '/purge',
+      { summary: 'Takes a tag, or a pattern, out of every cache of the fleet', body: purgeBody, control: true },
+      async ({ body }) => {
+        const { answers, silent } = await askAll<{ removed?: number }>(context, '/api/v1/system/cache/purge', body);
+        return {
+          purged: answers.map(({ instance, body: { removed } }) => ({ instance: instance.id, removed })),
+          silent,
+        };
+      },
+    );
+}

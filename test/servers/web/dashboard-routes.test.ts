@@ -1,0 +1,176 @@
+import request from 'supertest';
+import { trainingServer } from '../../../servers/training-server.js';
+import { webServer } from '../../../servers/web-server.js';
+import type { FleetServer } from '../../../servers/support/service.js';
+import type { Frame } from '../../../servers/web/fleet-sampler.js';
+import { SseParser } from '../../../servers/dashboard/model/sse-parser.js';
+import { eventually, until } from '../../support/eventually.js';
+import { freePort } from '../../support/free-port.js';
+import { testFleet, type TestFleet } from '../../support/fleet-server.js';
+
+const CONTROL = 'a-control-token-of-the-test';
+const LOOK = 'a-dashboard-token-of-the-test';
+const FROM_AFAR = { 'X-Forwarded-For': '203.0.113.9' };
+/** Nothing listens there. */
+const NOWHERE = 'http://127.0.0.1:9';
+
+let fleet: TestFleet;
+let training: FleetServer;
+let web: FleetServer;
+let url: string;
+
+beforeEach(async () => {
+  fleet = testFleet();
+  const limits = { RATE_LIMIT_CAPACITY: '100000', RATE_LIMIT_REFILL_PER_SECOND: '100000' };
+  const env = { CONTROL_TOKEN: CONTROL, TRACE_SAMPLING_RATE: '1', TRUST_PROXY: 'loopback', ...limits };
+  training = await fleet.create(trainingServer, { env });
+  const clients = { training: await training.listen(0), meta: NOWHERE };
+  const ports = { BUDGET_PORT: '0', COACH_PORT: '0', SEGMENTATION_PORT: '0', REPORTS_PORT: '0' };
+  // A gateway without an orchestrator looks for every service, itself included, where the settings say.
+  const others = { CAPABILITIES_PORT: '0', ORCHESTRATOR_PORT: '0', WEB_PORT: String(await freePort()) };
+  web = await fleet.create(webServer, { env: { ...env, ...ports, ...others, DASHBOARD_TOKEN: LOOK }, clients });
+  url = await web.listen();
+});
+
+afterEach(() => fleet.close());
+
+const get = (path: string, headers: Record<string, string> = {}) => request(url).get(path).set(headers);
+const bearer = (token: string) => ({ ...FROM_AFAR, Authorization: `Bearer ${token}` });
+
+describe('who may see it', () => {
+  test('a program on this machine may look and act; from afar it is for the token to say', async () => {
+    const access = async (headers: Record<string, string> = {}) => {
+      const { ok, read, control } = (await get('/api/v1/dashboard/access', headers).expect(200)).body;
+      return { ok, read, control };
+    };
+    expect(await access()).toEqual({ ok: true, read: true, control: true });
+    expect(await access(FROM_AFAR)).toEqual({ ok: true, read: false, control: false });
+    expect(await access(bearer('a-token-that-is-guessed'))).toEqual({ ok: true, read: false, control: false });
+    expect(await access(bearer(LOOK))).toEqual({ ok: true, read: true, control: false });
+    expect(await access(bearer(CONTROL))).toEqual({ ok: true, read: true, control: true });
+  });
+
+  test.each(['/stream', '/traces', '/queries', `/traces/${'a'.repeat(32)}`, '/instances/web-1'])(
+    '%s is closed without a token from afar',
+    async (path) => {
+      const asked = await get(`/api/v1/dashboard${path}`, FROM_AFAR).expect(401);
+      expect(asked.body.code).toBe('CONTROL_TOKEN_REQUIRED');
+      expect(asked.body.detail).toContain('DASHBOARD_TOKEN');
+      await get(`/api/v1/dashboard${path}`, bearer('a-token-that-is-guessed')).expect(403);
+    },
+  );
+
+  test('who may only look cannot purge', async () => {
+    const purge = (headers: Record<string, string>) =>
+      request(url).post('/api/v1/dashboard/purge').set(headers).send({ tag: 'provider' });
+    await purge(bearer(LOOK)).expect(403);
+    await purge(FROM_AFAR).expect(401);
+    await purge(bearer(CONTROL)).expect(200);
+  });
+});
+
+test('a trace is found by what it was, and holds the spans of every service', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  await get('/api/v1/training/overview', { traceparent: `00-${traceId}-00f067aa0ba902b7-01` }).expect(200);
+  await get('/api/v1/training/nowhere').expect(404);
+  const search = async (query: string) => (await get(`/api/v1/dashboard/traces?${query}`).expect(200)).body;
+
+  const all = await eventually(
+    () => search(''),
+    ({ traces }) => traces.length >= 2 && traces.some((one: { services: string[] }) => one.services.length === 2),
+  );
+  expect(all.traces[0].startTime).toBeGreaterThanOrEqual(all.traces[1].startTime);
+  const found = all.traces.find((one: { traceId: string }) => one.traceId === traceId);
+  expect(found).toMatchObject({ service: 'web', operation: 'GET /api/v1/training/*path', status: 'success' });
+  expect(new Set(found.services)).toEqual(new Set(['web', 'training']));
+
+  expect((await search('route=/api/v1/training/overview')).traces).toMatchObject([{ traceId }]);
+  expect((await search('service=meta')).traces).toEqual([]);
+  expect((await search('status=error')).traces).toEqual([]);
+  expect((await search(`to=${found.startTime - 1}`)).traces).toEqual([]);
+  expect((await search('minDuration=60000')).traces).toEqual([]);
+  await get('/api/v1/dashboard/traces?limit=0').expect(400);
+
+  const { trace } = (await get(`/api/v1/dashboard/traces/${traceId}`).expect(200)).body;
+  const spanOf = (service: string) =>
+    trace.spans.find((span: { service: string; kind: string }) => span.service === service && span.kind === 'server');
+  const attempt = trace.spans.find(({ operation }: { operation: string }) => operation === 'proxy.attempt');
+  expect(attempt.parentSpanId).toBe(spanOf('web').spanId);
+  expect(spanOf('training').parentSpanId).toBe(attempt.spanId);
+  expect(trace.spans.map((span: { operation: string }) => span.operation)).toContain('db.query');
+  await get(`/api/v1/dashboard/traces/${'0'.repeat(31)}1`).expect(404);
+});
+
+test('queries of every service, and advice on a statement that was sent', async () => {
+  await get('/api/v1/training/overview').expect(200);
+  const { services } = (await get('/api/v1/dashboard/queries').expect(200)).body;
+  const told = services.find(({ service }: { service: string }) => service === 'training');
+  const { fingerprint } = told.statements.find((one: { fingerprint: string }) =>
+    one.fingerprint.includes('from sessions'),
+  );
+  const advice = (instance: string, statement: string) =>
+    get(`/api/v1/dashboard/queries/advice?${new URLSearchParams({ instance, statement }).toString()}`);
+  const { body } = await advice(told.instance, fingerprint).expect(200);
+  expect(body.advice.plan.join('\n')).toMatch(/sessions/);
+  await advice(told.instance, 'select * from secrets').expect(404);
+  await advice('nobody', fingerprint).expect(404);
+});
+
+test('an instance close up: its probes, and no log where nobody holds it', async () => {
+  const { instance, health, log } = (
+    await get(`/api/v1/dashboard/instances/${encodeURIComponent(trainingId())}`).expect(200)
+  ).body;
+  expect(instance).toMatchObject({ service: 'training', routing: { state: 'usable' } });
+  expect(health.checks.database[0]).toMatchObject({ status: 'pass' });
+  expect(log).toBeNull();
+  await get('/api/v1/dashboard/instances/nobody').expect(404);
+});
+
+/** Without an orchestrator an instance is named by where it is. */
+function trainingId(): string {
+  const [target] = web.context.peers.router.getRoutingStats()['training']!.instances;
+  return `training ${target!.host}:${target!.port}`;
+}
+
+test('the stream tells what is served and who asks whom, and nothing is recorded when nobody follows it', async () => {
+  expect([web, training].map(({ context }) => context.pulse.isRecording)).toEqual([false, false]);
+  const abort = new AbortController();
+  const answer = await fetch(`${url}/api/v1/dashboard/stream`, {
+    headers: { Accept: 'text/event-stream' },
+    signal: abort.signal,
+  });
+  expect(answer.headers.get('content-type')).toBe('text/event-stream');
+  const chunks = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+  const parser = new SseParser();
+  const next = async (passes: (frame: Frame) => boolean): Promise<Frame> => {
+    for (;;) {
+      const { value } = await chunks.read();
+      for (const { data } of parser.push(value!)) {
+        const frame = JSON.parse(data) as Frame;
+        if (passes(frame)) return frame;
+      }
+    }
+  };
+  const first = await next(() => true);
+  expect(first.isOrchestrated).toBe(false);
+  expect(first.instances.find(({ service }) => service === 'training')!.figures).toMatchObject({ inFlight: 0 });
+  expect(first.instances.find(({ service }) => service === 'meta')!.figures).toBeNull();
+  await until(() => training.context.pulse.isRecording);
+
+  let isLooking = true;
+  const traffic = (async () => {
+    while (isLooking) await get('/api/v1/training/status');
+  })();
+  const busy = await next(({ points }) => points.some(({ services }) => services['training'] !== undefined));
+  const point = busy.points.find(({ services }) => services['training'] !== undefined)!;
+  const route = point.services['training']!.routes['GET /api/v1/training/status']!;
+  expect(route.count).toBeGreaterThan(0);
+  expect(route.p95).toBeGreaterThan(0);
+  const called = await next(({ points }) => points.some(({ calls }) => calls.length > 0));
+  expect(called.points.flatMap(({ calls }) => calls)).toContainEqual(
+    expect.objectContaining({ from: 'web', to: 'training', errors: 0 }),
+  );
+  isLooking = false;
+  await traffic;
+  abort.abort();
+});
