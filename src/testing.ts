@@ -10,3 +10,8 @@ export { balancingAlgorithmCases, FakeInstance } from './testing/balancing-algor
 export { targetSourceCases, targetSourceChangeCases, type TargetSourceFixture } from './testing/target-source-cases.js';
 export { ChaosCacheLayer, type Failure } from './testing/chaos-cache-layer.js';
 export { coordinatorTransportCases, type TransportFixture } from './testing/coordinator-transport-cases.js';
+export {
+  scalingDriverCases,
+  type InstanceBehaviour,
+  type ScalingDriverFixture,
+} from './testing/scaling-driver-cases.js';

@@ -49,8 +49,10 @@ export class HorizontalScalingManager {
 
   constructor(options?: HorizontalScalingManagerOptions) {
     this.#settings = resolveManagerOptions(WHO, options);
-    this.#traffic = new Traffic(this.#settings);
-    const { services, monitor, replaceUnhealthy } = this.#settings;
+    const { driver, services, monitor, replaceUnhealthy } = this.#settings;
+    // Who shares a port cannot be told apart from outside, neither by a router nor by a monitor.
+    const apart = !('sharesPort' in driver && driver.sharesPort);
+    this.#traffic = new Traffic({ ...this.#settings, ...(!apart && { router: undefined, monitor: undefined }) });
     for (const [name, service] of Object.entries(services)) this.registerService(name, service);
     if (replaceUnhealthy)
       this.#stopMonitoring = monitor?.onInstanceChange(({ service, port, status }) => {

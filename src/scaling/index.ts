@@ -26,6 +26,7 @@ export {
   type RunningInstance,
   type ScalingDriver,
 } from './driver.js';
+export { clusterWorkers, type ClusterWorkersOptions } from './cluster-workers.js';
 export { type ProcessDriverOptions } from './process-driver.js';
 export { HorizontalScalingManager } from './horizontal-scaling-manager.js';
 export { type CommandOptions, type ScalingOutcome } from './managed-service.js';

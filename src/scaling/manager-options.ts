@@ -53,7 +53,7 @@ export interface HorizontalScalingManagerOptions {
   readonly driver?: ScalingDriver | ReplicaDriver;
   /** The services, by name; `registerService` adds further ones. */
   readonly services?: Readonly<Record<string, ServiceOptions>>;
-  /** Is told of instances that are ready, and drained before they end. */
+  /** Is told of instances that are ready, and drained before they end. Not where they share a port, nor the monitor. */
   readonly router?: ScalingRouter;
   /** Watches the instances that are ready. */
   readonly monitor?: ScalingMonitor;

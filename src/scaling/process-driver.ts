@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { startTimer, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import { clock as clockCheck, func, milliseconds, string, type OptionChecks } from '../shared/options.js';
-import type { InstanceExit, InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
+import type { InstanceExit, InstanceSpec, RunningInstance } from './driver.js';
 import { splitLines } from './line-splitter.js';
 
 export interface ProcessDriverOptions {
@@ -27,7 +27,11 @@ export interface OwnedProcess {
   readonly exited: Promise<InstanceExit>;
 }
 
-export interface ProcessDriver extends ScalingDriver {
+/** A driver's functions, to be had one by one. */
+export interface ProcessDriver {
+  readonly start: (spec: InstanceSpec, signal?: AbortSignal) => Promise<RunningInstance>;
+  readonly stop: (instance: RunningInstance, timeout?: number) => Promise<void>;
+  readonly close: () => Promise<void>;
   /** Answers from now on for an instance whose process it did not start. */
   readonly own: (instance: RunningInstance, owned: OwnedProcess) => void;
 }

@@ -99,6 +99,8 @@ export class SupervisedGroup implements InstanceGroup {
 
   /** Starts a successor on another port, and ends the instance once that one has settled in. */
   async migrate(fromPort: number, toPort: number, signal: AbortSignal): Promise<InstanceDetails> {
+    if (this.#parts.driver.sharesPort === true)
+      throw new ResilienceError('CONFLICT', `all instances of ${this.#parts.service} share one port`);
     const [number, old] = [...this.#members].find(([, one]) => portOf(one) === fromPort) ?? [];
     if (number === undefined || old?.current.state !== 'ready')
       throw new ResilienceError('CONFLICT', `the instance on port ${fromPort} is not ready any more`);

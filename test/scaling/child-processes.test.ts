@@ -11,7 +11,6 @@ const WELL_BEHAVED = `
   console.log('started'); console.error('warned');
   process.on('SIGTERM', () => { server.close(); process.disconnect(); });
 `;
-const DEAF = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); process.send('ready');`;
 
 const drivers: ScalingDriver[] = [];
 
@@ -37,29 +36,11 @@ afterEach(async () => {
   await Promise.all(drivers.splice(0).map((driver) => driver.close()));
 });
 
-test('an instance is started, serves on the port it reported, and is stopped', async () => {
-  const instance = await driverOf(WELL_BEHAVED).start(SPEC);
-  expect(instance.port).toBeGreaterThan(0);
-  const answer = await fetch(`http://${instance.host}:${instance.port}/`);
-  expect(await answer.text()).toBe(`hello from ${instance.pid}`);
-
-  await drivers[0]!.stop(instance);
-  expect(await instance.exited).toEqual({ code: 0, signal: null });
-  expect(isAlive(instance.pid!)).toBe(false);
-});
-
 test('what an instance prints comes line by line, with its stream', async () => {
   const lines: string[] = [];
   const driver = driverOf(WELL_BEHAVED, { onLine: (line, { id }, stream) => lines.push(`${id} ${stream} ${line}`) });
   await driver.stop(await driver.start(SPEC));
   expect(lines.sort()).toEqual(['demo-1 stderr warned', 'demo-1 stdout started']);
-});
-
-test('an instance that ignores SIGTERM is killed at the deadline', async () => {
-  const driver = driverOf(DEAF);
-  const instance = await driver.start(SPEC);
-  await driver.stop(instance, 50);
-  expect(await instance.exited).toEqual({ code: null, signal: 'SIGKILL' });
 });
 
 test('an instance that dies before it is ready rejects the start with its end', async () => {
@@ -86,23 +67,9 @@ test('an instance that never gets ready is ended, and leaves no process', async 
   for (const pid of lines.map(Number)) expect(isAlive(pid)).toBe(false);
 });
 
-test('a start that is no longer wanted is ended at once', async () => {
-  const aborted = new AbortController();
-  const started = driverOf('setInterval(() => {}, 1000)').start(SPEC, aborted.signal);
-  aborted.abort();
-  await expect(started).rejects.toThrow('was stopped while it started');
-});
-
 test('a program that does not exist is a permanent failure', async () => {
   const driver = driverOf('', { command: () => ({ file: '/nonexistent/program', args: [] }) });
   await expect(driver.start(SPEC)).rejects.toMatchObject({ code: 'START_FAILED', extensions: { permanent: true } });
-});
-
-test('close ends every instance', async () => {
-  const driver = driverOf(WELL_BEHAVED);
-  const instances = await Promise.all(['a', 'b', 'c'].map((id) => driver.start({ ...SPEC, id })));
-  await driver.close();
-  expect(instances.filter(({ pid }) => isAlive(pid!))).toEqual([]);
 });
 
 test('an assigned port is the one listened on', async () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { autocorrelation, seasonCandidates } from '../../src/scaling/forecast/autocorrelation.js';
 import { backtest } from '../../src/scaling/forecast/backtest.js';
 import { Forecaster } from '../../src/scaling/forecast/forecaster.js';

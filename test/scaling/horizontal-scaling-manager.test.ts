@@ -76,7 +76,7 @@ test('instances are started on ports ten apart, and the newest ended first', asy
   expect(up).toMatchObject({ from: 0, to: 3, shortfall: null });
   expect(manager.getInstanceDetails('demo').map((one) => one.port)).toEqual([port, port + 10, port + 20]);
   for (const { id, port: at } of manager.getInstanceDetails()) {
-    const answer = await (await fetch(`http://127.0.0.1:${at}/`)).json();
+    const answer = await (await fetch(`http://127.0.0.1:${at}/who`)).json();
     expect(answer).toMatchObject({ id });
   }
   const down = await manager.scaleDown('demo', 1);
@@ -193,7 +193,7 @@ test('an instance that is killed is started again, and the router hears of both'
 });
 
 test('a crash loop is reported and ends; scaling over it begins anew', async () => {
-  behaviour = { 'demo-1': 'dies' };
+  behaviour = { 'demo-1': 'crashes' };
   const manager = create({ restart: { initialDelay: 1, maxDelay: 2, maxFailures: 3 } });
   await manager.startService('demo');
   await until(() => manager.getInstanceDetails('demo')[0]?.state === 'failed');

@@ -1,5 +1,5 @@
 /** The formula against the published cases of Kubernetes' replica calculator (pkg/controller/podautoscaler). */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { adviseLoad } from '../../src/scaling/hpa.js';
 
 const mean = (values: readonly number[]) => values.reduce((total, value) => total + value, 0) / values.length;

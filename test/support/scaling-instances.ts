@@ -1,16 +1,19 @@
 /** Programs that stand for instances, each a process of its own, and a driver that runs them. */
 import { childProcesses, type ChildProcessesOptions } from '../../src/scaling/child-processes.js';
 import type { InstanceSpec, ScalingDriver } from '../../src/scaling/driver.js';
+import type { InstanceBehaviour } from '../../src/testing/scaling-driver-cases.js';
 
-/** What an instance does with its life. */
-export type Behaviour = 'serves' | 'silent' | 'dies' | 'deaf';
+/** `crashes`: gets ready, and ends at once. */
+export type Behaviour = InstanceBehaviour | 'crashes';
 
+/** Answers with its process id, or, asked for anything but `/`, with who it is; `/slow` after a while. */
 const SERVER = `
   const server = require('node:http').createServer((req, res) => {
-    const answer = () => res.end(JSON.stringify({ pid: process.pid, id: process.env.INSTANCE_ID, path: req.url }));
+    const who = JSON.stringify({ pid: process.pid, id: process.env.INSTANCE_ID });
+    const answer = () => res.end(req.url === '/' ? String(process.pid) : who);
     req.resume().once('end', () => (req.url === '/slow' ? setTimeout(answer, 300) : answer()));
   });
-  server.on('error', (error) => process.send({ type: 'failed', message: error.message, code: error.code }, () => process.exit(78)));
+  server.on('error', ({ message, code }) => process.send({ type: 'failed', message, code }, () => process.exit(78)));
   server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }));
 `;
 /** Finishes what it has begun, and goes. */
@@ -21,12 +24,13 @@ const ENDS = `
   });
 `;
 
-/** The source of each, for `node -e`. */
+/** The source of each. */
 export const PROGRAMS: Readonly<Record<Behaviour, string>> = {
   serves: SERVER + ENDS,
   silent: 'setInterval(() => {}, 1000);',
-  dies: `${SERVER} server.on('listening', () => setTimeout(() => process.exit(3), 5));`,
+  dies: 'process.exit(3);',
   deaf: `${SERVER} process.on('SIGTERM', () => {});`,
+  crashes: `${SERVER} server.on('listening', () => setTimeout(() => process.exit(3), 5));`,
 };
 
 /** A driver of child processes whose instances behave as told: all alike, or each by its name. */
