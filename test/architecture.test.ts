@@ -125,3 +125,12 @@ describe('the manifest', () => {
     expect(installed.filter((name) => !imported.has(name))).toEqual([]);
   });
 });
+
+test('property tests try the same cases at every run', () => {
+  const wrong = sources('test')
+    .flatMap(imports)
+    .filter(({ from, to }) => {
+      return to === 'fast-check' && from !== join('test', 'support', 'fast-check.ts');
+    });
+  expect(wrong.map(describeImport)).toEqual([]);
+});

@@ -1,5 +1,5 @@
 /** Dependencies, events, batches and broadcasts. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { CacheInvalidationStrategies } from '../../src/caching/cache-invalidation-strategies.js';
 import { DependencyGraph } from '../../src/caching/dependency-graph.js';
 import { compilePattern } from '../../src/caching/key-pattern.js';

@@ -1,5 +1,5 @@
 /** Patterns, their overlap, ranges of prefixes and the index over keys: against the obvious definitions. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { KeyIndex } from '../../src/caching/key-index.js';
 import { afterPrefix, compilePattern, exactKey, overlap } from '../../src/caching/key-pattern.js';
 

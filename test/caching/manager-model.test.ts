@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { DiskCacheLayer } from '../../src/caching/disk-cache-layer.js';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 import { compilePattern } from '../../src/caching/key-pattern.js';

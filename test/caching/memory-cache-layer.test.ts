@@ -1,5 +1,5 @@
 /** What only the layer in memory has: bounds that can be changed, bytes, and a cheap reading of the clock. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { MemoryCacheLayer } from '../../src/caching/memory-cache-layer.js';
 import { TagGenerations } from '../../src/caching/tag-generations.js';
 import { estimateSize } from '../../src/caching/value-size.js';

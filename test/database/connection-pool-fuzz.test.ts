@@ -1,5 +1,5 @@
 /** Thousands of random things done to a pool and its database, against what must always hold. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { ConnectionPool, type PooledConnection } from '../../src/database/index.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { FakeConnections, type CreateBehaviour, type FakeConnection } from '../../src/testing/fake-connections.js';

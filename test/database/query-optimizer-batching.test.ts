@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { randomBytes } from 'node:crypto';
 import { ConnectionPool, QueryOptimizer, type QueryResult, type Row } from '../../src/database/index.js';
 import { postgresConnections } from '../../src/postgres.js';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { QueryOptimizer } from '../../src/database/index.js';
 import { tokenizeSql } from '../../src/database/sql-tokens.js';
 

@@ -1,5 +1,5 @@
 /** A catalogue of statements with what should be found in them; on the good ones nothing may be. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { ConnectionPool, QueryOptimizer, type QueryAnalysis } from '../../src/database/index.js';
 
 const optimizer = new QueryOptimizer();

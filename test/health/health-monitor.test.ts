@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {

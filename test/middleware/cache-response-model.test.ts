@@ -1,5 +1,5 @@
 /** cacheResponse against a model of what a cache may know: any sequence of requests, changes, invalidations and time. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { cacheRig, settled } from '../support/cache-rig.js';
 
 const PATHS = ['/short', '/long', '/checked'] as const;

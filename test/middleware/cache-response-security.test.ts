@@ -1,5 +1,5 @@
 import net from 'node:net';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import type { CacheResponseOptions } from '../../src/middleware/cache-response.js';
 import { cacheRig, counting, type CacheRig, type Origin } from '../support/cache-rig.js';
 

@@ -8,7 +8,7 @@ import {
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import express4 from 'express4';
 import request from 'supertest';
 import { compose, rateLimit, type RateLimitOptions } from '../../src/middleware/index.js';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { MemoryStore, charge, resolveQuota, type Quota } from '../../src/rate-limiting/index.js';
 import { FakeClock, rateLimitStoreCases, type RateLimitStoreFixture } from '../../src/testing.js';
 import { ExactBucket } from './exact-bucket.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { Redis } from 'ioredis';
 import { charge, RateLimiter, resolveQuota } from '../../src/rate-limiting/index.js';
 import { RedisStore, type RedisScriptClient } from '../../src/redis.js';

@@ -2,7 +2,7 @@ import { ALGORITHM_NAMES, createAlgorithm } from '../../src/routing/algorithms/i
 import type { BalancedInstance } from '../../src/routing/algorithms/algorithm.js';
 import { balancingAlgorithmCases, FakeInstance } from '../../src/testing.js';
 import { seededRandom } from '../support/seeded-random.js';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 
 const instances = (...weights: number[]): FakeInstance[] =>
   weights.map((weight, i) => new FakeInstance(`i${i}`, weight));

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { CircuitBreaker, type CircuitBreakerOptions, type Permit } from '../../src/shared/circuit-breaker.js';
 import { ResilienceError } from '../../src/shared/errors.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';

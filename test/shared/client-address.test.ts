@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import {
   addressKey,
   canonicalAddress,

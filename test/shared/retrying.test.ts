@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { Backoff, fullJitter } from '../../src/shared/backoff.js';
 import { RetryBudget } from '../../src/shared/retry-budget.js';
 

@@ -1,5 +1,5 @@
 /** Quantiles within one percent, whatever the distribution. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { QuantileSketch } from '../../src/tracing/sketch.js';
 
 const exact = (values: readonly number[], q: number): number =>

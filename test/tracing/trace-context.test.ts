@@ -1,5 +1,5 @@
 /** W3C Trace Context level 2 and Baggage, read and written. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { formatBaggage, parseBaggage, propagatableBaggage } from '../../src/tracing/baggage.js';
 import { createSampler, isId, newSpanId, newTraceId } from '../../src/tracing/ids.js';
 import {

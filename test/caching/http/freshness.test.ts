@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { parseCacheControl } from '../../../src/caching/http/cache-control.js';
 import type { Fields } from '../../../src/caching/http/fields.js';
 import {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { appendCacheStatus, cacheName, cacheStatus } from '../../../src/caching/http/cache-status.js';
 import { fieldsOf, splitList, unquote } from '../../../src/caching/http/fields.js';
 import {

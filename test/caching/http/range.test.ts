@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { fieldsOf } from '../../../src/caching/http/fields.js';
 import {
   answerRange,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { parseCacheControl } from '../../../src/caching/http/cache-control.js';
 import { ageOf, isCoveredError, judgeReuse, mayServeOnError } from '../../../src/caching/http/reuse.js';
 import { reusePolicy } from '../../../src/caching/http/stored-response.js';

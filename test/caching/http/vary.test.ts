@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { normalizeField, variantKey, varyNames } from '../../../src/caching/http/vary.js';
 
 test.each(['*', '*, *', ', *', '*, Foo', 'Foo, *'])('%s matches no request (RFC 9111 §4.1)', (vary) => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { rankProviders, wilsonLowerBound, type MeasuredCall } from '../../../servers/budget/quality.js';
 
 const call = (provider: string, outcome: MeasuredCall['outcome'], latencyMs = 100, costMicros = 50): MeasuredCall => ({

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { ResilienceError } from '../../../src/index.js';
 import type { Run } from '../../../servers/coach/run-store.js';
 import { pauseOf, rehearsalSkill, takeStep, type StepOptions } from '../../../servers/coach/step.js';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { seededRandom } from '../../../servers/support/seeded-random.js';
 import { expectedAt, fitCurve, goldenSection } from '../../../servers/meta/learning-curve.js';
 

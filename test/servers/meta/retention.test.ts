@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { fitForgetting, planReviews } from '../../../servers/meta/retention.js';
 
 const HOUR = 3_600_000;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { analyze } from '../../../servers/segmentation/analysis.js';
 import { segmentationSettings } from '../../../servers/segmentation/settings.js';
 import { cluster } from '../../../servers/segmentation/cohorts.js';

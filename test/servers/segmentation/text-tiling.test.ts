@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { cosine, countTerms } from '../../../servers/segmentation/vectors.js';
 import {
   blockSimilarities,

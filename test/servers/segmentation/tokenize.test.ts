@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { dropFrequent, tokenize } from '../../../servers/segmentation/tokenize.js';
 
 test.each([

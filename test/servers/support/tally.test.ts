@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { latencyOf, merge, newTally, quantiles, record, type Tally } from '../../../servers/support/tally.js';
 
 function tallyOf(durations: readonly number[]): Tally {

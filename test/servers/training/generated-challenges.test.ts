@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { newChallenge } from '../../../servers/training/challenge.js';
 import { generateChallenge, visiblePart } from '../../../servers/training/generated-challenges.js';
 import { grade } from '../../../servers/training/grading.js';

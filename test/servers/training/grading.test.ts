@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { solution, type Solution } from '../../../servers/training/challenge.js';
 import { grade } from '../../../servers/training/grading.js';
 
