@@ -58,6 +58,7 @@ const VARIABLES = {
   DASHBOARD_TOKEN: optional(z.string().min(16), 'a secret of at least 16 characters', true),
   TRUST_PROXY: optional(text, "a number of hops, or addresses and networks like 'loopback, 10.0.0.0/8'"),
   ORCHESTRATOR_URL: optional(httpUrl, 'an http(s) URL'),
+  PEER_HOST: variable(text, 'a host name, with {service} where each service has one of its own', '127.0.0.1'),
   INSTANCE_ID: optional(text, 'a name'),
   DRAIN_DELAY_MS: variable(wholeNumber(0), 'whole milliseconds, at least 0', '0'),
   SHUTDOWN_TIMEOUT_MS: variable(wholeNumber(100), 'whole milliseconds, at least 100', '5000'),
