@@ -3,6 +3,7 @@
  * says is kept and continued (RFC 7239 and the `X-Forwarded-*` convention).
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { canonicalAddress, type TrustedHop } from '../../shared/client-address.js';
 
@@ -21,10 +22,19 @@ export const FORWARDED_FIELDS: ReadonlySet<string> = new Set([
 
 const PSEUDONYM = 'tooloo';
 
+/** The peer's address in its one spelling: worked out once a connection, not once a request. */
+const peers = new WeakMap<Socket, string>();
+
+function peerOf(socket: Socket): string {
+  let peer = peers.get(socket);
+  if (peer === undefined) peers.set(socket, (peer = canonicalAddress(socket.remoteAddress ?? 'unknown')));
+  return peer;
+}
+
 /** Adds the fields to a request's, from which those in `FORWARDED_FIELDS` were left out. */
 export function addForwardedFields(fields: string[], req: IncomingMessage, isTrusted: TrustedHop): void {
   const { headers, socket } = req;
-  const peer = canonicalAddress(socket.remoteAddress ?? 'unknown');
+  const peer = peerOf(socket);
   const protocol = (socket as Partial<TLSSocket>).encrypted === true ? 'https' : 'http';
   const trusted = isTrusted(socket.remoteAddress ?? '', 0);
   const said = (name: string): string | undefined => (trusted ? joined(headers[name]) : undefined);

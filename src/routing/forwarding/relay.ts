@@ -7,6 +7,8 @@ import { addTrailers } from './response-writer.js';
 export class Relay {
   readonly attempt: Attempt;
   readonly #res: ServerResponse;
+  readonly #onProgress: () => void;
+  #isPaused = false;
   /** The beginning of the body, while the rest may be here in a moment to go out with it and the head in one piece. */
   #first: Buffer | undefined;
   #isOver = false;
@@ -15,10 +17,7 @@ export class Relay {
   constructor(attempt: Attempt, res: ServerResponse, onProgress: () => void) {
     this.attempt = attempt;
     this.#res = res;
-    res.on('drain', () => {
-      onProgress();
-      attempt.resume();
-    });
+    this.#onProgress = onProgress;
     process.nextTick(flushLater, this);
   }
 
@@ -28,7 +27,7 @@ export class Relay {
       return;
     }
     this.flush();
-    if (!this.#res.write(chunk)) this.attempt.pause();
+    this.#send(chunk);
   }
 
   /** Everything that is here goes out: the head must not wait for a body that may take its time. */
@@ -36,9 +35,8 @@ export class Relay {
     if (this.#isOver) return;
     const first = this.#first;
     this.#first = undefined;
-    if (first !== undefined) {
-      if (!this.#res.write(first)) this.attempt.pause();
-    } else if (!this.#res.headersSent) this.#res.flushHeaders();
+    if (first !== undefined) this.#send(first);
+    else if (!this.#res.headersSent) this.#res.flushHeaders();
   }
 
   end(trailers: ResponseFields): void {
@@ -54,6 +52,18 @@ export class Relay {
   /** Writes nothing more. */
   stop(): void {
     this.#isOver = true;
+  }
+
+  /** Listens for 'drain' only while it waits: the response outlives the exchange, which need not hang on it. */
+  #send(chunk: Buffer): void {
+    if (this.#res.write(chunk) || this.#isPaused) return;
+    this.#isPaused = true;
+    this.attempt.pause();
+    this.#res.once('drain', () => {
+      this.#isPaused = false;
+      this.#onProgress();
+      this.attempt.resume();
+    });
   }
 }
 
