@@ -9,7 +9,7 @@ import { callGuarded } from '../shared/listeners.js';
 import { anyOf, arrayOf, boolean, checkOptions, func, having, oneOf, string } from '../shared/options.js';
 import { readB3 } from '../tracing/b3.js';
 import { asyncContext, useCarrier, type ContextCarrier } from '../tracing/context.js';
-import { hasField, holderOf, linkTrace, linkedTrace } from '../tracing/request-link.js';
+import { linkTrace, traceOf } from '../tracing/request-link.js';
 import { observeRoutes } from '../tracing/route-observer.js';
 import { readRemoteParent, type RemoteParent } from '../tracing/trace.js';
 import { SHARED_CHECKS, type SharedTracerOptions } from '../tracing/tracer-options.js';
@@ -42,12 +42,12 @@ export type TraceMiddleware = Middleware &
 type RoutedRequest = IncomingMessage & { readonly app?: object };
 
 /** The trace the caller sent. */
-function parentOf(rawHeaders: readonly string[], req: IncomingMessage): RemoteParent | undefined {
-  return hasField(rawHeaders, 'traceparent') ? readRemoteParent(req.headers) : undefined;
+function parentOf({ headers }: IncomingMessage): RemoteParent | undefined {
+  return readRemoteParent(headers);
 }
 
-function parentWithB3(rawHeaders: readonly string[], req: IncomingMessage): RemoteParent | undefined {
-  return parentOf(rawHeaders, req) ?? readB3(req.headers);
+function parentWithB3({ headers }: IncomingMessage): RemoteParent | undefined {
+  return readRemoteParent(headers) ?? readB3(headers);
 }
 
 function compileIgnore(ignore: TraceOptions['ignore']): ((req: IncomingMessage) => boolean) | undefined {
@@ -102,17 +102,16 @@ export function trace(options?: TraceOptions): TraceMiddleware {
   const remoteParent = b3 ? parentWithB3 : parentOf;
   let isObserved = false;
 
-  // Under Express every property of a request or response that is touched costs, see request-link.ts: hence no more of
-  // them than needed, and each once.
+  // Under Express every property of a request or response that is touched costs: hence no more of them than needed, and
+  // each once.
   function traceRequest(req: RoutedRequest, res: ServerResponse, next: NextFunction): void {
-    const holder = holderOf(req);
     // Mounted twice, a request is still one request. What the server asks itself is none of a client's.
-    if (linkedTrace(holder) !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
+    if (traceOf(req) !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
     if (!isObserved && req.app !== undefined) isObserved = observeRoutes(req.app);
-    const parent = remoteParent(holder, req);
+    const parent = remoteParent(req);
     const { socket } = res;
     const request = tracer.startRequest(req.method, 'encrypted' in (socket ?? req.socket), parent);
-    linkTrace(holder, request);
+    linkTrace(req, request);
     // `close` comes after the last byte, and also when the client went away before it.
     res.on('close', function endRequest(this: ServerResponse) {
       request.endRequest(this.writableFinished ? this.statusCode : undefined);

@@ -4,21 +4,17 @@
  */
 import type { IncomingMessage } from 'node:http';
 
-/** On the global registry: the CommonJS and the ES module build of this package may meet in one process. */
-const MARK = Symbol.for('@tooloo/resilience:background-request');
+// On the global object: the CommonJS and the ES module build of this package may meet in one process.
+const KEY = Symbol.for('@tooloo/resilience:background-requests');
+const shared = globalThis as { [KEY]?: WeakSet<IncomingMessage> };
+const marked = (shared[KEY] ??= new WeakSet());
 
-/**
- * On the array of raw header fields, which each request has of its own: on the request itself, whose shape Express
- * changes, every look for a property that is not there walks up all its prototypes.
- */
-type Markable = readonly string[] & { [MARK]?: true };
-
-/** Marks a request, its raw header fields set, as the server's own. No field can do that, so no client can. */
+/** Marks a request as the server's own. Nothing a client sends can do that. */
 export function markBackgroundRequest(req: IncomingMessage): void {
-  (req.rawHeaders as Markable)[MARK] = true;
+  marked.add(req);
 }
 
 /** Whether the server made this request itself. */
 export function isBackgroundRequest(req: IncomingMessage): boolean {
-  return (req.rawHeaders as Markable | undefined)?.[MARK] === true; // a stand-in of a test may have none
+  return marked.has(req);
 }

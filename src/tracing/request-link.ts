@@ -1,40 +1,48 @@
 /**
- * The trace of a request, found from the request. It hangs on the array of its raw header fields, which is its own from
- * beginning to end: Express gives every request a shape of its own, so that each property added to or missed on the
- * request itself costs a new shape or a walk up its prototypes, several times what the rest of a lookup costs.
+ * The trace of a request, found from the request. It hangs on the connection, which serves one request at a time, or
+ * several where they are pipelined: Express gives every request a shape of its own, so that a property added to one
+ * costs a new shape, and one missed a walk up its prototypes; a WeakMap costs more still, at every collection.
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestTrace } from './request-trace.js';
 
 // A registered symbol, since the CommonJS and the ES module build may both be loaded.
-const TRACE: unique symbol = Symbol.for('@tooloo/resilience:request') as never;
+const LATEST: unique symbol = Symbol.for('@tooloo/resilience:latest-request') as never;
 
-interface Holder {
-  [TRACE]?: RequestTrace;
+/** Holds the latest of the requests being served on it, which knows the one before it. */
+interface Connection {
+  [LATEST]?: RequestTrace | undefined;
 }
 
-/** What holds the trace; an object that stands in for a request in a test may have no raw fields. */
-export function holderOf(req: IncomingMessage): Holder & readonly string[] {
-  return ((req as Partial<IncomingMessage>).rawHeaders ?? req) as Holder & readonly string[];
+/** A request that stands in for a real one in a test may have no connection, and is its own. */
+function connectionOf(req: IncomingMessage): Connection {
+  return (req.socket as Connection | undefined) ?? (req as Connection);
 }
 
 export function traceOf(req: IncomingMessage): RequestTrace | undefined {
-  return holderOf(req)[TRACE];
+  let trace = connectionOf(req)[LATEST];
+  while (trace !== undefined && trace.request !== req) trace = trace.earlier;
+  return trace;
 }
 
-export function linkTrace(holder: Holder, trace: RequestTrace): void {
-  holder[TRACE] = trace;
+export function linkTrace(req: IncomingMessage, trace: RequestTrace): void {
+  const connection = connectionOf(req);
+  trace.request = req;
+  trace.earlier = connection[LATEST];
+  connection[LATEST] = trace;
 }
 
-export function linkedTrace(holder: Holder): RequestTrace | undefined {
-  return holder[TRACE];
-}
-
-/** Whether raw header fields have one of this lowercase name: without making the object of all fields. */
-export function hasField(rawHeaders: readonly string[], name: string): boolean {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const field = rawHeaders[i]!;
-    if (field.length === name.length && (field === name || field.toLowerCase() === name)) return true;
+/** Forgets a request that is over: an idle connection holds nothing. */
+export function unlinkTrace(trace: RequestTrace): void {
+  const { request, earlier } = trace;
+  if (request === undefined) return;
+  const connection = connectionOf(request);
+  if (connection[LATEST] === trace) connection[LATEST] = earlier;
+  else {
+    let later = connection[LATEST];
+    while (later !== undefined && later.earlier !== trace) later = later.earlier;
+    if (later !== undefined) later.earlier = earlier;
   }
-  return false;
+  trace.request = undefined;
+  trace.earlier = undefined;
 }

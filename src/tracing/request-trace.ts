@@ -1,4 +1,6 @@
 /** The trace of a request being served: its root span is of kind server and named by method and route. */
+import type { IncomingMessage } from 'node:http';
+import { unlinkTrace } from './request-link.js';
 import { UNMATCHED, methodLabel } from './request-metrics.js';
 import { RouteState } from './route-observer.js';
 import type { Attributes } from '../shared/instrumentation.js';
@@ -30,6 +32,9 @@ export class RequestTrace extends Trace {
   /** Its place in the list of requests being served. */
   next: RequestTrace | undefined = undefined;
   previous: RequestTrace | undefined = undefined;
+  /** While it is served, see request-link.ts: the request itself, and the one before it on the same connection. */
+  request: IncomingMessage | undefined = undefined;
+  earlier: RequestTrace | undefined = undefined;
   /** HTTP status; undefined before the end and when aborted. */
   status: number | undefined = undefined;
 
@@ -47,6 +52,7 @@ export class RequestTrace extends Trace {
   /** Ends the request; `status` is undefined when it was aborted. */
   endRequest(status: number | undefined): void {
     if (this.root.isEnded) return;
+    unlinkTrace(this);
     const { error } = this.routes;
     const isError = status === undefined || status >= 500;
     this.status = status;
