@@ -177,13 +177,14 @@ export class HealthMonitor {
     return this.#watch(target, settings).health;
   }
 
-  /** Stops watching the instances of a service on this port, or all of them. Tells whether there were any. */
-  unregisterService(name: string, port?: number): boolean {
+  /** Stops watching the instances of a service on this port, of every host or of one, or all. Tells whether there were any. */
+  unregisterService(name: string, port?: number, host?: string): boolean {
     const service = this.#services.get(name);
     if (service === undefined) return false;
     let found = false;
     for (const [id, watch] of service.watches) {
       if (port !== undefined && watch.target.port !== port) continue;
+      if (host !== undefined && watch.target.host !== host) continue;
       watch.stop();
       service.watches.delete(id);
       found = true;

@@ -8,7 +8,7 @@ import { refuse, UpgradeForwarder } from '../routing/forwarding/upgrade.js';
 import { IntelligentRouter } from '../routing/intelligent-router.js';
 import { staticTargets } from '../routing/sources/static-targets.js';
 import { stickySessions } from '../routing/sticky-sessions.js';
-import type { Target, TargetSpec, TargetUrl } from '../routing/target.js';
+import type { TargetSpec, TargetUrl } from '../routing/target.js';
 import { clientAddress, compileTrust } from '../shared/client-address.js';
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
@@ -173,17 +173,13 @@ function ownRouter(
 
 /** Checks whatever instances the router has. */
 function watchTargets(router: IntelligentRouter, monitor: HealthMonitor, service: string): () => void {
-  const watched = new Map<string, Target>();
-  const watch = ({ port, host, protocol }: Target): void => {
-    monitor.registerService(service, port, { host, protocol });
-  };
-  return router.onTargetChange(({ target, state }) => {
-    if (state === 'up' && !watched.has(target.origin)) {
-      watched.set(target.origin, target);
-      watch(target);
-    } else if (state === 'removed' && watched.delete(target.origin)) {
-      monitor.unregisterService(service, target.port);
-      for (const other of watched.values()) if (other.port === target.port) watch(other); // on another host
+  const watched = new Set<string>();
+  return router.onTargetChange(({ target: { origin, host, port, protocol }, state }) => {
+    if (state === 'up' && !watched.has(origin)) {
+      watched.add(origin);
+      monitor.registerService(service, port, { host, protocol });
+    } else if (state === 'removed' && watched.delete(origin)) {
+      monitor.unregisterService(service, port, host);
     }
   });
 }

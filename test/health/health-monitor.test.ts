@@ -223,6 +223,17 @@ describe('a service', () => {
     expect(told).toEqual(['unknown>healthy 2', 'healthy>degraded 2', 'degraded>healthy 1']);
   });
 
+  test('instances of one port on several hosts are ended apart', () => {
+    const { monitor } = setUp();
+    for (const host of ['10.0.0.1', '10.0.0.2', '::1']) monitor.registerService('reports', 3008, { host });
+    const hosts = (): string[] => monitor.getHealth('reports').instances.map(({ host }) => host);
+    expect(monitor.unregisterService('reports', 3008, '10.0.0.1')).toBe(true);
+    expect(monitor.unregisterService('reports', 3008, '10.0.0.1')).toBe(false);
+    expect(hosts()).toEqual(['10.0.0.2', '::1']);
+    expect(monitor.unregisterService('reports', 3008)).toBe(true);
+    expect(hosts()).toEqual([]);
+  });
+
   test('a listener that throws stops neither the others nor the checks', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation();
     const { clock, monitor } = setUp();
