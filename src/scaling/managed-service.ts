@@ -141,6 +141,7 @@ export class ManagedService {
     run: (signal: AbortSignal) => Promise<Done>,
   ): Promise<ScalingOutcome> {
     return this.#queue.run(async (signal) => {
+      await this.group.refresh(); // whoever else scales it must not make the bounds wrong
       const from = this.group.count;
       try {
         const { added = [], removed = [], shortfall = null } = await run(signal);

@@ -27,7 +27,7 @@ export class ReplicaGroup implements InstanceGroup {
   async grow(count: number, signal: AbortSignal): Promise<Growth> {
     const before = this.#ids();
     try {
-      await this.#scaleTo((await this.#look()).wanted + count, signal);
+      await this.#scaleTo(this.count + count, signal);
       return { added: this.details.filter(({ id }) => !before.has(id)), failures: [] };
     } catch (error) {
       return { added: [], failures: [asError(error)] };
@@ -36,13 +36,13 @@ export class ReplicaGroup implements InstanceGroup {
 
   async shrink(count: number, signal: AbortSignal): Promise<readonly InstanceDetails[]> {
     const before = this.details;
-    await this.#scaleTo(Math.max(0, (await this.#look()).wanted - count), signal);
+    await this.#scaleTo(Math.max(0, this.count - count), signal);
     const left = this.#ids();
     return before.filter(({ id }) => !left.has(id));
   }
 
   async start(count: number, signal: AbortSignal): Promise<void> {
-    if ((await this.#look()).wanted < count) await this.#scaleTo(count, signal);
+    if (this.count < count) await this.#scaleTo(count, signal);
   }
 
   async stop(): Promise<void> {
@@ -56,30 +56,26 @@ export class ReplicaGroup implements InstanceGroup {
   }
 
   async refresh(): Promise<void> {
-    await this.#look();
+    this.#keep(await this.#driver.status(this.#service));
   }
 
   #ids(): Set<string> {
     return new Set(this.#status.replicas.map(({ id }) => id));
   }
 
-  async #look(): Promise<ReplicaStatus> {
-    return this.#keep(await this.#driver.status(this.#service));
-  }
-
   async #scaleTo(count: number, signal?: AbortSignal): Promise<void> {
     try {
       this.#keep(await this.#driver.scaleTo(this.#service, count, signal));
     } catch (error) {
-      await this.#look().catch(() => {}); // the error says more than a second one would
+      await this.refresh().catch(() => {}); // the error says more than a second one would
       throw error;
     }
   }
 
-  #keep(status: ReplicaStatus): ReplicaStatus {
+  #keep(status: ReplicaStatus): void {
+    const isNew = JSON.stringify(status) !== JSON.stringify(this.#status);
     this.#status = status;
-    this.#onChange();
-    return status;
+    if (isNew) this.#onChange();
   }
 }
 

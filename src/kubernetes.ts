@@ -1,0 +1,3 @@
+/** `@tooloo/resilience/kubernetes`: scaling the Deployments of a cluster. */
+export { kubernetes, type KubernetesOptions } from './scaling/kubernetes/kubernetes.js';
+export { type CredentialOptions } from './scaling/kubernetes/credentials.js';

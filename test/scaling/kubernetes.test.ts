@@ -1,0 +1,211 @@
+/** The driver of a cluster's Deployments, against an API server of the same manners over TLS. No cluster runs here. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ReplicaDriver } from '../../src/scaling/driver.js';
+import { HorizontalScalingManager } from '../../src/scaling/horizontal-scaling-manager.js';
+import { findCredentials } from '../../src/scaling/kubernetes/credentials.js';
+import { kubernetes, type KubernetesOptions } from '../../src/scaling/kubernetes/kubernetes.js';
+import { FakeClock } from '../../src/testing/fake-clock.js';
+import { until } from '../support/eventually.js';
+import { failure, kubernetesServer, type KubernetesServer } from '../support/kubernetes-api.js';
+
+const PATH = '/apis/apps/v1/namespaces/shop/deployments/training';
+
+let folder: string;
+let api: KubernetesServer;
+const drivers: ReplicaDriver[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tooloo-kubernetes-'));
+  api = await kubernetesServer(folder);
+});
+afterEach(async () => {
+  for (const driver of drivers.splice(0)) await driver.close();
+  await api.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function create(options: KubernetesOptions = {}): ReplicaDriver {
+  const access = { server: api.url, serviceAccount: api.serviceAccount };
+  // On a fake clock requests would time out while the real ones are under way.
+  const driver = kubernetes({ ...access, pollInterval: 1, requestTimeout: 1e9, ...options });
+  drivers.push(driver);
+  return driver;
+}
+
+test('a service is scaled up, and the order settles when the replicas are there', async () => {
+  const status = await create().scaleTo('training', 3);
+  expect(status).toMatchObject({ wanted: 3, ready: 3 });
+  expect(status.replicas).toEqual([
+    { id: 'training-6d4b75cb6d-x2x7q', host: '10.1.0.1', port: 3001, state: 'ready' },
+    { id: 'training-6d4b75cb6d-new1', host: '10.1.0.2', port: 3001, state: 'ready' },
+    { id: 'training-6d4b75cb6d-new2', host: '10.1.0.3', port: 3001, state: 'ready' },
+  ]);
+  expect(api.requests[0]).toBe(`PATCH ${PATH}/scale`);
+});
+
+test('and down to none', async () => {
+  expect(await create().scaleTo('training', 0)).toEqual({ wanted: 0, ready: 0, replicas: [] });
+});
+
+test('a status of an older order is not taken for this one’s', async () => {
+  const driver = create();
+  await driver.scaleTo('training', 2);
+  // Two looks: the controller had not seen the order at the first, so that its counts were still of one replica.
+  expect(api.requests.filter((one) => one === `GET ${PATH}`).length).toBeGreaterThan(1);
+});
+
+test('the token is read anew, since it is replaced while the process runs', async () => {
+  const driver = create();
+  await driver.status('training');
+  api.rotateToken('second-token');
+  expect(await driver.status('training')).toMatchObject({ wanted: 1, ready: 1 });
+});
+
+test.each([
+  [
+    403,
+    'Forbidden',
+    'NOT_CONFIGURED',
+    'deployments.apps "training" is forbidden: User "system:serviceaccount:shop:web" cannot patch',
+  ],
+  [404, 'NotFound', 'NOT_FOUND', 'deployments.apps "training" not found'],
+  [422, 'Invalid', 'VALIDATION_FAILED', 'Deployment.apps "training" is invalid: spec.replicas: Invalid value: -1'],
+])('%i (%s) is told at once as %s, with what the API said', async (status, reason, code, message) => {
+  api.refusals.push(failure(status, reason, message));
+  const order = create().scaleTo('training', 2);
+  await expect(order).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  expect(api.requests).toHaveLength(1);
+});
+
+test('a token that is not accepted is told', async () => {
+  writeFileSync(join(folder, 'token'), 'forged');
+  await expect(create().status('training')).rejects.toMatchObject({
+    code: 'NOT_CONFIGURED',
+    message: `kubernetes: GET ${PATH}: Unauthorized`,
+  });
+});
+
+describe('what passes is tried again', () => {
+  const refusals = {
+    'a conflict': failure(409, 'Conflict', 'the object has been modified'),
+    'an API server that restarts': failure(503, 'ServiceUnavailable', 'etcd leader changed'),
+    'a lost connection': { status: 0 },
+  };
+
+  test.each(Object.entries(refusals))('%s', async (_what, refusal) => {
+    api.refusals.push(refusal, refusal);
+    const clock = new FakeClock();
+    const order = create({ clock }).scaleTo('training', 1);
+    for (const tries of [1, 2]) {
+      await until(async () => {
+        await clock.advance(100);
+        return api.requests.length > tries;
+      });
+    }
+    expect(await order).toMatchObject({ wanted: 1 });
+  });
+
+  test('a busy API server when it said so, and not before', async () => {
+    api.refusals.push(failure(429, 'TooManyRequests', 'too many requests', { 'Retry-After': '7' }));
+    const clock = new FakeClock();
+    const order = create({ clock }).scaleTo('training', 1);
+    const begun = clock.now();
+    await until(async () => {
+      await clock.advance(100);
+      return api.requests.length > 1;
+    });
+    expect(clock.now() - begun).toBeGreaterThanOrEqual(7000);
+    expect(await order).toMatchObject({ wanted: 1 });
+  });
+
+  test('but not for ever', async () => {
+    for (let i = 0; i < 10; i++) api.refusals.push(failure(409, 'Conflict', 'the object has been modified'));
+    const clock = new FakeClock();
+    let error: unknown;
+    void create({ clock })
+      .scaleTo('training', 1)
+      .catch((thrown: unknown) => (error = thrown));
+    await until(async () => {
+      await clock.advance(100);
+      return error;
+    });
+    expect(error).toMatchObject({ code: 'CONFLICT' });
+    expect(api.requests).toHaveLength(5);
+  });
+});
+
+test('a deployment that is late is told of as a failed start', async () => {
+  api.stuck = 'too late';
+  await expect(create().scaleTo('training', 2)).rejects.toMatchObject({
+    code: 'START_FAILED',
+    message: 'training: ReplicaSet "training-6d4b75cb6d" has timed out progressing.',
+  });
+});
+
+test('replicas that are not there in time are a failed start', async () => {
+  api.stuck = 'silently';
+  await expect(create({ readyTimeout: 20 }).scaleTo('training', 2)).rejects.toMatchObject({
+    code: 'START_FAILED',
+    message: 'training: after 0.02 s 1 of 2 available, 2 there',
+  });
+});
+
+test('an order that somebody else overrides is a conflict', async () => {
+  api.stuck = 'silently';
+  const order = create().scaleTo('training', 2);
+  order.catch(() => {});
+  await until(() => api.requests.includes(`GET ${PATH}`));
+  api.replicas = 5;
+  await expect(order).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('somebody else') });
+});
+
+test('an order that is given up ends', async () => {
+  api.stuck = 'silently';
+  const unwanted = new AbortController();
+  const order = create().scaleTo('training', 2, unwanted.signal);
+  await until(() => api.requests.length > 3);
+  unwanted.abort(new Error('given up'));
+  await expect(order).rejects.toThrow('given up');
+});
+
+test('the manager scales over it as over processes, within the bounds and with a history', async () => {
+  const manager = new HorizontalScalingManager({ driver: create(), services: { training: { max: 3 } } });
+  const up = await manager.scaleUp('training', 5, { reason: 'a rush' });
+  expect(up).toMatchObject({ from: 1, to: 3, shortfall: 'the maximum is 3' });
+  expect(up.added.map(({ id, state }) => [id, state])).toEqual([
+    ['training-6d4b75cb6d-new1', 'ready'],
+    ['training-6d4b75cb6d-new2', 'ready'],
+  ]);
+  expect((await manager.scaleDown('training')).removed.map(({ id }) => id)).toEqual(['training-6d4b75cb6d-new2']);
+  await expect(manager.migrateInstance(3001)).rejects.toMatchObject({ code: 'CONFLICT' });
+  await expect(manager.restartService('training')).rejects.toMatchObject({ code: 'CONFLICT' });
+  expect(manager.getScalingHistory().at(-1)).toMatchObject({ event: 'SCALE_UP', from: 1, to: 3, reason: 'a rush' });
+  await manager.shutdown();
+  expect(api.replicas).toBe(2);
+});
+
+describe('who it is', () => {
+  const env = { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' };
+
+  test('is found as in every pod', () => {
+    const { server, namespace, token } = findCredentials({ serviceAccount: folder }, env);
+    expect([server.origin, namespace, token()]).toEqual(['https://10.96.0.1', 'shop', 'first-token']);
+    const ipv6 = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
+    expect(findCredentials({ serviceAccount: folder }, ipv6).server.origin).toBe('https://[fd00::1]:6443');
+  });
+
+  test.each([
+    [{}, {}, /this is no pod; say where the API is in option 'server'/],
+    [{ serviceAccount: '/nonexistent' }, env, /\/nonexistent\/namespace cannot be read/],
+    [{ server: 'http://10.96.0.1' }, env, /option 'server': expected an https URL/],
+  ])('with %j in %j is not', (options, environment, message) => {
+    expect(() => findCredentials(options, environment)).toThrow(message);
+  });
+});
+
+test('a name that no Deployment can have never gets into a path', async () => {
+  await expect(create().status('../../secrets')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  expect(api.requests).toEqual([]);
+});
