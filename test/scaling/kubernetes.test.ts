@@ -146,9 +146,23 @@ test('a deployment that is late is told of as a failed start', async () => {
 
 test('replicas that are not there in time are a failed start', async () => {
   api.stuck = 'silently';
-  await expect(create({ readyTimeout: 20 }).scaleTo('training', 2)).rejects.toMatchObject({
+  const clock = new FakeClock();
+  let error: unknown;
+  void create({ clock, readyTimeout: 60_000 })
+    .scaleTo('training', 2)
+    .catch((thrown: unknown) => (error = thrown));
+  await until(async () => {
+    await clock.advance(1); // a look
+    return api.requests.length > 5;
+  });
+  expect(error).toBeUndefined();
+  await until(async () => {
+    await clock.advance(60_000);
+    return error;
+  });
+  expect(error).toMatchObject({
     code: 'START_FAILED',
-    message: 'training: after 0.02 s 1 of 2 available, 2 there',
+    message: 'training: after 60 s 1 of 2 available, 2 there',
   });
 });
 
