@@ -8,6 +8,11 @@ export const parts = [
     modules: ['rate-limiting/http.js', 'rate-limiting/decisions.js', 'rate-limiting/redis.js'],
   },
   {
+    name: 'tracing',
+    title: 'Tracing',
+    modules: ['tracing/http.js', 'tracing/sqlite.js'],
+  },
+  {
     name: 'routing',
     title: 'Proxying and balancing',
     modules: ['routing/http.js', 'routing/picking.js', 'routing/streams.js'],
