@@ -8,7 +8,9 @@ const proxy = proxyBalanced({ targets, health: true });
 proxy.router.onTargetChange(({ target, state }) => {
   process.send({ port: target.port, state, at: performance.timeOrigin + performance.now() });
 });
-const server = createServer(compose(proxy)).listen(0, '127.0.0.1', () => process.send(server.address().port));
+const server = createServer(compose(proxy));
+server.keepAliveTimeout = 60_000; // a client that is late must not meet a connection that is being closed
+server.listen(0, '127.0.0.1', () => process.send(server.address().port));
 process.on('message', () => {
   const { instances } = proxy.router.getRoutingStats().upstream;
   process.send({ attempts: Object.fromEntries(instances.map(({ port, requests }) => [port, requests])) });
