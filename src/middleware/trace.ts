@@ -27,7 +27,7 @@ export interface TraceOptions extends SharedTracerOptions {
   serverTiming?: boolean;
   /**
    * Names the trace to the client (`traceresponse`, Trace Context level 2 §4): always, never, or, by default, where it is
-   * sampled or the caller sent one. A header field more costs as much as all the rest of tracing.
+   * sampled or the caller sent one.
    */
   traceResponse?: boolean | 'sampled';
   /** Takes up a trace sent as B3 (`b3` or `X-B3-*`) where there is no valid `traceparent`; false by default. */
