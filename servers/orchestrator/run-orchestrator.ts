@@ -1,6 +1,6 @@
 /** `npm run dev`: the whole fleet from one command, with a table of what started and one clear line for what did not. */
 import { dirname, join, resolve } from 'node:path';
-import Database from 'better-sqlite3';
+import { DiskCacheLayer } from '../../src/index.js';
 import { readConfig, readEnvironment, unknownVariables } from '../support/config.js';
 import type { ServiceName } from '../support/fleet.js';
 import { explainStart } from '../support/run.js';
@@ -25,7 +25,7 @@ export async function runOrchestrator(): Promise<void> {
     readConfig(env);
     for (const name of unknownVariables())
       screen.write(`.env: ${name} is not a setting of the fleet (.env.example lists them all)\n`);
-    new Database(':memory:').close(); // fails here, with one explanation, rather than in nine processes
+    new DiskCacheLayer({ dbPath: ':memory:' }).destroy(); // SQLite fails here, with one explanation, rather than in nine processes
     orchestrator = await createOrchestrator({ env, programOf, onLine: logs.line });
   } catch (error) {
     process.stderr.write(`${explainStart(error, 'orchestrator')}\n`);

@@ -2,11 +2,12 @@
  * The SQLite file under the disk layer: opening it beside other processes, noticing damage, setting a damaged file aside
  * and beginning anew.
  */
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { wallClock } from '../shared/clock.js';
 import { ResilienceError, messageOf } from '../shared/errors.js';
+import { SqliteDatabase } from '../shared/sqlite-driver.js';
 import { prepareStatements, SCHEMA, SCHEMA_VERSION, TABLES, type Statements } from './disk-schema.js';
 
 export interface CacheFileOptions {
@@ -138,7 +139,7 @@ export class CacheFile {
 
   #openOnce(isSuspect: boolean): void {
     const { busyTimeout, maxSize } = this.#options;
-    const database = new Database(this.path, { timeout: busyTimeout });
+    const database = new SqliteDatabase(this.path, { timeout: busyTimeout });
     this.#database = database;
     this.#inode = inodeOf(this.path);
     database.pragma('journal_mode = WAL');
@@ -221,7 +222,7 @@ function isShorterThanDeclared(path: string): boolean {
 
 function assertIntact(database: Database.Database): void {
   const verdict = database.pragma('quick_check(1)', { simple: true });
-  if (verdict !== 'ok') throw new Database.SqliteError(String(verdict), 'SQLITE_CORRUPT');
+  if (verdict !== 'ok') throw new SqliteDatabase.SqliteError(String(verdict), 'SQLITE_CORRUPT');
 }
 
 function acquireLock(path: string): boolean {

@@ -1,5 +1,5 @@
 /** The factory of SQLite connections: WAL, so that readers and the one writer do not wait for each other. */
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { monotonicClock, sleep, type Clock } from '../shared/clock.js';
@@ -15,6 +15,7 @@ import {
   string,
   type Check,
 } from '../shared/options.js';
+import { SqliteDatabase } from '../shared/sqlite-driver.js';
 import type { ConnectionFactory } from './connection.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import { SqliteThreadConnection } from './sqlite-thread-connection.js';
@@ -50,7 +51,7 @@ export type SqliteThreadConnectionsOptions = Omit<SqliteConnectionsOptions, 'set
 type Resolved = Required<Omit<SqliteConnectionsOptions, 'setup'>> & Pick<SqliteConnectionsOptions, 'setup'>;
 
 function openHandle(path: string, { readOnly, synchronous, setup }: Resolved): Database.Database {
-  const database = new Database(path, {
+  const database = new SqliteDatabase(path, {
     readonly: readOnly,
     fileMustExist: readOnly,
     timeout: BLOCKING_BUSY_TIMEOUT,

@@ -1,7 +1,6 @@
 /** A session with a SQLite database that runs in a thread of its own: the event loop is free while a statement runs. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { SQLITE_DRIVER } from '../shared/sqlite-driver.js';
 import type { DatabaseConnection, QueryResult, Row } from './connection.js';
 import { toBindable } from './sqlite-connection.js';
 import { serveInThread, type ThreadReply, type ThreadRequest, type ThreadSettings } from './sqlite-thread.js';
@@ -11,20 +10,9 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** A frame of a stack: the file it names, as a path or a file URL. */
-const FRAME_FILE = /(?:\(|at (?:async )?)((?:file:\/\/|\/|[A-Z]:\\).+?):\d+:\d+\)?$/;
-
-/** The file this code runs from, in every build of it: read off the stack, since no two builds share another way. */
-function ownFile(): string {
-  const { stack } = new Error();
-  const frame = typeof stack === 'string' ? stack.split('\n')[1] : undefined;
-  return FRAME_FILE.exec(frame ?? '')?.[1] ?? join(process.cwd(), 'index.js');
-}
-
 /** The thread's program as text, with the driver found from here: a thread of text would look for it from the current folder. */
 function threadProgram(): string {
-  const driver = createRequire(ownFile()).resolve('better-sqlite3');
-  return `(${serveInThread.toString()})(require('node:worker_threads'), require(${JSON.stringify(driver)}))`;
+  return `(${serveInThread.toString()})(require('node:worker_threads'), require(${JSON.stringify(SQLITE_DRIVER)}))`;
 }
 
 /** Buffers lose their kind on the way between threads. */

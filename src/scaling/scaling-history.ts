@@ -1,10 +1,11 @@
 /** What was done to the instances of each service, when and why: kept in SQLite, bounded, and never in the way. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { asError } from '../shared/errors.js';
 import { callGuarded } from '../shared/listeners.js';
 import { checkOptions, count, func, string } from '../shared/options.js';
+import { SqliteDatabase } from '../shared/sqlite-driver.js';
 
 export type ScalingEvent =
   'START' | 'STOP' | 'RESTART' | 'SCALE_UP' | 'SCALE_DOWN' | 'MIGRATE' | 'ADOPT' | 'CRASH' | 'CRASH_LOOP';
@@ -164,7 +165,7 @@ class SqliteScalingHistory implements ScalingHistory {
     if (this.#db !== undefined) return this.#db;
     if (this.#isClosed) throw new Error('the history is closed');
     if (this.#path !== ':memory:') mkdirSync(dirname(this.#path), { recursive: true });
-    const db = new Database(this.#path);
+    const db = new SqliteDatabase(this.#path);
     try {
       db.pragma(`busy_timeout = ${BUSY_TIMEOUT}`);
       db.pragma(`page_size = ${PAGE}`);

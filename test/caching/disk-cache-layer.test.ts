@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { DiskCacheLayer, type DiskCacheLayerOptions } from '../../src/caching/disk-cache-layer.js';
+import { SqliteDatabase } from '../../src/shared/sqlite-driver.js';
 import { FakeClock } from '../../src/testing.js';
 import { bundleProgram, nextMessage, startProgram } from '../support/bundled-child.js';
 
@@ -107,7 +107,7 @@ describe('values', () => {
     layer.set('text', 'abc'.repeat(100_000));
     layer.set('noise', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 2654435761) >>> 24)));
     layer.set('small', 'abc');
-    const sizes = new Database(path, { readonly: true });
+    const sizes = new SqliteDatabase(path, { readonly: true });
     const size = sizes
       .prepare<[string], number>('SELECT length(CAST(value AS BLOB)) FROM cache_entries WHERE key = ?')
       .pluck();
@@ -121,7 +121,7 @@ describe('values', () => {
     const path = newFile();
     const layer = open(path);
     layer.set('a', { n: 1 });
-    const other = new Database(path);
+    const other = new SqliteDatabase(path);
     other.prepare('UPDATE cache_entries SET value = ?').run('{"n":');
     other.close();
     expect(layer.get('a')).toBeUndefined();
@@ -211,7 +211,7 @@ describe('the file', () => {
     layer.invalidateTag('u');
     clock.set(clock.now() + 1000);
     expect(layer.cleanup()).toBe(2500);
-    const raw = new Database(path, { readonly: true });
+    const raw = new SqliteDatabase(path, { readonly: true });
     const rows = (table: string): unknown => raw.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
     expect([rows('cache_entries'), rows('cache_tags'), rows('cache_leases')]).toEqual([2, 2, 0]);
     await clock.advance(60_000);
@@ -253,7 +253,7 @@ describe('the file', () => {
   test('finds by index, never by walking the table', () => {
     const path = newFile();
     open(path);
-    const raw = new Database(path, { readonly: true });
+    const raw = new SqliteDatabase(path, { readonly: true });
     const plan = (sql: string): string =>
       raw
         .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
@@ -339,7 +339,7 @@ describe('accidents', () => {
     const bytes = readFileSync(path);
     bytes.fill(0xaa, 4096);
     writeFileSync(path, bytes);
-    const other = new Database(path); // a write by another, so that both read the file again
+    const other = new SqliteDatabase(path); // a write by another, so that both read the file again
     other.exec('CREATE TABLE x (y)');
     other.close();
     for (const layer of [first, second]) for (let i = 0; i < 500; i++) layer.get(`key:${i}`);

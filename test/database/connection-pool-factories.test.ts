@@ -1,5 +1,4 @@
 /** Both factories on the one suite, and what is special to each. */
-import Database from 'better-sqlite3';
 import { fork, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -9,6 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { ConnectionPool, sqliteConnections, sqliteThreadConnections } from '../../src/database/index.js';
 import { postgresConnections } from '../../src/postgres.js';
+import { SQLITE_DRIVER, SqliteDatabase } from '../../src/shared/sqlite-driver.js';
 import { connectionFactoryCases, type ConnectionFactoryFixture } from '../../src/testing/connection-factory-cases.js';
 import { describeWith, postgresService } from '../support/services.js';
 
@@ -192,7 +192,7 @@ describe('SQLite shared by processes', () => {
   async function lock(path: string): Promise<void> {
     const script = join(folder, 'locker.cjs');
     writeFileSync(script, LOCKER);
-    locker = fork(script, [require.resolve('better-sqlite3'), path]);
+    locker = fork(script, [SQLITE_DRIVER, path]);
     await once(locker, 'message');
   }
 
@@ -221,7 +221,7 @@ describe('SQLite shared by processes', () => {
 
   test('opens a file another process is writing to', async () => {
     const path = newPath();
-    const setup = new Database(path);
+    const setup = new SqliteDatabase(path);
     setup.pragma('journal_mode = WAL');
     setup.close();
     await lock(path);
