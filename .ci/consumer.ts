@@ -2,6 +2,7 @@
 import express from 'express';
 import { cacheResponse, healthEndpoints, proxyBalanced, rateLimit, RateLimiter, trace } from '@tooloo/resilience';
 import { clsHookedContext } from '@tooloo/resilience/cls-hooked';
+import { kubernetes } from '@tooloo/resilience/kubernetes';
 import { openTelemetryExporter } from '@tooloo/resilience/opentelemetry';
 import { postgresConnections } from '@tooloo/resilience/postgres';
 import { RedisStore } from '@tooloo/resilience/redis';
@@ -14,4 +15,4 @@ app.use('/api', proxyBalanced({ targets: ['http://127.0.0.1:3001'] }));
 
 export const total: number = limited.limiter.getStats().totalRequests;
 export const limiter: RateLimiter = new RateLimiter({ rateLimit: 1, refillRate: 1 });
-export const entries = { clsHookedContext, openTelemetryExporter, postgresConnections, RedisStore };
+export const entries = { clsHookedContext, kubernetes, openTelemetryExporter, postgresConnections, RedisStore };
