@@ -2,7 +2,7 @@
 //   node .ci/build.js           everything
 //   node .ci/build.js servers   only the fleet, transpiled without type checking: what `npm run dev` starts
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,14 +26,16 @@ function buildPackage() {
  * reading a thousand files each would be most of their start. Native and optional packages stay outside.
  */
 async function buildServers() {
-  rmSync(join(root, 'dist/servers'), { recursive: true, force: true });
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  const target = mkdtempSync(join(root, 'dist/building-'));
+  chmodSync(target, 0o755); // whoever runs it need not be who built it
   const esbuild = await import('esbuild');
   const entryPoints = readdirSync(join(root, 'servers'))
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join(root, 'servers', name));
   await esbuild.build({
     entryPoints,
-    outdir: join(root, 'dist/servers'),
+    outdir: target,
     bundle: true,
     external: ['better-sqlite3', 'pg', 'ioredis', 'cls-hooked'],
     // CommonJS packages inside an ES module still ask for Node's own modules by `require`.
@@ -51,13 +53,34 @@ async function buildServers() {
     sourcesContent: false,
     logLevel: 'warning',
   });
-  await buildDashboard(esbuild);
+  await buildDashboard(esbuild, join(target, 'dashboard'));
+  replaceServers(target);
+}
+
+/** In one step, since a fleet may be running from what was built before, and several builds at once (suites of tests). */
+function replaceServers(built) {
+  const target = join(root, 'dist/servers');
+  for (;;) {
+    const old = `${built}-old`;
+    try {
+      renameSync(target, old);
+    } catch (error) {
+      if (error.code !== 'ENOENT') throw error; // the first build, or another one is at this very point
+    }
+    try {
+      renameSync(built, target);
+      rmSync(old, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (error.code !== 'ENOTEMPTY') throw error; // another build was faster: in its place
+      rmSync(old, { recursive: true, force: true });
+    }
+  }
 }
 
 /** The pages of the control room: one script and one style sheet, and what is loaded only when it is shown. */
-async function buildDashboard(esbuild) {
+async function buildDashboard(esbuild, target) {
   const source = join(root, 'servers/dashboard');
-  const target = join(root, 'dist/servers/dashboard');
   await esbuild.build({
     entryPoints: [join(source, 'dashboard.js'), join(source, 'dashboard.css')],
     outdir: target,

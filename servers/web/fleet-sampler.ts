@@ -1,4 +1,5 @@
 /** Asks every instance for its pulse every other second, and makes one frame of the answers. Runs while somebody looks. */
+import type { ScalingDecision } from '../../src/index.js';
 import { SLOT_MS } from '../support/pulse.js';
 import type { ProcessFigures, PulseReading } from '../support/pulse-routes.js';
 import { repeatingTask, type RepeatingTask } from '../support/repeating-task.js';
@@ -31,6 +32,14 @@ export interface FrameInstance extends FleetInstance {
   readonly figures: InstanceFigures | null;
 }
 
+/** What the last decision on a service's size rests on, in instances: 2.5 is what 2.5 of them carry. */
+export interface ScalingFigures {
+  readonly desired: number;
+  readonly load: number | null;
+  /** The load expected when an instance started now would serve. */
+  readonly forecast: number | null;
+}
+
 export interface Frame {
   /** Epoch milliseconds. */
   readonly at: number;
@@ -39,6 +48,8 @@ export interface Frame {
   readonly instances: readonly FrameInstance[];
   /** What became known since the frame before, the oldest first. */
   readonly points: readonly TrafficPoint[];
+  /** By service; null without an orchestrator. */
+  readonly scaling: Readonly<Record<string, ScalingFigures>> | null;
 }
 
 type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'clock' | 'log'>;
@@ -93,11 +104,26 @@ export class FleetSampler {
       return;
     }
     const { instances, isOrchestrated } = await listInstances(this.#parts);
-    const sampled = await Promise.all(instances.map((instance) => this.#sample(instance)));
+    const [scaling, ...sampled] = await Promise.all([
+      this.#scaling(instances),
+      ...instances.map((instance) => this.#sample(instance)),
+    ]);
     const present = new Set(sampled.flatMap(({ id, figures }) => (figures === null ? [] : [id])));
     for (const id of this.#processes.keys()) if (!present.has(id)) this.#processes.delete(id);
     const points = this.#merge.take(present);
-    this.#publish({ at: this.#parts.clock.now(), slotMs: SLOT_MS, isOrchestrated, instances: sampled, points });
+    const at = this.#parts.clock.now();
+    this.#publish({ at, slotMs: SLOT_MS, isOrchestrated, instances: sampled, points, scaling });
+  }
+
+  async #scaling(instances: readonly FleetInstance[]): Promise<Frame['scaling']> {
+    const orchestrator = instances.find(({ service }) => service === 'orchestrator');
+    if (orchestrator === undefined) return null;
+    try {
+      const status = await askInstance<ScalingStatus>(orchestrator, '/api/v1/system/scaling-status', this.#parts);
+      return status === undefined ? null : scalingFigures(status);
+    } catch {
+      return null; // that it is away is told by its own row
+    }
   }
 
   async #sample(instance: FleetInstance): Promise<FrameInstance> {
@@ -116,6 +142,23 @@ export class FleetSampler {
       return { ...instance, figures: null }; // the page says that it does not answer
     }
   }
+}
+
+/** As much as is read of the orchestrator's answer. */
+interface ScalingStatus {
+  readonly services: Readonly<Record<string, { readonly lastDecision: ScalingDecision | null }>>;
+}
+
+function scalingFigures({ services }: ScalingStatus): Record<string, ScalingFigures> {
+  const decided = Object.entries(services).flatMap(([service, { lastDecision: decision }]) =>
+    decision === null ? [] : [[service, decision] as const],
+  );
+  return Object.fromEntries(
+    decided.map(([service, { desired, forecast }]) => [
+      service,
+      { desired, load: forecast?.current ?? null, forecast: forecast?.load ?? null },
+    ]),
+  );
 }
 
 function figuresOf(reading: PulseReading, before: ProcessFigures | undefined): InstanceFigures {

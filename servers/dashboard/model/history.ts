@@ -1,5 +1,5 @@
 /** What the pages remember of the stream: a timeline of traffic and of instance counts, bounded however long one looks. */
-import type { Frame } from '../../web/fleet-sampler.js';
+import type { Frame, ScalingFigures } from '../../web/fleet-sampler.js';
 import type { ServiceTraffic, TrafficFigures, TrafficPoint } from '../../web/traffic-merge.js';
 
 /** Points kept: half an hour at two seconds each. */
@@ -17,6 +17,8 @@ export interface FleetMark {
   /** Totals of the engines, by service: what is shown is what they grow by. */
   readonly cache: Readonly<Record<string, CacheTotals>>;
   readonly limits: Readonly<Record<string, LimitTotals>>;
+  /** What the last decision on each service's size rested on. */
+  readonly scaling: Readonly<Record<string, ScalingFigures>>;
 }
 
 export interface CacheTotals {
@@ -84,7 +86,7 @@ function routesOf({ services }: TrafficPoint): number {
   return Object.values(services).reduce((sum, { routes }) => sum + Object.keys(routes).length, 0);
 }
 
-function markOf({ at, instances }: Frame): FleetMark {
+function markOf({ at, instances, scaling }: Frame): FleetMark {
   const ready: Record<string, number> = {};
   const cache: Record<string, { hits: number; lookups: number }> = {};
   const limits: Record<string, { allowed: number; denied: number; waiting: number }> = {};
@@ -104,7 +106,7 @@ function markOf({ at, instances }: Frame): FleetMark {
       total.waiting += rateLimiter['waitingRequests'] ?? 0;
     }
   }
-  return { at, ready, cache, limits };
+  return { at, ready, cache, limits, scaling: scaling ?? {} };
 }
 
 /** What grew between two totals; a service that began anew counts from nothing. */

@@ -30,6 +30,18 @@ export function instanceColumns(marks: readonly FleetMark[], services: readonly 
   return [marks.map(({ at }) => at / 1000), ...services.map((name) => marks.map(({ ready }) => ready[name] ?? 0))];
 }
 
+/** One service's size over time: instances that are ready, that there should be, the load measured, the load expected. */
+export function scalingColumns(marks: readonly FleetMark[], service: string): Columns {
+  const told = marks.map(({ scaling }) => scaling[service]);
+  return [
+    marks.map(({ at }) => at / 1000),
+    marks.map(({ ready }) => ready[service] ?? 0),
+    told.map((one) => one?.desired ?? null),
+    told.map((one) => one?.load ?? null),
+    told.map((one) => one?.forecast ?? null),
+  ];
+}
+
 /** Hit rate of each service's responses between two marks; nothing where nothing was looked up. */
 export function hitRateColumns(marks: readonly FleetMark[], services: readonly string[]): Columns {
   const lines = services.map((name) =>

@@ -24,7 +24,7 @@ function loadPlot() {
  * @param lines [{ label, color }]: names of the ink colours
  * @param format a value as it is read
  * @param isWhole whether only whole numbers make sense
- * @param onPoint called with the epoch seconds and the index of the point that was clicked
+ * @param onPoint called with the epoch seconds of the point that was clicked
  */
 export function Chart({ title, columns, lines, format, onPoint, isWhole = false }) {
   const box = useRef(null);
@@ -42,6 +42,11 @@ export function Chart({ title, columns, lines, format, onPoint, isWhole = false 
       if (isGone) return;
       const made = new Plot(optionsOf(element, lines, latest, isWhole), latest.current.columns, element);
       plot.current = made;
+      made.over.addEventListener('click', () => {
+        const { idx } = made.cursor;
+        const at = idx == null ? undefined : made.data[0][idx];
+        if (at !== undefined) latest.current.onPoint?.(at);
+      });
       resizes = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
       resizes.observe(element);
     });
@@ -101,10 +106,10 @@ function optionsOf(element, lines, latest, isWhole) {
     width: element.clientWidth || 300,
     height: HEIGHT,
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, bind: { click: onClick } },
+    cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
     axes: [
-      { ...axis, space: 90, values: (_plot, times) => times.map((time) => clockTime(1000 * time)) },
+      { ...axis, space: 90, size: 36, values: (_plot, times) => times.map((time) => clockTime(1000 * time)) },
       {
         ...axis,
         size: 64,
@@ -124,13 +129,4 @@ function optionsOf(element, lines, latest, isWhole) {
       })),
     ],
   };
-
-  function onClick(plot) {
-    return () => {
-      const { idx } = plot.cursor;
-      const at = idx == null ? undefined : plot.data[0][idx];
-      if (at !== undefined) latest.current.onPoint?.(at, idx);
-      return null;
-    };
-  }
 }

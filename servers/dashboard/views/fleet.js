@@ -54,7 +54,6 @@ const INSTANCE_COLUMNS = [
   { title: 'Memory', isNumber: true, cell: ({ figures }) => bytes(figures?.rss) },
   { title: 'Up', isNumber: true, cell: ({ figures }) => duration(figures?.uptime) },
   { title: 'Restarts', isNumber: true, cell: ({ restarts }) => restarts },
-  { title: 'Port', isNumber: true, cell: ({ port }) => (port === 0 ? '–' : port) },
 ];
 
 function InstanceTable({ instances }) {
@@ -65,6 +64,8 @@ function InstanceTable({ instances }) {
     keyOf=${({ id }) => id}
   />`;
 }
+
+const byName = (a, b) => a.from.localeCompare(b.from) || a.to.localeCompare(b.to);
 
 const CALL_COLUMNS = [
   { title: 'Call', cell: ({ from, to }) => html`${from} → ${to}` },
@@ -89,7 +90,7 @@ function CallTable({ edges }) {
   return html`<${DataTable}
     caption="Calls"
     columns=${CALL_COLUMNS}
-    rows=${edges}
+    rows=${[...edges].sort(byName)}
     keyOf=${({ from, to }) => `${from} ${to}`}
   />`;
 }

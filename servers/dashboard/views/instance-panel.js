@@ -98,7 +98,7 @@ function Log({ lines, id }) {
     return html`<p class="muted">Nobody holds the log of ${id}: it is on the output of its process.</p>`;
   if (lines.length === 0) return html`<p class="muted">${id} has printed nothing yet.</p>`;
   return html`
-    <h3>Log</h3>
+    <h3>Log, the latest first</h3>
     <ol class="log" tabindex="0" aria-label=${`Last lines of ${id}`}>
       ${lines
         .map(readLogLine)

@@ -1,6 +1,8 @@
 // Scaling: how many instances there are, why, and more or fewer of them by hand.
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
+import { clockTime } from '../model/format.ts';
+import { hrefOf } from '../model/location.ts';
 import { instanceColumns } from '../model/series.ts';
 import { postJson } from '../state/api.js';
 import { session } from '../state/session.js';
@@ -8,24 +10,43 @@ import { useObservable } from '../state/observable.js';
 import { useAnswer } from '../state/use-answer.js';
 import { Chart } from '../ui/chart.js';
 import { DataTable } from '../ui/data-table.js';
-import { Answered } from '../ui/notice.js';
+import { Answered, Empty } from '../ui/notice.js';
 import { serviceLines } from '../ui/service-lines.js';
+import { Decision } from './decision.js';
 
 const REFRESH_MS = 3000;
 
-export function ScalingView() {
-  const answer = useAnswer('/api/v1/system/scaling-status', REFRESH_MS);
-  useObservable(session.frame); // the chart goes on with every frame
+/** A decision in a word and a sign. */
+const ACTIONS = { SCALE_UP: '▲ more', SCALE_DOWN: '▼ fewer', HOLD: '= hold' };
+
+export function ScalingView({ parts: [service] }) {
+  const status = useAnswer('/api/v1/system/scaling-status', REFRESH_MS);
+  const history = useAnswer('/api/v1/system/scaling-history?limit=50', REFRESH_MS);
+  useObservable(session.frame); // the charts go on with every frame
+  const reload = () => {
+    status.reload();
+    history.reload();
+  };
   return html`
     <${Answered}
       what="The scaling"
-      answer=${answer}
-      show=${({ services }) => html`<${Scaling} services=${services} onScaled=${answer.reload} />`}
+      answer=${status}
+      show=${({ automatic, intervalMs, services }) => html`
+        <${Sizes} services=${services} automatic=${automatic} intervalMs=${intervalMs} onChanged=${reload} />
+        ${service !== undefined && html`<${Decision} key=${service} service=${service} status=${services[service]} onChanged=${reload} />`}
+      `}
     />
+    <section class="panel">
+      <${Answered}
+        what="The history"
+        answer=${history}
+        show=${({ history: events }) => html`<${History} events=${events} />`}
+      />
+    </section>
   `;
 }
 
-function Scaling({ services, onScaled }) {
+function Sizes({ services, automatic, intervalMs, onChanged }) {
   const { control } = useObservable(session.access);
   const [outcome, setOutcome] = useState(undefined);
   const [busy, setBusy] = useState(undefined);
@@ -36,17 +57,16 @@ function Scaling({ services, onScaled }) {
     setBusy(service);
     setOutcome({ text: `Scaling ${service} ${direction}…` });
     try {
-      const { instances } = await postJson(`/api/v1/system/scale/${service}/${direction}`);
+      const { instances } = await postJson(`/api/v1/system/scale/${encodeURIComponent(service)}/${direction}`);
       setOutcome({
         text: `${service} has ${instances.length} ${instances.length === 1 ? 'instance' : 'instances'} now.`,
       });
-      onScaled();
+      onChanged();
     } catch (error) {
       setOutcome({ text: `${service} was not scaled ${direction}: ${error.message}`, isBad: true });
     }
     setBusy(undefined);
   };
-
   const button = (service, direction, sign) => html`
     <button
       type="button"
@@ -58,7 +78,7 @@ function Scaling({ services, onScaled }) {
     </button>
   `;
   const columns = [
-    { title: 'Service', cell: ({ service }) => service },
+    { title: 'Service', cell: ({ service }) => html`<a href=${hrefOf('scaling', [service])}>${service}</a>` },
     { title: 'Instances', isNumber: true, cell: ({ instances }) => instances },
     {
       title: 'Ready',
@@ -66,10 +86,16 @@ function Scaling({ services, onScaled }) {
       cell: ({ ready }) => ready,
       tone: ({ instances, ready }) => (ready < instances ? 'warn' : undefined),
     },
+    { title: 'Within', isNumber: true, cell: ({ min, max }) => `${min ?? 1} – ${max ?? 'any'}` },
     {
       title: 'Fewer, more',
       cell: ({ service }) =>
         html`<span class="pair">${button(service, 'down', '−')}${button(service, 'up', '+')}</span>`,
+    },
+    { title: 'Last decision', cell: ({ lastDecision }) => (lastDecision ? ACTIONS[lastDecision.action] : '–') },
+    {
+      title: 'Because',
+      cell: ({ lastDecision }) => html`<span class="wrap">${lastDecision?.reason ?? 'none was made yet'}</span>`,
     },
   ];
   return html`
@@ -83,9 +109,43 @@ function Scaling({ services, onScaled }) {
       />
     </section>
     <section class="panel">
-      <p role="status" class=${outcome?.isBad ? 'bad' : 'muted'}>${outcome?.text}</p>
-      ${!control && html`<p class="muted">Scaling needs the control token: press “Read-only” above.</p>`}
+      <p class="muted">
+        ${automatic ? `The fleet sizes itself, looking every ${intervalMs / 1000} s.` : 'The fleet does not size itself: SCALING_INTERVAL_MS is 0.'}
+        ${control ? '' : ' Scaling by hand needs the control token: press “Read-only” above.'}
+      </p>
       <${DataTable} caption="Services" columns=${columns} rows=${rows} keyOf=${({ service }) => service} />
+      <p role="status" class=${outcome?.isBad ? 'bad' : 'muted'}>${outcome?.text}</p>
     </section>
   `;
+}
+
+const EVENT_COLUMNS = [
+  { title: 'What', cell: ({ event }) => event.toLowerCase().replaceAll('_', ' ') },
+  { title: 'At', cell: ({ at }) => clockTime(at) },
+  { title: 'Service', cell: ({ service }) => service },
+  {
+    title: 'Instances',
+    isNumber: true,
+    cell: ({ from, to }) => (from === null || to === null ? '–' : `${from} → ${to}`),
+  },
+  { title: 'Which', cell: ({ instances }) => instances.join(', ') || '–' },
+  {
+    title: 'Outcome',
+    cell: ({ outcome, error }) => `${outcome}${error ? `: ${error}` : ''}`,
+    tone: ({ error }) => (error ? 'bad' : undefined),
+  },
+  { title: 'Because', cell: ({ reason }) => html`<span class="wrap">${reason ?? '–'}</span>` },
+];
+
+function History({ events }) {
+  if (events.length === 0)
+    return html`<${Empty} title="Nothing was scaled yet."
+      >What is done to the instances, by hand or by the fleet itself, is listed here.<//
+    >`;
+  return html`<${DataTable}
+    caption="History, the latest first"
+    columns=${EVENT_COLUMNS}
+    rows=${events}
+    keyOf=${({ at, service, event, instances }) => `${at} ${service} ${event} ${instances}`}
+  />`;
 }

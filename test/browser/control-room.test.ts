@@ -1,0 +1,199 @@
+/** The control room in a real browser, in front of a real fleet that is being used. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setInterval } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import type { Browser, Page } from 'playwright-core';
+import { VIEWS } from '../../servers/dashboard/model/location.js';
+import { seriousFindings } from '../support/accessibility.js';
+import { browserUnavailable, launchBrowser, openPage } from '../support/browser.js';
+import { buildFleet, startFleet, type RunningFleet } from '../support/fleet.js';
+import { freePort } from '../support/free-port.js';
+import { describeUnless } from '../support/services.js';
+
+jest.setTimeout(120_000);
+
+const PAGES = resolve(__dirname, '../../dist/servers/dashboard');
+const KILOBYTE = 1024;
+
+/** What the fleet is asked for all the time, and how often. */
+const USED = ['training/overview', 'training/status', 'reports/trends'];
+const PACE_MS = 250;
+
+beforeAll(() => buildFleet());
+
+test('the first paint costs less than 100 KB', () => {
+  const html = readFileSync(join(PAGES, 'index.html'), 'utf8');
+  const named = [...html.matchAll(/(?:src|href)="\/([^"]+)"/g)]
+    .map(([, file]) => file!)
+    .filter((file) => file.includes('.'));
+  expect(named).toEqual(expect.arrayContaining(['dashboard.js', 'dashboard.css']));
+  const bytes = ['index.html', ...named].map((file) => gzipSync(readFileSync(join(PAGES, file))).length);
+  expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(100 * KILOBYTE);
+});
+
+describeUnless(browserUnavailable(), 'in Chromium', () => {
+  let fleet: RunningFleet;
+  let web: string;
+  let browser: Browser;
+  let stopUsing: () => Promise<void>;
+
+  beforeAll(async () => {
+    fleet = await startFleet({
+      // Its port must be the same when it is started again: the page comes back to it.
+      WEB_PORT: String(await freePort()),
+      SCALING_INTERVAL_MS: '0',
+      TRACE_SAMPLING_RATE: '1',
+      RATE_LIMIT_CAPACITY: '100000',
+      RATE_LIMIT_REFILL_PER_SECOND: '100000',
+      RATE_LIMIT_SERVICE_CAPACITY: '100000',
+    });
+    web = await fleet.urlOf('web');
+    stopUsing = use(web);
+    browser = await launchBrowser();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await stopUsing?.();
+    await fleet?.stop();
+  });
+
+  const open = async (hash: string, options: Parameters<typeof openPage>[1] = {}) => {
+    const opened = await openPage(browser, options);
+    await opened.page.goto(`${web}/${hash}`);
+    await opened.page.getByText(/^● Live/).waitFor();
+    return opened;
+  };
+  const rowOf = (page: Page, table: string, name: string) =>
+    page
+      .getByRole('table', { name: table })
+      .getByRole('row')
+      .filter({ has: page.getByRole('rowheader', { name, exact: true }) });
+
+  test('load moves the figures, and arrows show who asks whom', async () => {
+    const { page, wrongs } = await open('#/fleet');
+    await rowOf(page, 'Calls', 'web → training').waitFor();
+    await rowOf(page, 'Instances', 'training-1')
+      .getByText(/^[1-9][\d.]*\/s$/)
+      .waitFor();
+    await page.locator('svg .arrow').first().waitFor();
+    await page.getByRole('link', { name: 'training-1' }).click();
+    await rowOf(page, 'Probes: pass', 'database').getByText('pass').waitFor();
+    await page.getByRole('list', { name: 'Last lines of training-1' }).getByText('request').first().waitFor();
+    expect(wrongs).toEqual([]);
+  });
+
+  test('a point of a chart opens the traces behind it, and one of them is a waterfall over the services', async () => {
+    const { page, wrongs } = await open('#/traffic?service=training');
+    await rowOf(page, 'Routes of training', 'GET /api/v1/training/overview').waitFor();
+    const plot = page.getByRole('img', { name: /^Requests, now/ }).locator('.u-over');
+    const box = (await plot.boundingBox())!;
+    await plot.click({ position: { x: box.width - 2, y: box.height / 2 } });
+    await page.waitForURL(/#\/traces\?service=training&from=\d+&to=\d+$/);
+    const request = page
+      .getByRole('table', { name: 'Traces' })
+      .getByRole('link', { name: 'GET /api/v1/training/*path' });
+    await request.first().click();
+    await page.waitForURL(/#\/traces\/[0-9a-f]{32}$/);
+    const waterfall = page.getByRole('region', { name: 'Waterfall' });
+    await waterfall.getByRole('link', { name: /^GET \/api\/v1\/training\/(overview|status), level 3$/ }).waitFor();
+    expect(await waterfall.locator('.span-bar.critical').count()).toBeGreaterThan(1);
+    await waterfall
+      .getByRole('link', { name: /^select/ })
+      .first()
+      .click();
+    await page.getByText(/ calls, .* failed,/).waitFor();
+    await page.getByLabel('Find in trace').fill('select');
+    await page.getByText(/^[1-9]\d* of \d+ spans$/).waitFor();
+    expect(wrongs).toEqual([]);
+  });
+
+  test('a service is scaled up and down by its buttons', async () => {
+    const { page, wrongs } = await open('#/scaling');
+    await page.getByRole('button', { name: 'Scale segmentation up' }).click();
+    await page.getByText('segmentation has 2 instances now.').waitFor();
+    await page.goto(`${web}/#/fleet`);
+    await rowOf(page, 'Instances', 'segmentation-2').getByText('ready').waitFor();
+    await page.goto(`${web}/#/scaling/segmentation`);
+    await page.getByRole('button', { name: 'Scale segmentation down' }).click();
+    await page.getByText('segmentation has 1 instance now.').waitFor();
+    await rowOf(page, 'History', 'scale down').first().waitFor();
+    expect((await fleet.instances()).filter(({ service }) => service === 'segmentation')).toHaveLength(1);
+    expect(wrongs).toEqual([]);
+  });
+
+  test('a purge takes what is stored out of every cache', async () => {
+    const { page, wrongs } = await open('#/caches');
+    const discovered = `${web}/api/v1/capabilities/discovered?of=this-test`;
+    const statusOf = async () => (await fetch(discovered)).headers.get('cache-status');
+    await statusOf();
+    expect(await statusOf()).toMatch(/; hit/);
+    const purge = async (by: string, what: string) => {
+      await page.getByLabel('By').selectOption(by);
+      await page.getByLabel('What').fill(what);
+      await page.getByRole('button', { name: 'Purge everywhere' }).click();
+      await page.getByText(`Purged the ${by} “${what}” in `).waitFor();
+    };
+    await purge('pattern', '/api/v1/capabilities/*');
+    expect(await statusOf()).not.toMatch(/; hit/);
+    await purge('tag', 'provider');
+    await page.getByText(/in .*budget-1/).waitFor();
+    expect(wrongs).toEqual([]);
+  });
+
+  test('the page says that it lost the web server, and comes back by itself', async () => {
+    const { page } = await open('#/fleet');
+    const { pid } = (await fleet.instances()).find(({ service }) => service === 'web')!;
+    process.kill(pid!, 'SIGKILL');
+    await page.getByText('Connection lost').waitFor();
+    await page.getByText('The page comes back by itself.').waitFor();
+    await page.getByText(/^● Live/).waitFor();
+    await rowOf(page, 'Instances', 'web-1').getByText('ready').waitFor();
+    await page.getByText('The page comes back by itself.').waitFor({ state: 'detached' });
+  });
+
+  test.each(['light', 'dark'] as const)('every view is accessible in the %s theme', async (colorScheme) => {
+    const { page, wrongs } = await open('#/fleet', { colorScheme });
+    for (const view of VIEWS) {
+      await page.goto(`${web}/#/${view}`);
+      await page.getByRole('table').or(page.getByRole('figure')).first().waitFor();
+      expect({ view, findings: await seriousFindings(page) }).toEqual({ view, findings: [] });
+    }
+    await page.getByRole('table', { name: 'Statements' }).waitFor();
+    expect(wrongs).toEqual([]);
+  });
+
+  test('every view fits a telephone, and keys lead from one to the next', async () => {
+    const { page, wrongs } = await open('#/fleet', { viewport: { width: 360, height: 740 } });
+    for (const [i, view] of VIEWS.entries()) {
+      await page.keyboard.press(String(i + 1));
+      await page.waitForURL(new RegExp(`#/${view}$`));
+      await page.getByRole('table').or(page.getByRole('figure')).first().waitFor();
+      const width = await page.evaluate('document.documentElement.scrollWidth');
+      expect({ view, width }).toEqual({ view, width: 360 });
+    }
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' });
+    await page.keyboard.press('t');
+    expect(await page.evaluate('document.documentElement.dataset.theme')).toBe('light');
+    expect(wrongs).toEqual([]);
+  });
+});
+
+/** Asks the fleet for something again and again, at a pace that leaves it time. Returns what ends it. */
+function use(web: string): () => Promise<void> {
+  const end = new AbortController();
+  const using = (async () => {
+    for await (const _ of setInterval(PACE_MS, undefined, { signal: end.signal })) {
+      // The web server is killed by a test: that nobody answers then is no failure of the load.
+      await Promise.allSettled(USED.map(async (path) => (await fetch(`${web}/api/v1/${path}`)).arrayBuffer()));
+    }
+  })().catch(() => undefined); // ended
+  return () => {
+    end.abort();
+    return using;
+  };
+}
