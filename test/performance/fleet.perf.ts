@@ -8,14 +8,6 @@ import { load, type LoadOptions, type LoadResult } from '../support/load.js';
 jest.setTimeout(180_000);
 
 const DURATION = 4_000;
-const MESSAGES = Array.from({ length: 60 }, (_, i) => ({
-  role: i % 2 === 0 ? 'user' : 'assistant',
-  content:
-    i < 30
-      ? `The orbit of planet number ${i} around its star follows the laws of gravity that Kepler and Newton described.`
-      : `Bread dough number ${i} needs flour, water, yeast and salt, and time to rise before the oven bakes it.`,
-}));
-
 let fleet: RunningFleet;
 let web: string;
 
@@ -50,10 +42,4 @@ async function measure(what: string, path: string, options: Omit<LoadOptions, 'd
 test('through the gateway', async () => {
   await measure('gateway, cached answer', '/api/v1/capabilities/discovered', { concurrency: 32 });
   await measure('gateway → training, not cacheable', '/api/v1/training/status', { concurrency: 32 });
-  const analyze: Omit<LoadOptions, 'duration'> = { method: 'POST', body: { messages: MESSAGES }, concurrency: 16 };
-  const one = await measure('gateway → segmentation, 1 instance', '/api/v1/segmentation/analyze', analyze);
-  const scaled = await fetch(`${web}/api/v1/system/scale/segmentation/up`, { method: 'POST' });
-  expect(scaled.status).toBe(200);
-  const two = await measure('gateway → segmentation, 2 instances', '/api/v1/segmentation/analyze', analyze);
-  process.stdout.write(`segmentation, 2 instances against 1: ${(two.perSecond / one.perSecond).toFixed(2)} ×\n`);
 });
