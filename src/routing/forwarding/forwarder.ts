@@ -167,15 +167,16 @@ export class Forwarder {
   }
 
   #prepare(req: IncomingMessage, isParsed: boolean): PreparedRequest {
+    const { method = 'GET', headers } = req;
     const { path, host } = requestTarget(req);
     const fields = this.fields(req, isParsed ? NOT_FORWARDED_PARSED : NOT_FORWARDED);
     if (host !== undefined) replaceHost(fields.fields, host);
     return {
-      method: req.method ?? 'GET',
+      method,
       path: this.#options.rewrite?.(path, req) ?? path,
       fields,
-      expectContinue: req.headers.expect !== undefined && takeOverContinue(req),
-      hasTrailers: req.headers.trailer !== undefined && req.headers['transfer-encoding'] !== undefined,
+      expectContinue: headers.expect !== undefined && takeOverContinue(req),
+      hasTrailers: headers.trailer !== undefined && headers['transfer-encoding'] !== undefined,
       key: this.key(req),
     };
   }

@@ -59,20 +59,20 @@ export function namedByConnection(connection: string | string[] | undefined): Re
  *
  * @param replaced lowercase names that are left out
  */
-export function endToEndFields(req: IncomingMessage, replaced: ReadonlySet<string>): ForwardedFields {
-  const named = namedByConnection(req.headers.connection);
+export function endToEndFields({ headers }: IncomingMessage, replaced: ReadonlySet<string>): ForwardedFields {
+  const named = namedByConnection(headers.connection);
   const fields: string[] = [];
   const trace: string[] = [];
-  for (const name in req.headers) {
+  for (const name in headers) {
     if (HOP_BY_HOP.has(name) || named.has(name) || replaced.has(name)) continue;
-    const value = req.headers[name];
+    const value = headers[name];
     if (value === undefined) continue;
     const list = TRACE_FIELDS.has(name) ? trace : fields;
     if (typeof value === 'string') list.push(name, value);
     else for (const one of value) list.push(name, one);
   }
   // §10.1.4: of TE only what this hop can promise may pass, and trailers it relays.
-  if (acceptsTrailers(req.headers.te)) fields.push('TE', 'trailers');
+  if (acceptsTrailers(headers.te)) fields.push('TE', 'trailers');
   return { fields, trace };
 }
 

@@ -9,6 +9,7 @@ export class Relay {
   readonly #res: ServerResponse;
   readonly #onProgress: () => void;
   #isPaused = false;
+  #hasHeadGone = false;
   /** The beginning of the body, while the rest may be here in a moment to go out with it and the head in one piece. */
   #first: Buffer | undefined;
   #isOver = false;
@@ -22,7 +23,7 @@ export class Relay {
   }
 
   write(chunk: Buffer): void {
-    if (this.#first === undefined && !this.#res.headersSent) {
+    if (this.#first === undefined && !this.#hasHeadGone) {
       this.#first = chunk;
       return;
     }
@@ -36,7 +37,8 @@ export class Relay {
     const first = this.#first;
     this.#first = undefined;
     if (first !== undefined) this.#send(first);
-    else if (!this.#res.headersSent) this.#res.flushHeaders();
+    else if (!this.#hasHeadGone) this.#res.flushHeaders();
+    this.#hasHeadGone = true;
   }
 
   end(trailers: ResponseFields): void {

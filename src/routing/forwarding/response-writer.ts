@@ -23,7 +23,7 @@ const OWN_HOLDS: ReadonlySet<string> = new Set(['traceresponse']);
  */
 export function setHead(res: ServerResponse, { status, statusText, headers }: ResponseHead): void {
   res.statusCode = status;
-  if (statusText !== '') res.statusMessage = statusText;
+  if (statusText !== '' && statusText !== STATUS_CODES[status]) res.statusMessage = statusText;
   eachEndToEndField(headers, (name, value) => {
     if (name === 'trailer' && !canSendTrailers(res, headers)) return;
     if (name === 'content-length' && status === 204) return; // RFC 9110 §8.6
