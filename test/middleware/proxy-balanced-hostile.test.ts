@@ -147,6 +147,11 @@ test.each([
 test('more fields than are read: the length among those left out does not make the body a request', async () => {
   const port = await front();
   const fields = `${'a:\r\n'.repeat(2000)}Content-Length: ${HIDDEN.length}`;
+  if (/^HTTP\/1\.1 431 /.test(await send(port, post(fields, HIDDEN)))) {
+    expect(before()).toEqual([]); // Node 24 refuses what Node 20 and 22 cut
+    return;
+  }
+  understood.length = 0;
   expect((await sendBeforeAnother(port, post(fields, HIDDEN))).sort()).toEqual(['GET /next ', 'POST / ']);
   expect(before()).toEqual(['POST / ']);
 });

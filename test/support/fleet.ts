@@ -11,6 +11,9 @@ export { isRunning as isAlive } from '../../src/scaling/found-process.js';
 
 const ROOT = resolve(__dirname, '../..');
 
+/** A suite that wants the fleet to scale by itself says so: others must not find more instances on a busy machine. */
+const SETTINGS = { LOG_LEVEL: 'info', SCALING_INTERVAL_MS: '0' };
+
 export const FREE_PORTS = Object.fromEntries(SERVICE_NAMES.map((name) => [portVariable(name), '0']));
 
 export interface RunningFleet {
@@ -34,7 +37,7 @@ export function buildFleet(): void {
 export function spawnFleet(env: Record<string, string> = {}): { child: ChildProcess; output: () => string } {
   const child = spawn(process.execPath, ['dist/servers/orchestrator.js'], {
     cwd: ROOT,
-    env: { ...process.env, ...FREE_PORTS, LOG_LEVEL: 'info', ...env },
+    env: { ...process.env, ...FREE_PORTS, ...SETTINGS, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let printed = '';

@@ -1,8 +1,8 @@
 /** The trace of a request is found from the request, whatever else its connection serves, and is forgotten with it. */
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
-import { linkTrace, traceOf } from '../../src/tracing/request-link.js';
+import { connectionOf, linkTrace, traceOf } from '../../src/tracing/request-link.js';
 import type { RequestTrace } from '../../src/tracing/request-trace.js';
 import { DistributedTracer } from '../../src/tracing/tracer.js';
 
@@ -14,7 +14,7 @@ afterEach(() => tracer.close());
 
 function begin(req: IncomingMessage): RequestTrace {
   const trace = tracer.startRequest('GET', false, undefined);
-  linkTrace(req, trace);
+  linkTrace(connectionOf(req), req, trace);
   return trace;
 }
 
