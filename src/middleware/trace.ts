@@ -9,7 +9,7 @@ import { callGuarded } from '../shared/listeners.js';
 import { anyOf, arrayOf, boolean, checkOptions, func, having, oneOf, string } from '../shared/options.js';
 import { readB3 } from '../tracing/b3.js';
 import { asyncContext, useCarrier, type ContextCarrier } from '../tracing/context.js';
-import { linkTrace, traceOf } from '../tracing/request-link.js';
+import { connectionOf, linkTrace, traceOn } from '../tracing/request-link.js';
 import { observeRoutes } from '../tracing/route-observer.js';
 import { readRemoteParent, type RemoteParent } from '../tracing/trace.js';
 import { SHARED_CHECKS, type SharedTracerOptions } from '../tracing/tracer-options.js';
@@ -105,19 +105,19 @@ export function trace(options?: TraceOptions): TraceMiddleware {
   // Under Express every property of a request or response that is touched costs: hence no more of them than needed, and
   // each once.
   function traceRequest(req: RoutedRequest, res: ServerResponse, next: NextFunction): void {
+    const connection = connectionOf(req);
     // Mounted twice, a request is still one request. What the server asks itself is none of a client's.
-    if (traceOf(req) !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
+    if (traceOn(connection, req) !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
     if (!isObserved && req.app !== undefined) isObserved = observeRoutes(req.app);
     const parent = remoteParent(req);
-    const { socket } = res;
-    const request = tracer.startRequest(req.method, 'encrypted' in (socket ?? req.socket), parent);
-    linkTrace(req, request);
+    const request = tracer.startRequest(req.method, 'encrypted' in connection, parent);
+    linkTrace(connection, req, request);
     // `close` comes after the last byte, and also when the client went away before it.
     res.on('close', function endRequest(this: ServerResponse) {
       request.endRequest(this.writableFinished ? this.statusCode : undefined);
     });
     // A pipelined request whose turn never comes is not told: its response belongs to no socket when that one closes.
-    if (socket === null) req.on('close', () => req.socket.destroyed && request.endRequest(undefined));
+    if (res.socket === null) req.on('close', () => req.socket.destroyed && request.endRequest(undefined));
     if (traceResponse === true || (traceResponse === 'sampled' && (request.sampled || parent !== undefined))) {
       res.setHeader('traceresponse', request.traceparent(request.root.spanId));
     }

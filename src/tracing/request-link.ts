@@ -10,23 +10,28 @@ import type { RequestTrace } from './request-trace.js';
 const LATEST: unique symbol = Symbol.for('@tooloo/resilience:latest-request') as never;
 
 /** Holds the latest of the requests being served on it, which knows the one before it. */
-interface Connection {
+export interface Connection {
   [LATEST]?: RequestTrace | undefined;
 }
 
 /** A request that stands in for a real one in a test may have no connection, and is its own. */
-function connectionOf(req: IncomingMessage): Connection {
+export function connectionOf(req: IncomingMessage): Connection {
   return (req.socket as Connection | undefined) ?? (req as Connection);
 }
 
-export function traceOf(req: IncomingMessage): RequestTrace | undefined {
-  let trace = connectionOf(req)[LATEST];
+/** The trace of a request on its connection. */
+export function traceOn(connection: Connection, req: IncomingMessage): RequestTrace | undefined {
+  let trace = connection[LATEST];
   while (trace !== undefined && trace.request !== req) trace = trace.earlier;
   return trace;
 }
 
-export function linkTrace(req: IncomingMessage, trace: RequestTrace): void {
-  const connection = connectionOf(req);
+export function traceOf(req: IncomingMessage): RequestTrace | undefined {
+  return traceOn(connectionOf(req), req);
+}
+
+export function linkTrace(connection: Connection, req: IncomingMessage, trace: RequestTrace): void {
+  trace.connection = connection;
   trace.request = req;
   trace.earlier = connection[LATEST];
   connection[LATEST] = trace;
@@ -34,15 +39,15 @@ export function linkTrace(req: IncomingMessage, trace: RequestTrace): void {
 
 /** Forgets a request that is over: an idle connection holds nothing. */
 export function unlinkTrace(trace: RequestTrace): void {
-  const { request, earlier } = trace;
-  if (request === undefined) return;
-  const connection = connectionOf(request);
+  const { connection, earlier } = trace;
+  if (connection === undefined) return;
   if (connection[LATEST] === trace) connection[LATEST] = earlier;
   else {
     let later = connection[LATEST];
     while (later !== undefined && later.earlier !== trace) later = later.earlier;
     if (later !== undefined) later.earlier = earlier;
   }
+  trace.connection = undefined;
   trace.request = undefined;
   trace.earlier = undefined;
 }

@@ -1,6 +1,6 @@
 /** The trace of a request being served: its root span is of kind server and named by method and route. */
 import type { IncomingMessage } from 'node:http';
-import { unlinkTrace } from './request-link.js';
+import { unlinkTrace, type Connection } from './request-link.js';
 import { UNMATCHED, methodLabel } from './request-metrics.js';
 import { RouteState } from './route-observer.js';
 import type { Attributes } from '../shared/instrumentation.js';
@@ -32,7 +32,8 @@ export class RequestTrace extends Trace {
   /** Its place in the list of requests being served. */
   next: RequestTrace | undefined = undefined;
   previous: RequestTrace | undefined = undefined;
-  /** While it is served, see request-link.ts: the request itself, and the one before it on the same connection. */
+  /** While it is served, see request-link.ts: its connection, the request itself, and the one before it there. */
+  connection: Connection | undefined = undefined;
   request: IncomingMessage | undefined = undefined;
   earlier: RequestTrace | undefined = undefined;
   /** HTTP status; undefined before the end and when aborted. */
