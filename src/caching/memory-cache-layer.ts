@@ -1,6 +1,6 @@
 /** The layer in the process: the most recently used values, bounded in count and, if asked, in bytes. */
 import { LRUCache } from 'lru-cache';
-import { monotonicClock, type Clock } from '../shared/clock.js';
+import type { Clock } from '../shared/clock.js';
 import { checkOptions, checkValue, clock as clockCheck, milliseconds, number } from '../shared/options.js';
 import type { CacheEntry, CacheLayer, LayerStats, Lease, TagInvalidation } from './cache-layer.js';
 import { KeyIndex } from './key-index.js';
@@ -32,10 +32,14 @@ const DEFAULT_TTL = 5 * 60_000;
 /** A JavaScript Map holds no more. */
 const entries = number({ min: 1, max: 2 ** 24, integer: true });
 const NO_TAGS: readonly string[] = [];
+/** An expiry that is no moment; not Infinity, which V8 would keep in a box, and with it the expiry of every record. */
+const NEVER = 2 ** 31 - 1;
 
-/** Points in time are the layer's own clock's. Untagged records share one empty list. */
+/** Points in time are those of `RecentTime`. Untagged records share one empty list. */
 interface MemoryRecord {
   readonly value: unknown;
+  /** Until then it is fresh, without a doubt; 0 where its tags have to be asked. */
+  readonly freshUntil: number;
   readonly expiresAt: number;
   /** Milliseconds of grace after that. */
   readonly grace: number;
@@ -53,7 +57,6 @@ export class MemoryCacheLayer implements CacheLayer {
   readonly defaultTTL: number;
 
   readonly #maxBytes: number | undefined;
-  readonly #clock: Clock;
   readonly #time: RecentTime;
   readonly #tags = new TagGenerations();
   readonly #leases = new MemoryLeases();
@@ -75,7 +78,6 @@ export class MemoryCacheLayer implements CacheLayer {
     });
     this.defaultTTL = checked.defaultTTL ?? DEFAULT_TTL;
     this.#maxBytes = checked.maxBytes;
-    this.#clock = checked.clock ?? monotonicClock;
     this.#time = new RecentTime(checked.clock);
     this.#records = this.#newRecords(checked.maxSize ?? DEFAULT_MAX_SIZE);
   }
@@ -83,19 +85,18 @@ export class MemoryCacheLayer implements CacheLayer {
   /** The fresh value, or undefined on a miss. Marks the entry as used. */
   get<V = unknown>(key: string): V | undefined {
     const record = this.#records.get(key);
-    if (record !== undefined && this.#isFresh(record)) {
-      this.#hits++;
-      return record.value as V;
-    }
-    this.#misses++;
-    if (record !== undefined) this.#dropIfGone(key, record);
-    return undefined;
+    // Plain code, here and in `peek`: what is rare is elsewhere, so that the rest is compiled into the caller.
+    if (record === undefined || record.freshUntil <= this.#time.reading)
+      return this.#getRare(key, record) as V | undefined;
+    this.#hits++;
+    return record.value as V;
   }
 
   /** As `get`, for a caller that will look further: not finding the value counts as no miss. Allocates nothing. */
   peek<V = unknown>(key: string): V | undefined {
     const record = this.#records.get(key);
-    if (record === undefined || !this.#isFresh(record)) return undefined;
+    if (record === undefined) return undefined;
+    if (record.freshUntil <= this.#time.reading && !this.#isFresh(record)) return undefined;
     this.#hits++;
     return record.value as V;
   }
@@ -176,7 +177,7 @@ export class MemoryCacheLayer implements CacheLayer {
 
   /** Removes what has expired; how many entries that were. */
   cleanup(): number {
-    const now = this.#clock.now();
+    const now = this.#time.read();
     let removed = 0;
     for (const [key, record] of [...this.#records.entries()]) {
       if (this.#isUsable(record, now)) continue;
@@ -246,38 +247,46 @@ export class MemoryCacheLayer implements CacheLayer {
       this.#records.delete(key);
       return false;
     }
-    this.#records.set(key, { value, expiresAt: this.#clock.now() + ttl, grace, tags, generation });
+    const expiresAt = ttl === Infinity ? NEVER : this.#time.after(ttl);
+    const freshUntil = tags.length === 0 ? expiresAt : 0;
+    this.#records.set(key, { value, freshUntil, expiresAt, grace, tags, generation });
     // A value larger than `maxBytes` is not kept, and takes its predecessor with it.
     const isStored = this.#maxBytes === undefined || this.#records.has(key);
     if (isStored) this.#index?.add(key);
     return isStored;
   }
 
+  /** What `get` answers where there is no record, or one that may have expired. */
+  #getRare(key: string, record: MemoryRecord | undefined): unknown {
+    if (record !== undefined && this.#isFresh(record)) {
+      this.#hits++;
+      return record.value;
+    }
+    this.#misses++;
+    if (record !== undefined && !this.#isUsable(record)) this.#drop(key);
+    return undefined;
+  }
+
   #isFresh(record: MemoryRecord): boolean {
-    const time = this.#time;
-    if (record.expiresAt <= (time.reading < 0 ? time.read() : time.reading)) return false;
+    if (record.expiresAt !== NEVER && record.expiresAt <= this.#time.read()) return false;
     return record.tags.length === 0 || this.#tags.verdict(record.tags, record.generation) === 'valid';
   }
 
   /** Whether the record can still be served, fresh or within its grace. */
-  #isUsable(record: MemoryRecord | undefined, now = this.#clock.now()): boolean {
-    if (record === undefined || record.expiresAt + record.grace <= now) return false;
+  #isUsable(record: MemoryRecord | undefined, now = this.#time.read()): boolean {
+    if (record === undefined || (record.expiresAt !== NEVER && record.expiresAt + record.grace <= now)) return false;
     if (record.tags.length === 0) return true;
     const verdict = this.#tags.verdict(record.tags, record.generation);
     return verdict === 'valid' || (verdict === 'stale' && record.grace > 0);
   }
 
   #entryOf(record: MemoryRecord): CacheEntry | undefined {
-    const now = this.#clock.now();
+    const now = this.#time.read();
     if (!this.#isUsable(record, now)) return undefined;
     const { value, tags } = record;
-    const left = record.expiresAt - now;
+    const left = record.expiresAt === NEVER ? Infinity : record.expiresAt - now;
     if (left > 0 && this.#isFresh(record)) return { value, ttl: left, grace: record.grace, tags };
     return { value, ttl: 0, grace: Math.min(record.grace, left + record.grace), tags };
-  }
-
-  #dropIfGone(key: string, record: MemoryRecord): void {
-    if (!this.#isUsable(record)) this.#drop(key);
   }
 
   #drop(key: string): void {

@@ -23,14 +23,15 @@ export class RedisLink {
   readonly #clock: Clock;
   readonly #breaker: CircuitBreaker;
 
-  constructor(client: RedisCacheClient, timeout: number, clock: Clock = monotonicClock) {
+  /** @param isPatient the caller waits longer after each failure by itself: no circuit is to make it wait beyond that */
+  constructor(client: RedisCacheClient, timeout: number, clock: Clock = monotonicClock, isPatient = false) {
     this.#client = client;
     this.#timeout = timeout;
     this.#clock = clock;
     // Half a second to a second between probes: a Redis that is back is found before two seconds have passed.
     this.#breaker = new CircuitBreaker({
       name: 'RedisCacheLayer',
-      failureThreshold: 5,
+      failureThreshold: isPatient ? Infinity : 5,
       openDuration: 500,
       maxOpenDuration: 1000,
       probeTimeout: Math.max(1000, 2 * timeout),

@@ -86,7 +86,7 @@ export class RedisTransport implements CoordinatorTransport {
     if (checked.client === undefined) throw new TypeError("RedisTransport: option 'client' is missing");
     this.#client = checked.client;
     this.#clock = checked.clock ?? monotonicClock;
-    this.#link = new RedisLink(checked.client, checked.timeout ?? 1000, this.#clock);
+    this.#link = new RedisLink(checked.client, checked.timeout ?? 1000, this.#clock, true);
     this.#stream = checked.stream ?? 'cache:invalidations';
     this.#maxLength = checked.maxLength ?? 100_000;
     this.#consumer = checked.consumer;
@@ -154,7 +154,7 @@ export class RedisTransport implements CoordinatorTransport {
   }
 
   async #readForever(reader: RedisStreamReader): Promise<void> {
-    const backoff = new Backoff({ initial: 50, max: 1000 });
+    const backoff = new Backoff({ initial: 50, max: 500 });
     let isSuspect = true;
     while (!this.#closing.signal.aborted) {
       try {
