@@ -18,6 +18,19 @@ export const parts = [
     modules: ['routing/http.js', 'routing/picking.js', 'routing/streams.js'],
   },
   {
+    name: 'caching',
+    title: 'Caching',
+    modules: [
+      'caching/http.js',
+      'caching/in-process.js',
+      'caching/memory.js',
+      'caching/disk.js',
+      'caching/invalidation.js',
+      'caching/budget.js',
+      'caching/outage.js',
+    ],
+  },
+  {
     name: 'database',
     title: 'Database',
     modules: ['database/pool.js', 'database/batching.js', 'database/queries.js', 'database/outage.js'],

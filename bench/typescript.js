@@ -3,14 +3,10 @@ import { build } from 'esbuild';
 
 const scratch = new URL('node_modules/.cache/typescript/', import.meta.url);
 
-/** The exports of the modules, together; `paths` count from the repository's root. */
-export async function importTypescript(...paths) {
-  const outfile = new URL(`${paths.join('+').replace(/\W+/g, '-')}.mjs`, scratch);
+async function bundle(name, entry) {
+  const outfile = new URL(`${name.replace(/\W+/g, '-')}.mjs`, scratch);
   await build({
-    stdin: {
-      contents: paths.map((path) => `export * from './${path.replace(/\.ts$/, '.js')}';`).join('\n'),
-      resolveDir: new URL('..', import.meta.url).pathname,
-    },
+    ...entry,
     outfile: outfile.pathname,
     bundle: true,
     packages: 'external',
@@ -19,5 +15,18 @@ export async function importTypescript(...paths) {
     target: 'node20',
     logLevel: 'error',
   });
-  return import(outfile);
+  return outfile;
+}
+
+/** The exports of the modules, together; `paths` count from the repository's root. */
+export async function importTypescript(...paths) {
+  const contents = paths.map((path) => `export * from './${path.replace(/\.ts$/, '.js')}';`).join('\n');
+  return import(
+    await bundle(paths.join('+'), { stdin: { contents, resolveDir: new URL('..', import.meta.url).pathname } })
+  );
+}
+
+/** The file to start for a program. */
+export async function bundleProgram(path) {
+  return (await bundle(path, { entryPoints: [new URL(`../${path}`, import.meta.url).pathname] })).pathname;
 }
