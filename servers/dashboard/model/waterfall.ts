@@ -33,14 +33,15 @@ interface Interval {
  */
 export function waterfall(spans: readonly JoinedSpan[]): WaterfallRow[] {
   const roots = treeOf(spans);
-  const begin = Math.min(...roots.map(({ start }) => start));
-  const length = Math.max(...roots.map(latestEnd)) - begin || 1;
+  // Not the roots': a child on a machine whose clock is behind begins before its parent.
+  const begin = Math.min(...spans.map(({ startTime }) => startTime));
+  const length = Math.max(...spans.map(({ startTime, duration }) => startTime + (duration ?? 0))) - begin || 1;
   const critical = new Map<Node, number>();
   const longest = roots.reduce<Node | undefined>(
     (best, root) => (best === undefined || root.end - root.start > best.end - best.start ? root : best),
     undefined,
   );
-  if (longest !== undefined) markCritical(longest, longest.end, critical);
+  if (longest !== undefined) markCritical(longest, longest, critical);
   const rows: WaterfallRow[] = [];
   const visit = (node: Node, depth: number): void => {
     const { span, start, end, children } = node;
@@ -86,26 +87,22 @@ function isBelow(parent: Node, node: Node, nodes: ReadonlyMap<string, Node>): bo
   return false;
 }
 
-function latestEnd({ end, children }: Node): number {
-  return Math.max(end, ...children.map(latestEnd));
-}
-
 /**
  * From its end backwards, the time of a span belongs to the child that ended last before, and what no child covers to
  * itself: whatever would have to be faster for the whole to be.
  */
-function markCritical(node: Node, until: number, critical: Map<Node, number>): void {
-  let at = Math.min(until, node.end);
+function markCritical(node: Node, { start, end }: Interval, critical: Map<Node, number>): void {
+  let at = end;
   let own = 0;
   const latestFirst = [...node.children].sort((a, b) => b.end - a.end);
   for (const child of latestFirst) {
-    if (child.start >= at || child.end <= node.start) continue;
-    const end = Math.min(child.end, at);
-    own += at - end;
-    markCritical(child, end, critical);
-    at = Math.max(child.start, node.start);
+    const part = { start: Math.max(child.start, start), end: Math.min(child.end, at) };
+    if (part.start >= part.end) continue;
+    own += at - part.end;
+    markCritical(child, part, critical);
+    at = part.start;
   }
-  critical.set(node, own + Math.max(0, at - node.start));
+  critical.set(node, own + at - start);
 }
 
 /** Milliseconds of a span in which at least one of its children ran. */
