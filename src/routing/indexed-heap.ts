@@ -1,16 +1,16 @@
-/** A binary heap whose members can change their place: O(log n) to add, take, remove or move one. */
+/** A binary heap whose members can change their place: O(log n) to move one, O(n) to fill it. */
 
-export class IndexedHeap<T> {
+/** A member keeps its place itself, so that finding it costs nothing. */
+export interface HeapMember {
+  heapPlace: number;
+}
+
+export class IndexedHeap<T extends HeapMember> {
   readonly #isBefore: (a: T, b: T) => boolean;
-  readonly #items: T[] = [];
-  readonly #places = new Map<T, number>();
+  #items: T[] = [];
 
   constructor(isBefore: (a: T, b: T) => boolean) {
     this.#isBefore = isBefore;
-  }
-
-  get size(): number {
-    return this.#items.length;
   }
 
   /** The first, which stays. */
@@ -18,28 +18,17 @@ export class IndexedHeap<T> {
     return this.#items[0];
   }
 
-  add(item: T): void {
-    this.#items.push(item);
-    this.#places.set(item, this.#items.length - 1);
-    this.#rise(this.#items.length - 1);
+  /** Replaces all members by these. */
+  fill(items: Iterable<T>): void {
+    this.#items = [...items];
+    this.#items.forEach((item, place) => (item.heapPlace = place));
+    for (let place = (this.#items.length >> 1) - 1; place >= 0; place--) this.#sink(place);
   }
 
-  /** Puts a member whose rank changed into its new place. Not a member: nothing happens. */
+  /** Puts a member whose rank changed into its new place. */
   update(item: T): void {
-    const place = this.#places.get(item);
-    if (place === undefined) return;
-    this.#rise(place);
-    this.#sink(this.#places.get(item)!);
-  }
-
-  clear(): void {
-    this.#items.length = 0;
-    this.#places.clear();
-  }
-
-  /** Every member, in no particular order. */
-  [Symbol.iterator](): Iterator<T> {
-    return this.#items[Symbol.iterator]();
+    this.#rise(item.heapPlace);
+    this.#sink(item.heapPlace);
   }
 
   #rise(from: number): void {
@@ -71,6 +60,6 @@ export class IndexedHeap<T> {
 
   #put(item: T, place: number): void {
     this.#items[place] = item;
-    this.#places.set(item, place);
+    item.heapPlace = place;
   }
 }

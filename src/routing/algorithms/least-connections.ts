@@ -1,8 +1,8 @@
 /** To whoever has the fewest requests in flight for its weight; equals take turns. O(log n). */
-import { IndexedHeap } from '../indexed-heap.js';
+import { IndexedHeap, type HeapMember } from '../indexed-heap.js';
 import { cheapest, type BalancedInstance, type BalancingAlgorithm } from './algorithm.js';
 
-interface Entry {
+interface Entry extends HeapMember {
   readonly instance: BalancedInstance;
   load: number;
   turn: number;
@@ -20,12 +20,11 @@ export class LeastConnections implements BalancingAlgorithm {
   update(candidates: readonly BalancedInstance[]): void {
     const previous = this.#entries;
     this.#entries = new Map();
-    this.#heap.clear();
     for (const instance of candidates) {
-      const entry = { instance, load: loadOf(instance, this.#now), turn: previous.get(instance)?.turn ?? 0 };
-      this.#entries.set(instance, entry);
-      this.#heap.add(entry);
+      const turn = previous.get(instance)?.turn ?? 0;
+      this.#entries.set(instance, { instance, load: loadOf(instance, this.#now), turn, heapPlace: 0 });
     }
+    this.#heap.fill(this.#entries.values());
   }
 
   changed(instance: BalancedInstance): void {

@@ -2,17 +2,18 @@
  * Smooth weighted round robin. Each instance is due every 1/weight units of virtual time and the earliest is picked, so
  * that heavy ones are spread between the light ones instead of coming in a row. O(log n), where nginx's way is O(n).
  */
-import { IndexedHeap } from '../indexed-heap.js';
+import { IndexedHeap, type HeapMember } from '../indexed-heap.js';
 import { cheapest, type BalancedInstance, type BalancingAlgorithm } from './algorithm.js';
 
-interface Entry {
+interface Entry extends HeapMember {
   readonly instance: BalancedInstance;
-  readonly place: number;
+  /** Breaks ties, so that equals come in the order they were added. */
+  readonly order: number;
   weight: number;
   due: number;
 }
 
-const isBefore = (a: Entry, b: Entry): boolean => a.due < b.due || (a.due === b.due && a.place < b.place);
+const isBefore = (a: Entry, b: Entry): boolean => a.due < b.due || (a.due === b.due && a.order < b.order);
 
 export class SmoothWeighted implements BalancingAlgorithm {
   readonly name = 'weighted';
@@ -23,15 +24,13 @@ export class SmoothWeighted implements BalancingAlgorithm {
   update(candidates: readonly BalancedInstance[]): void {
     const previous = this.#entries;
     this.#entries = new Map();
-    this.#heap.clear();
-    candidates.forEach((instance, place) => {
+    candidates.forEach((instance, order) => {
       const weight = previous.get(instance)?.weight ?? instance.weight(Infinity);
       // A newcomer is due after half its period: at once, all newcomers would come in a row.
       const due = previous.get(instance)?.due ?? this.#virtualTime + 0.5 / weight;
-      const entry = { instance, place, weight, due };
-      this.#entries.set(instance, entry);
-      this.#heap.add(entry);
+      this.#entries.set(instance, { instance, order, weight, due, heapPlace: 0 });
     });
+    this.#heap.fill(this.#entries.values());
   }
 
   pick(now: number, _key?: string, excluded?: ReadonlySet<BalancedInstance>): BalancedInstance | undefined {
