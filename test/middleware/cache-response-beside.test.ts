@@ -140,7 +140,7 @@ describe('sessions', () => {
     app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send('x'));
     const get = await rig.serve(app);
     await get('/');
-    expect((await get('/')).cache).toBe('fwd=uri-miss');
+    expect((await get('/')).cache).toBe('fwd=uri-miss; detail=set-cookie');
   });
 });
 

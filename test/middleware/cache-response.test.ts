@@ -143,6 +143,36 @@ describe('targeted fields, Cache-Status and groups', () => {
     expect((await ask('/')).headers).toMatchObject({ 'cache-control': 'no-store', 'cdn-cache-control': 'max-age=60' });
   });
 
+  test.each<[string, Record<string, string>, number?, Record<string, string>?]>([
+    ['status', MINUTE, 429],
+    ['status', { 'Cache-Control': 'max-age=60, must-understand' }, 299],
+    ['no-store', { 'Cache-Control': 'no-store, max-age=60' }],
+    ['private', { 'Cache-Control': 'private, max-age=60' }],
+    ['set-cookie', { ...MINUTE, 'Set-Cookie': 'a=b' }],
+    ['vary', { ...MINUTE, Vary: 'Accept, *' }],
+    ['no-freshness', {}],
+    ['no-freshness', { 'Cache-Control': 'max-age=0' }],
+    ['request-authorization', MINUTE, 200, { Authorization: 'Basic YTpi' }],
+  ])('detail=%s of what is not stored: %j, %s', async (detail, headers, status = 200, asked = {}) => {
+    const { ask, cache } = await given(counting(headers, status));
+    for (let i = 1; i <= 2; i++) {
+      const answer = await ask('/', { headers: asked });
+      expect(answer).toMatchObject({ body: `answer ${i}`, cache: `fwd=uri-miss; detail=${detail}` });
+    }
+    expect(cache.stats()).toMatchObject({ uncacheable: 2, stored: 0 });
+  });
+
+  test('detail=too-large of what declares more than is kept', async () => {
+    const { ask } = await given(
+      (_req, res) => void res.writeHead(200, { ...MINUTE, 'Content-Length': 9 }).end('123456789'),
+      {
+        maxBodySize: 8,
+      },
+    );
+    for (let i = 0; i < 2; i++)
+      expect(await ask('/')).toMatchObject({ body: '123456789', cache: 'fwd=uri-miss; detail=too-large' });
+  });
+
   test('members of caches nearer to the origin come first (RFC 9211)', async () => {
     const { ask } = await given(counting({ ...MINUTE, 'Cache-Status': 'origin; hit' }), {
       name: 'edge',

@@ -26,9 +26,9 @@ export class ForwardReply {
   }
 
   /** Adds `Cache-Status` to the handler's own answer, before its head is written. */
-  announce(head: ResponseHead, stored: boolean): void {
+  announce(head: ResponseHead, details: ForwardDetails): void {
     this.#settings.counts.misses++;
-    this.#x.res.setHeader('Cache-Status', this.#status(head, { stored }));
+    this.#x.res.setHeader('Cache-Status', this.#status(head, details));
   }
 
   /** In the place of the handler's answer, which was held back. */
@@ -38,7 +38,7 @@ export class ForwardReply {
   }
 
   /** The client has what the handler answered: the handler's fields go out as a 304, without its body. */
-  sendNotModified(capture: ResponseCapture, head: ResponseHead, stored: boolean): void {
+  sendNotModified(capture: ResponseCapture, head: ResponseHead, details: ForwardDetails): void {
     const { res } = this.#x;
     this.#settings.counts.misses++;
     capture.release();
@@ -51,7 +51,7 @@ export class ForwardReply {
       else res.setHeader(name, head.headers[i + 1]!);
       replaced.add(lower);
     }
-    res.setHeader('Cache-Status', this.#status(head, { stored }));
+    res.setHeader('Cache-Status', this.#status(head, details));
     res.writeHead(304);
     res.end();
   }

@@ -13,7 +13,7 @@ import type { CacheSettings, Exchange } from './cache-settings.js';
 import type { ForwardReason } from './cache-status.js';
 import { confirms, isNotModified, validationFields } from './conditional.js';
 import { fieldsOf } from './fields.js';
-import { ForwardReply } from './forward-reply.js';
+import { ForwardReply, type ForwardDetails } from './forward-reply.js';
 import { dateOf } from './freshness.js';
 import { cacheGroups, groupTag } from './invalidation.js';
 import { combineParts, missingRange } from './range.js';
@@ -120,11 +120,11 @@ export class Forwarding {
       case 'not-modified':
         return { collect: this.#assess(head), hold: true };
       case 'head':
-        this.#reply.announce(head, false);
+        this.#reply.announce(head, {});
         return { collect: false, hold: false };
       case 'stream': {
         const collect = this.#assess(head);
-        this.#reply.announce(head, collect);
+        this.#reply.announce(head, this.#fate(collect));
         return { collect, hold: false };
       }
     }
@@ -158,10 +158,19 @@ export class Forwarding {
 
   /** Whether the response is to be stored; settles the load where it is not. */
   #assess(head: ResponseHead): boolean {
-    this.#assessment = assess(head, this.#request, this.#buildSettings(), this.#settings.clock.now());
-    const { unstorable } = this.#assessment;
+    const { budget, clock } = this.#settings;
+    const assessment = assess(head, this.#request, this.#buildSettings(), clock.now());
+    const isTooLarge = Number(head.fields['content-length'] ?? 0) > budget.maxBodySize;
+    const unstorable = assessment.unstorable ?? (isTooLarge ? 'too-large' : undefined);
+    this.#assessment = { ...assessment, unstorable };
     if (unstorable !== undefined) this.#settle('pass', unstorable);
     return unstorable === undefined;
+  }
+
+  /** What becomes of the answer, or why nothing does. */
+  #fate(stored: boolean): ForwardDetails {
+    const unstorable = this.#assessment?.unstorable;
+    return unstorable === undefined ? { stored } : { detail: unstorable };
   }
 
   #buildSettings(): BuildSettings {
@@ -198,7 +207,7 @@ export class Forwarding {
       case 'head':
         return this.#describe();
       case 'not-modified':
-        this.#reply.sendNotModified(this.#capture, this.#head!, captured !== undefined);
+        this.#reply.sendNotModified(this.#capture, this.#head!, this.#fate(captured !== undefined));
         return this.#save(captured);
       case 'stream':
         return this.#save(captured);
