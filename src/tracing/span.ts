@@ -26,9 +26,12 @@ export interface SpanLog {
 export interface SpanLink {
   readonly traceId: string;
   readonly spanId: string;
-  readonly traceState?: string;
-  readonly attributes?: Attributes;
+  readonly traceState?: string | undefined;
+  readonly attributes?: Attributes | undefined;
 }
+
+/** As it is given: attributes of any kind, which are bounded and made plain when they are recorded. */
+type Unbounded<T> = Omit<T, 'attributes'> & { readonly attributes?: Readonly<Record<string, unknown>> | undefined };
 
 /** The library that made a span. */
 export interface SpanScope {
@@ -152,7 +155,7 @@ export class Span implements RecordedSpan, Carried {
   }
 
   /** Adds a link; what is past 128 is left out. */
-  addLink({ attributes, ...target }: SpanLink): void {
+  addLink({ attributes, ...target }: Unbounded<SpanLink>): void {
     const links = (this.#links ??= []);
     if (links.length === MAX_LINKS) return;
     links.push(attributes === undefined ? target : { ...target, attributes: boundedAttributes(attributes) });

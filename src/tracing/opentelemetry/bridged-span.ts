@@ -1,8 +1,6 @@
 /** A span of ours as code written against `@opentelemetry/api` sees it. */
 import {
   SpanStatusCode,
-  TraceFlags,
-  createTraceState,
   trace as api,
   type Attributes,
   type AttributeValue,
@@ -14,10 +12,8 @@ import {
   type TimeInput,
 } from '@opentelemetry/api';
 import type { Span } from '../span.js';
+import { fromSpanContext, toSpanContext } from './span-context.js';
 import { epochMilliseconds } from './time.js';
-
-/** Flag of level 2 that the API has no name for. */
-export const RANDOM_FLAG = 0x02;
 
 const RECORDED = Symbol('recorded');
 
@@ -52,9 +48,7 @@ export function recordedSpan(span: ApiSpan | undefined): Span | undefined {
 
 function contextOf({ trace, spanId }: Span): SpanContext {
   const { traceId, sampled, random, traceState } = trace;
-  const traceFlags = (sampled ? TraceFlags.SAMPLED : TraceFlags.NONE) | (random ? RANDOM_FLAG : 0);
-  const context = { traceId, spanId, traceFlags };
-  return traceState === undefined ? context : { ...context, traceState: createTraceState(traceState) };
+  return toSpanContext({ traceId, spanId, sampled, random, traceState });
 }
 
 /** How `exception` events are written (semantic conventions, "Exceptions on spans"). */
@@ -113,16 +107,8 @@ class BridgedSpan implements ApiSpan {
   }
 
   addLink({ context, attributes }: Link): this {
-    if (this.isRecording()) {
-      const { traceId, spanId, traceState } = context;
-      const state = traceState?.serialize();
-      this[RECORDED].addLink({
-        traceId,
-        spanId,
-        ...(state !== undefined && { traceState: state }),
-        ...(attributes !== undefined && { attributes: attributes as Record<string, string> }),
-      });
-    }
+    const { traceId, spanId, traceState } = fromSpanContext(context);
+    if (this.isRecording()) this[RECORDED].addLink({ traceId, spanId, traceState, attributes });
     return this;
   }
 

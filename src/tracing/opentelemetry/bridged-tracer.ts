@@ -7,15 +7,15 @@ import {
   trace as api,
   type Context,
   type Span as ApiSpan,
-  type SpanContext,
   type SpanOptions,
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
 import type { Span, SpanKind, SpanScope } from '../span.js';
-import { Trace, type RemoteParent, type TraceOwner } from '../trace.js';
+import { Trace, type TraceOwner } from '../trace.js';
 import { baggageField, isSuppressed } from './bridged-context.js';
-import { RANDOM_FLAG, bridgeOwned, recordedSpan, unrecorded } from './bridged-span.js';
+import { bridgeOwned, recordedSpan, unrecorded } from './bridged-span.js';
+import { fromSpanContext } from './span-context.js';
 import { epochMilliseconds } from './time.js';
 
 const KINDS: Readonly<Record<ApiKind, SpanKind>> = {
@@ -25,17 +25,6 @@ const KINDS: Readonly<Record<ApiKind, SpanKind>> = {
   [ApiKind.PRODUCER]: 'producer',
   [ApiKind.CONSUMER]: 'consumer',
 };
-
-function remoteParent(parent: SpanContext, context: Context): RemoteParent {
-  return {
-    traceId: parent.traceId,
-    spanId: parent.spanId,
-    sampled: (parent.traceFlags & 1) !== 0,
-    random: (parent.traceFlags & RANDOM_FLAG) !== 0,
-    traceState: parent.traceState?.serialize(),
-    baggage: baggageField(context),
-  };
-}
 
 class BridgedTracer implements Tracer {
   readonly #owner: TraceOwner;
@@ -67,7 +56,8 @@ class BridgedTracer implements Tracer {
   #begin(name: string, options: SpanOptions, parent: ApiSpan | undefined, context: Context): Span {
     const { kind = ApiKind.INTERNAL, startTime } = options;
     const from = parent?.spanContext();
-    const remote = from !== undefined && isSpanContextValid(from) ? remoteParent(from, context) : undefined;
+    const isRemote = from !== undefined && isSpanContextValid(from);
+    const remote = isRemote ? { ...fromSpanContext(from), baggage: baggageField(context) } : undefined;
     const start = startTime === undefined ? undefined : epochMilliseconds(startTime) - this.#owner.wallOffset();
     return new Trace(this.#owner, name, KINDS[kind], remote, undefined, start).root;
   }

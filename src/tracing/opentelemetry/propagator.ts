@@ -3,8 +3,6 @@
  * reads and writes itself.
  */
 import {
-  TraceFlags,
-  createTraceState,
   isSpanContextValid,
   propagation,
   trace as api,
@@ -15,23 +13,14 @@ import {
 } from '@opentelemetry/api';
 import { propagatableBaggage } from '../baggage.js';
 import { formatTraceparent } from '../trace-context.js';
-import { readRemoteParent, type RemoteParent } from '../trace.js';
+import { readRemoteParent } from '../trace.js';
 import { baggageField, baggageFrom, isSuppressed } from './bridged-context.js';
-import { RANDOM_FLAG, recordedSpan } from './bridged-span.js';
+import { recordedSpan } from './bridged-span.js';
+import { fromSpanContext, toSpanContext } from './span-context.js';
 
 const FIELDS = ['traceparent', 'tracestate', 'baggage'];
 
 type Fields = Record<string, string | string[] | undefined>;
-
-function withRemoteParent(context: Context, { traceId, spanId, sampled, random, traceState }: RemoteParent): Context {
-  return api.setSpanContext(context, {
-    traceId,
-    spanId,
-    traceFlags: (sampled ? TraceFlags.SAMPLED : TraceFlags.NONE) | (random ? RANDOM_FLAG : 0),
-    isRemote: true,
-    ...(traceState !== undefined && { traceState: createTraceState(traceState) }),
-  });
-}
 
 /** What is to be written for a context; nothing where its owner wants none. */
 function fieldsOf(context: Context): Fields {
@@ -41,10 +30,9 @@ function fieldsOf(context: Context): Fields {
   const remote = api.getSpanContext(context);
   if (span !== undefined) span.trace.inject(fields, span.spanId);
   else if (remote !== undefined && isSpanContextValid(remote)) {
-    const { traceId, spanId, traceFlags, traceState } = remote;
-    const sampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
-    fields['traceparent'] = formatTraceparent({ traceId, spanId, sampled, random: (traceFlags & RANDOM_FLAG) !== 0 });
-    fields['tracestate'] = traceState?.serialize();
+    const identity = fromSpanContext(remote);
+    fields['traceparent'] = formatTraceparent(identity);
+    fields['tracestate'] = identity.traceState;
   }
   fields['baggage'] = baggageField(context) ?? fields['baggage'];
   return fields;
@@ -66,7 +54,8 @@ export class BridgedPropagator implements TextMapPropagator {
     }
     const parent = readRemoteParent(fields);
     const baggage = propagatableBaggage([fields['baggage'] ?? []].flat().join(','));
-    const extracted = parent === undefined ? context : withRemoteParent(context, parent);
+    const extracted =
+      parent === undefined ? context : api.setSpanContext(context, { ...toSpanContext(parent), isRemote: true });
     return baggage === undefined ? extracted : propagation.setBaggage(extracted, baggageFrom(baggage));
   }
 

@@ -2,8 +2,6 @@
 import {
   SpanKind,
   SpanStatusCode,
-  TraceFlags,
-  createTraceState,
   type Attributes,
   type HrTime,
   type Link,
@@ -12,6 +10,7 @@ import {
 } from '@opentelemetry/api';
 import { OWN_SCOPE } from '../otlp-encoding.js';
 import type { SpanLink, SpanLog, SpanRecord, SpanScope } from '../span.js';
+import { toSpanContext } from './span-context.js';
 import { hrTime } from './time.js';
 
 /** What the SDK calls a resource, as far as exporters read it. */
@@ -51,10 +50,9 @@ const KINDS: Readonly<Record<SpanRecord['kind'], SpanKind>> = {
 /** Attributes as the API types them: its lists are not read-only. */
 const asApi = (attributes: SpanRecord['attributes']): Attributes => attributes as Attributes;
 
+/** Whatever is exported was kept, and exporters leave out what does not say that it is sampled. */
 function contextOf(traceId: string, spanId: string, traceState: string | undefined): SpanContext {
-  // Whatever is exported was kept, and exporters leave out what does not say so.
-  const context = { traceId, spanId, traceFlags: TraceFlags.SAMPLED };
-  return traceState === undefined ? context : { ...context, traceState: createTraceState(traceState) };
+  return toSpanContext({ traceId, spanId, traceState, sampled: true, random: false });
 }
 
 const eventOf = ({ timestamp, message, level, attributes }: SpanLog): ReadableSpan['events'][number] => ({
