@@ -2,10 +2,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from './free-port.js';
 
 const DEBIAN_VERSIONS = '/usr/lib/postgresql';
 
@@ -28,15 +28,6 @@ function serverUser(): { uid?: number; gid?: number } {
     Number(spawnSync('id', [flag, user], { encoding: 'utf8' }).stdout || NaN);
   const user = ['postgres', 'nobody'].find((name) => Number.isInteger(idOf('-u', name)));
   return user === undefined ? {} : { uid: idOf('-u', user), gid: idOf('-g', user) };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export class PostgresServer {
