@@ -149,6 +149,43 @@ test('a trace arrives as OTLP/JSON: hexadecimal ids, integer enums, 64-bit numbe
   await tracer.close();
 });
 
+test('spans of a library are grouped under it; links, lists and the kinds of messaging are encoded', async () => {
+  const { exporter } = create();
+  const tracer = new DistributedTracer({ samplingRate: 1, exporter });
+  tracer.trace('consume', (root) => {
+    root.kind = 'consumer';
+    root.setAttribute('topics', ['a', 'b']);
+    const send = root.startChild('send', { sizes: [1, 0.5] }, 'producer')!;
+    send.scope = { name: 'library', version: '1.2.3' };
+    send.addLink({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), attributes: { n: 1 } });
+    send.end();
+  });
+  await tracer.shutdown();
+  const list = (...values: object[]): object => ({ arrayValue: { values } });
+  expect(receiver.bodies[0]?.resourceSpans[0].scopeSpans).toMatchObject([
+    {
+      scope: { name: '@tooloo/resilience' },
+      spans: [{ kind: 5, attributes: [{ key: 'topics', value: list({ stringValue: 'a' }, { stringValue: 'b' }) }] }],
+    },
+    {
+      scope: { name: 'library', version: '1.2.3' },
+      spans: [
+        {
+          kind: 4,
+          attributes: [{ key: 'sizes', value: list({ intValue: '1' }, { doubleValue: 0.5 }) }],
+          links: [
+            {
+              traceId: 'a'.repeat(32),
+              spanId: 'b'.repeat(16),
+              attributes: [{ key: 'n', value: { intValue: '1' } }],
+            },
+          ],
+        },
+      ],
+    },
+  ]);
+});
+
 test('spans wait for the interval, or for a full batch', async () => {
   const { exporter, clock } = create({ batchSize: 3, interval: 5000 });
   exporter.export([span('1')]);
