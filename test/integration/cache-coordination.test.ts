@@ -14,7 +14,7 @@ import { buildFleet, startFleet } from '../support/fleet.js';
 import { openAiEndpoint, type Endpoint } from '../support/openai-endpoint.js';
 import { RedisServer } from '../support/redis-server.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000); // a whole fleet starts and grows
 
 const COSTS = '/api/v1/reports/cost-efficiency';
 const STATUS = '/api/v1/providers/status';
@@ -54,11 +54,12 @@ async function coordination(url: string): Promise<CoordinationStatus> {
   return (await ask(`${url}/api/v1/system/observability`)).body['coordination'] as CoordinationStatus;
 }
 
-/** Everything that keeps an answer about providers: two budgets, two gateways and the reports. */
+/** Everything that keeps an answer about providers. */
 interface Caches {
-  readonly budgets: readonly [string, string];
-  readonly webs: readonly [string, string];
-  readonly reports: string;
+  /** The policy is changed at the first. */
+  readonly budgets: readonly string[];
+  readonly reports: readonly string[];
+  readonly webs: readonly string[];
 }
 
 /** Whether this cache itself answered: its member comes last. */
@@ -67,7 +68,7 @@ const isHit = (cache: string): boolean => cache.split(', ').at(-1)!.includes('; 
 /** Fills every cache, changes the policy at one instance, and looks for the old answers once all others have applied it. */
 async function changePolicy({ budgets, webs, reports }: Caches): Promise<void> {
   const status = [...budgets, ...webs].map((url) => url + STATUS);
-  const costs = [reports, ...webs].map((url) => url + COSTS);
+  const costs = [...reports, ...webs].map((url) => url + COSTS);
   for (const url of [...status, ...costs]) {
     await ask(url);
     expect([url, isHit((await ask(url)).cache)]).toEqual([url, true]);
@@ -76,8 +77,9 @@ async function changePolicy({ budgets, webs, reports }: Caches): Promise<void> {
   for (const url of budgets) expect((await ask(url + BURST, PROMPT)).body.cached).toBe(true);
 
   const changedAt = Date.now();
-  await ask(`${budgets[0]}/api/v1/providers/policy`, { disabled: ['beta'] });
-  for (const url of [budgets[1], ...webs, reports])
+  const [changed, ...others] = [...budgets, ...reports, ...webs];
+  await ask(`${changed}/api/v1/providers/policy`, { disabled: ['beta'] });
+  for (const url of others)
     await eventually(
       () => coordination(url),
       ({ stats }) => stats.applied > 0,
@@ -94,33 +96,35 @@ async function changePolicy({ budgets, webs, reports }: Caches): Promise<void> {
     ]);
   }
   for (const url of costs) expect((await ask(url)).body.at).toBeGreaterThanOrEqual(changedAt);
-  expect((await ask(budgets[1] + BURST, PROMPT)).body.cached).toBe(false);
+  for (const url of budgets.slice(1)) expect((await ask(url + BURST, PROMPT)).body.cached).toBe(false);
 }
 
 test('over HTTP, between instances that come and go', async () => {
   buildFleet();
-  const fleet = await startFleet(env);
+  const fleet = await startFleet({ ...env, SCALING_INTERVAL_MS: '0', SCALING_MAX: '2' });
   try {
-    for (const service of ['budget', 'web']) await ask(`${fleet.orchestrator}/api/v1/system/scale/${service}/up`, {});
+    for (const service of ['budget', 'reports'])
+      await ask(`${fleet.orchestrator}/api/v1/system/scale/${service}/up`, {});
     const instances = await fleet.instances();
     const urlsOf = (name: ServiceName): string[] =>
       instances.filter(({ service }) => service === name).map(({ host, port }) => `http://${host}:${port}`);
-    const [budgets, webs, [reports]] = [urlsOf('budget'), urlsOf('web'), urlsOf('reports')];
-    const all = [...budgets, ...webs, reports!];
+    const caches = { budgets: urlsOf('budget'), reports: urlsOf('reports'), webs: urlsOf('web') };
+    const all = Object.values(caches).flat();
     expect(all).toHaveLength(5);
     for (const url of all)
       await eventually(
         () => coordination(url),
         ({ peers }) => peers.length === 4,
       );
-    await changePolicy({ budgets: [budgets[0]!, budgets[1]!], webs: [webs[0]!, webs[1]!], reports: reports! });
+    await changePolicy(caches);
 
-    await ask(`${fleet.orchestrator}/api/v1/system/scale/web/down`, {});
+    await ask(`${fleet.orchestrator}/api/v1/system/scale/reports/down`, {});
     const { peers } = await eventually(
-      () => coordination(budgets[0]!),
+      () => coordination(caches.webs[0]!),
       (seen) => seen.peers.length === 3,
     );
-    expect(peers).not.toContain(`web@${new URL(webs[1]!).host}`);
+    expect(peers).toContain(`reports@${new URL(caches.reports[0]!).host}`);
+    expect(peers).not.toContain(`reports@${new URL(caches.reports[1]!).host}`);
   } finally {
     await fleet.stop();
   }
@@ -135,11 +139,11 @@ test('through Redis', async () => {
       clients: { training: NOWHERE, ...clients },
     });
   try {
-    const budgets = [await start(budgetServer, 'budget-1', {}), await start(budgetServer, 'budget-2', {})] as const;
-    const reports = await start(reportsServer, 'reports-1', { budget: budgets[0] });
-    const clients = { budget: budgets[1], reports };
-    const webs = [await start(webServer, 'web-1', clients), await start(webServer, 'web-2', clients)] as const;
-    await changePolicy({ budgets, webs, reports });
+    const [near, far] = [await start(budgetServer, 'budget-1', {}), await start(budgetServer, 'budget-2', {})];
+    const reports = await start(reportsServer, 'reports-1', { budget: near });
+    const clients = { budget: far, reports };
+    const webs = [await start(webServer, 'web-1', clients), await start(webServer, 'web-2', clients)];
+    await changePolicy({ budgets: [near, far], reports: [reports], webs });
   } finally {
     await fleet.close();
     await redis.stop();
