@@ -33,6 +33,9 @@ export const NODE = { width: 190, height: 92 } as const;
 const COLUMN_GAP = 160;
 const ROW_GAP = 30;
 
+/** What a label needs, so that one does not lie on another. */
+const LABEL = { width: 125, height: 17 } as const;
+
 /** Where on an arrow its label is, 0 to 1: in the gap before the service it ends at, also when it passes another column. */
 const LABEL_AT = 0.5;
 const LABEL_AT_LONG = 0.84;
@@ -90,7 +93,24 @@ export function fleetMap(
   });
   const height = Math.max(0, ...nodes.map(({ y }) => y + NODE.height));
   const width = Math.max(0, ...nodes.map(({ x }) => x + NODE.width));
-  return { width, height, nodes, edges };
+  return { width, height, nodes, edges: spread(edges) };
+}
+
+/** Moves labels down that would lie on another, as little as it takes. */
+function spread(edges: readonly MapEdge[]): MapEdge[] {
+  const settled: MapEdge['label'][] = [];
+  const moved = new Map<MapEdge, MapEdge['label']>();
+  for (const edge of [...edges].sort((a, b) => a.label.y - b.label.y)) {
+    const { x } = edge.label;
+    let { y } = edge.label;
+    for (const other of settled) {
+      if (Math.abs(other.x - x) < LABEL.width && Math.abs(other.y - y) < LABEL.height) y = other.y + LABEL.height;
+    }
+    settled.push({ x, y });
+    settled.sort((a, b) => a.y - b.y);
+    moved.set(edge, { x, y });
+  }
+  return edges.map((edge) => ({ ...edge, label: moved.get(edge)! }));
 }
 
 function placed(instances: readonly FrameInstance[]): MapNode[] {

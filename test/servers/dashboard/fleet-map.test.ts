@@ -32,6 +32,18 @@ test('an arrow for each pair that spoke, with the rate over the points, the erro
   expect(new Set(edges.map(({ path }) => path)).size).toBe(2);
 });
 
+test('no label lies on another, however many call one service', () => {
+  const callers = Array.from({ length: 8 }, (_, i) => `caller-${i}`);
+  const many = [...callers, 'training'].map((service) => ({ service, id: service }) as FrameInstance);
+  const calls = callers.flatMap((from) => [call(from, 'training', 1), call('training', from, 1)]);
+  const { edges } = fleetMap(many, [{ slot: 1, services: {}, calls }], 2000);
+  expect(edges).toHaveLength(16);
+  const labels = edges.map(({ label }) => label);
+  for (const [i, one] of labels.entries())
+    for (const other of labels.slice(i + 1))
+      expect(Math.abs(one.x - other.x) >= 125 || Math.abs(one.y - other.y) >= 17 - 1e-9).toBe(true);
+});
+
 test('an empty fleet is an empty map', () => {
   expect(fleetMap([], [], 2000)).toEqual({ width: 0, height: 0, nodes: [], edges: [] });
 });

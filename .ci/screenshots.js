@@ -1,0 +1,132 @@
+// The pictures of docs/images/: a fleet of its own, used for a while, seen by Chromium.
+//   npm run build && node .ci/screenshots.js
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const images = join(root, 'docs/images');
+const dataDir = mkdtempSync(join(tmpdir(), 'tooloo-screenshots-'));
+
+const SERVICES = [
+  'WEB',
+  'TRAINING',
+  'META',
+  'BUDGET',
+  'COACH',
+  'SEGMENTATION',
+  'REPORTS',
+  'CAPABILITIES',
+  'ORCHESTRATOR',
+];
+const USE_MS = 90_000;
+const VIEWPORT = { width: 1360, height: 850 };
+
+const CONVERSATION = [
+  { speaker: 'ada', text: 'The cache answers before the limiter does, so refused clients still get pages.' },
+  { speaker: 'ben', text: 'Then the limiter goes first, and the cache behind it.' },
+  { speaker: 'ada', text: 'What do we cook on Friday? I would like soup.' },
+];
+
+/** What the fleet is asked for in turn, as its users would. */
+function requests(web, n) {
+  const learner = ['ada', 'ben', 'chi'][n % 3];
+  const post = (path, body) => [
+    path,
+    { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) },
+  ];
+  return [
+    ['/api/v1/training/overview'],
+    [`/api/v1/training/progress?learner=${learner}`],
+    ['/api/v1/training/status'],
+    ['/api/v1/reports/trends'],
+    ['/api/v1/reports/performance'],
+    ['/api/v4/meta-learning/report'],
+    ['/api/v1/capabilities/discovered'],
+    ['/api/v1/capabilities/list'],
+    post('/api/v1/training/start', { learner, topics: ['sums', 'fractions'] }),
+    post('/api/v1/segmentation/analyze', { messages: CONVERSATION }),
+  ].map(([path, options]) => fetch(web + path, options).then((answer) => answer.arrayBuffer()));
+}
+
+async function use(web) {
+  const end = performance.now() + USE_MS;
+  for (let n = 0; performance.now() < end; n++) {
+    await Promise.allSettled(requests(web, n));
+    await pause(60 + 240 * Math.abs(Math.sin(n / 40)));
+  }
+}
+
+/** One that says much: over three services, with queries. */
+async function tellingTrace(web) {
+  const answer = await fetch(`${web}/api/v1/dashboard/traces?service=meta&limit=200`);
+  const { traces } = await answer.json();
+  const asked = traces.filter(({ operation }) => operation.includes('meta-learning'));
+  const [first] = asked.sort((a, b) => b.services.length - a.services.length || b.duration - a.duration);
+  return first.traceId;
+}
+
+async function shoot(page, web, name, hash) {
+  await page.goto(`${web}/${hash}`);
+  await page.getByRole('table').or(page.getByRole('figure')).first().waitFor();
+  await pause(2500); // one more frame, so that charts have it
+  await page.screenshot({ path: join(images, `${name}.png`) });
+}
+
+async function fleetUrl(orchestrator) {
+  const [{ port }] = await once(orchestrator, 'message');
+  const answer = await fetch(`http://127.0.0.1:${port}/api/v1/system/instances`);
+  const { instances } = await answer.json();
+  const { host, port: webPort } = instances.find(({ service }) => service === 'web');
+  return `http://${host}:${webPort}`;
+}
+
+mkdirSync(images, { recursive: true });
+const orchestrator = spawn(process.execPath, ['dist/servers/orchestrator.js'], {
+  cwd: root,
+  env: {
+    ...process.env,
+    ...Object.fromEntries(SERVICES.map((name) => [`${name}_PORT`, '0'])),
+    DATA_DIR: dataDir,
+    TRACE_SAMPLING_RATE: '1',
+    RATE_LIMIT_CAPACITY: '100000',
+    RATE_LIMIT_REFILL_PER_SECOND: '100000',
+  },
+  stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+});
+try {
+  const web = await fleetUrl(orchestrator);
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  });
+  const pages = await Promise.all(
+    ['light', 'dark'].map(async (colorScheme) => {
+      const page = await browser.newPage({ viewport: VIEWPORT, colorScheme });
+      await page.goto(web);
+      return page;
+    }),
+  );
+  const [light, dark] = pages;
+  const using = use(web);
+  await pause(USE_MS - 40_000);
+  await fetch(`${web}/api/v1/system/scale/training/up`, { method: 'POST' });
+  await pause(10_000);
+  await shoot(light, web, 'fleet', '#/fleet');
+  await shoot(dark, web, 'fleet-dark', '#/fleet');
+  await shoot(light, web, 'traffic', '#/traffic?service=web');
+  await shoot(dark, web, 'trace', `#/traces/${await tellingTrace(web)}`);
+  await shoot(light, web, 'scaling', '#/scaling/training');
+  await shoot(dark, web, 'queries', '#/queries?service=training');
+  await using;
+  await browser.close();
+} finally {
+  orchestrator.kill('SIGINT');
+  await once(orchestrator, 'exit');
+  rmSync(dataDir, { recursive: true, force: true });
+}
