@@ -63,7 +63,10 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
     status: () => coordinator.getCoordinationStatus(),
     async publish(pattern) {
       await coordinator.publishInvalidation(pattern);
-      await Promise.race([coordinator.flush().then(() => tellAgain(pattern)), outOfPatience()]);
+      await atMost(
+        PATIENCE,
+        coordinator.flush().then(() => tellAgain(pattern)),
+      );
     },
     join(port) {
       if (transport !== undefined) return; // everybody reads the one stream
@@ -97,8 +100,15 @@ async function openRedisTransport({
   return new RedisTransport({ client, stream: STREAM, consumer, ...(secret !== undefined && { secret }) });
 }
 
-function outOfPatience(): Promise<void> {
-  return new Promise((resolve) => startTimer(monotonicClock, resolve, PATIENCE));
+/** Settles when the work is done, or without it when that takes too long. */
+function atMost(delay: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = startTimer(monotonicClock, resolve, delay);
+    void work.then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
 }
 
 /**
@@ -108,7 +118,11 @@ function outOfPatience(): Promise<void> {
 function repeater(coordinator: DistributedCacheCoordinator, stack: CloseStack): (name: string) => void {
   const names = new Set<string>();
   let timer: Timer | undefined;
-  stack.add(() => timer?.cancel());
+  let isClosed = false;
+  stack.add(() => {
+    isClosed = true;
+    timer?.cancel();
+  });
 
   function tell(): void {
     timer = undefined;
@@ -116,6 +130,7 @@ function repeater(coordinator: DistributedCacheCoordinator, stack: CloseStack): 
     names.clear();
   }
   return (name) => {
+    if (isClosed) return; // closing ends the waiting for peers, too
     names.add(name);
     timer ??= startTimer(monotonicClock, tell, SETTLED);
   };
