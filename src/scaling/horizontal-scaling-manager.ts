@@ -123,8 +123,6 @@ export class HorizontalScalingManager {
     checkValue(`${WHO}.migrateInstance: toPort`, toPort, PORT_OR_ANY);
     const from = this.getInstanceDetails().find(({ port, state }) => port === fromPort && state === 'ready');
     if (from === undefined) throw new ResilienceError('NOT_FOUND', `no instance is ready on port ${fromPort}`);
-    if (toPort !== 0 && this.#isTaken(toPort))
-      throw new ResilienceError('CONFLICT', `port ${toPort} belongs to another instance`);
     return this.#open(from.service).migrate(from, toPort, options);
   }
 

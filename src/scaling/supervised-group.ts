@@ -104,12 +104,20 @@ export class SupervisedGroup implements InstanceGroup {
     const [number, old] = [...this.#members].find(([, one]) => portOf(one) === fromPort) ?? [];
     if (number === undefined || old?.current.state !== 'ready')
       throw new ResilienceError('CONFLICT', `the instance on port ${fromPort} is not ready any more`);
+    if (toPort !== 0 && this.#parts.isTaken(toPort))
+      throw new ResilienceError('CONFLICT', `port ${toPort} belongs to another instance`);
     const place = { number: this.#nextPlace(new Set()).number, port: toPort };
     const added = await this.#launch(place, signal).catch((error: unknown) => {
       if (!isPortInUse(error)) throw error;
       throw new ResilienceError('CONFLICT', `port ${toPort} is in use by another program`, { cause: error });
     });
-    await sleep(this.#parts.clock, this.#parts.settleTime, signal);
+    try {
+      await sleep(this.#parts.clock, this.#parts.settleTime, signal);
+    } catch (error) {
+      await this.#members.get(place.number)?.stop(); // given up: the old one stays, and there is one too many
+      this.#forget(place.number);
+      throw error;
+    }
     await this.#remove(number, old, signal);
     return added;
   }

@@ -8,6 +8,8 @@ interface Started {
 
 export class ScriptedDriver implements ScalingDriver {
   readonly started: Started[] = [];
+  /** Those that have not ended. */
+  readonly running = new Set<RunningInstance>();
   /** Starts are refused with it. */
   failWith: Error | undefined;
   /** Starts wait until they are released. */
@@ -38,6 +40,8 @@ export class ScriptedDriver implements ScalingDriver {
     const port = spec.port === 0 ? 40_000 + this.started.length : spec.port;
     const instance = { ...spec, port, host: '127.0.0.1', pid: this.started.length + 1, readyAfter: 5, exited };
     this.started.push({ instance, end });
+    this.running.add(instance);
+    void exited.then(() => this.running.delete(instance));
     return instance;
   }
 
