@@ -56,10 +56,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Asks a server as part of a sampled trace, and returns its id. */
-async function ask(server: string, path: string, body?: object): Promise<string> {
+/** Asks the gateway as part of a sampled trace, and returns its id. */
+async function ask(path: string, body?: object): Promise<string> {
   const traceId = randomBytes(16).toString('hex');
-  const answer = await fetch(server + path, {
+  const answer = await fetch(web + path, {
     headers: { traceparent: `00-${traceId}-${CLIENT_SPAN}-01`, 'Content-Type': 'application/json' },
     ...(body && { method: 'POST', body: JSON.stringify(body) }),
   });
@@ -86,10 +86,10 @@ async function joined(traceId: string, services: readonly string[]): Promise<Spa
 const serviceOf = ({ service }: SpanRecord): string => service;
 
 /** Every span hangs on another, but for the first, which hangs on the caller; services hang on calls to them. */
-function expectOneTree(spans: readonly SpanRecord[], entered: string): void {
+function expectOneTree(spans: readonly SpanRecord[]): void {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
   expect(spans.filter(({ parentSpanId = '' }) => !byId.has(parentSpanId))).toMatchObject([
-    { service: entered, kind: 'server', parentSpanId: CLIENT_SPAN },
+    { service: 'web', kind: 'server', parentSpanId: CLIENT_SPAN },
   ]);
   for (const span of spans) {
     const parent = byId.get(span.parentSpanId ?? '');
@@ -111,10 +111,11 @@ async function expectHeld(traceId: string, service: 'web' | 'budget' | 'reports'
 
 const seen = new Map<string, readonly SpanRecord[]>();
 
-test('budget → two providers: the one that failed and the one that answered are both in the trace', async () => {
-  const traceId = await ask(await fleet.urlOf('budget'), '/api/v1/providers/burst', { prompt: 'hello' });
-  const spans = await joined(traceId, ['budget']);
-  expectOneTree(spans, 'budget');
+test('web → budget → two providers: the one that failed and the one that answered are both in the trace', async () => {
+  const traceId = await ask('/api/v1/providers/burst', { prompt: 'hello' });
+  const spans = await joined(traceId, ['web', 'budget']);
+  expectOneTree(spans);
+  await expectHeld(traceId, 'web', spans);
   await expectHeld(traceId, 'budget', spans);
 
   const server = spans.find(({ operation }) => operation === 'POST /api/v1/providers/burst');
@@ -136,9 +137,9 @@ test('budget → two providers: the one that failed and the one that answered ar
 
 test('web → reports → the other services: one trace over all of them', async () => {
   const asked = ['training', 'meta', 'budget', 'coach', 'segmentation', 'capabilities'];
-  const traceId = await ask(web, '/api/v1/reports/comprehensive');
+  const traceId = await ask('/api/v1/reports/comprehensive');
   const spans = await joined(traceId, ['web', 'reports', ...asked]);
-  expectOneTree(spans, 'web');
+  expectOneTree(spans);
   await expectHeld(traceId, 'web', spans);
   await expectHeld(traceId, 'reports', spans);
   for (const service of asked) {

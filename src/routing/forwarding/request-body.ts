@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { bindContext } from '../../shared/instrumentation.js';
 
 /** A request's body as attempts read it. */
 export interface RequestBody {
@@ -37,7 +38,8 @@ export function bufferedBody(bytes: Buffer | null): RequestBody {
 export function collectBody(req: IncomingMessage, length: number, onCollected: (body: RequestBody) => void): void {
   const chunks: Buffer[] = [];
   req.on('data', (chunk: Buffer) => chunks.push(chunk));
-  req.once('end', () => onCollected(bufferedBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))));
+  const collected = bindContext(onCollected); // Node emits `end` in the context of the connection
+  req.once('end', () => collected(bufferedBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))));
 }
 
 /** What one attempt reads: first what is kept, then what comes. */
