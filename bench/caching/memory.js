@@ -1,54 +1,46 @@
 // Gets and sets in memory, 1,000 keys in no order: the layer beside the list it is built on and the caches Node users have.
-import { MemoryCacheLayer } from '@tooloo/resilience';
-import { CacheableMemory } from 'cacheable';
-import { LRUCache } from 'lru-cache';
-import NodeCache from 'node-cache';
-import { microbenchmark } from '../harness.js';
+// Each has a process of its own in every round: in one, the code that some of them share would be compiled for all of them.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { machine, shuffled, spread } from '../harness.js';
+import { judge, publish, ratio, whole } from '../report.js';
+import { caches } from './memory-caches.js';
 
-const MAX = 1_000;
-const MINUTE = 60_000;
-const KEYS = Array.from({ length: MAX }, (_, i) => `user:${i}`);
-const VALUE = { id: 1, name: 'Ada', roles: ['admin'] };
+const ROUNDS = Number(process.env.ROUNDS ?? 7);
+const worker = new URL('memory-worker.js', import.meta.url).pathname;
 
-/** All hold as many entries, for a minute, by reference. */
-const caches = {
-  ours: new MemoryCacheLayer({ maxSize: MAX, defaultTTL: MINUTE }),
-  'lru-cache': new LRUCache({ max: MAX }),
-  'lru-cache with ttl': new LRUCache({ max: MAX, ttl: MINUTE }),
-  'node-cache': new NodeCache({ useClones: false, stdTTL: MINUTE / 1000, checkperiod: 0 }),
-  cacheable: new CacheableMemory({ lruSize: MAX, ttl: MINUTE, useClone: false }),
-};
-
-let found = 0;
-
-function getting(cache) {
-  for (const key of KEYS) cache.set(key, VALUE);
-  let next = 0;
-  return (n) => {
-    for (let i = 0; i < n; i++) if (cache.get(KEYS[(next = (next + 797) % KEYS.length)]) === VALUE) found++;
-  };
+async function measure(name) {
+  const child = fork(worker, [name]);
+  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${name} ended with ${code}`)));
+  ended.catch(() => undefined); // it may end once it has answered
+  const [rates] = await Promise.race([once(child, 'message'), ended]);
+  return rates;
 }
 
-function setting(cache) {
-  let next = 0;
-  return (n) => {
-    for (let i = 0; i < n; i++) cache.set(KEYS[(next = (next + 797) % KEYS.length)], VALUE);
-  };
+const names = Object.keys(caches);
+const rates = { get: {}, set: {} };
+for (let round = 0; round < ROUNDS; round++) {
+  for (const name of shuffled(names)) {
+    const measured = await measure(name);
+    for (const operation of ['get', 'set']) (rates[operation][name] ??= []).push(measured[operation]);
+  }
 }
 
-for (const [title, operation, targets] of [
-  ['Gets from memory', getting, ['lru-cache', 'lru-cache with ttl'].map((of) => ({ name: 'ours', of, least: 0.8 }))],
-  ['Sets in memory', setting, []],
+for (const [title, found, peers] of [
+  ['Gets from memory', rates.get, ['lru-cache', 'lru-cache with ttl']],
+  ['Sets in memory', rates.set, []],
 ]) {
-  await microbenchmark({
+  publish({
     title,
-    functions: Object.fromEntries(Object.entries(caches).map(([name, cache]) => [name, operation(cache)])),
-    ours: 'ours',
-    quietest: true,
-    rounds: Number(process.env.ROUNDS ?? 9),
-    milliseconds: 200,
-    targets,
+    settings: `${ROUNDS} interleaved rounds, each cache in a process of its own; ${machine()}`,
+    columns: ['', 'operations/s, undisturbed'],
+    rows: names.map((name) => {
+      const rate = spread(found[name]);
+      return { name, rate, cells: [name, `${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)})`] };
+    }),
+    notes: names
+      .filter((name) => name !== 'ours')
+      .map((name) => `ours / ${name}: ${ratio(spread(found.ours.map((rate, round) => rate / found[name][round])))}`),
+    targets: peers.map((of) => judge({ name: 'ours', of, least: 0.8 }, found)),
   });
 }
-if (found === 0) throw new Error('nothing was found: nothing was measured');
-process.exit();

@@ -9,7 +9,7 @@ import { machine } from '../harness.js';
 import { judge, publish } from '../report.js';
 import { bundleProgram, importTypescript } from '../typescript.js';
 
-const STEADY = Number(process.env.SECONDS ?? 4) * 1000;
+const STEADY = Number(process.env.SECONDS ?? 10) * 1000;
 /** Requests a second to each of two services, whether they answer or not; and milliseconds between two changes. */
 const RATE = 250;
 const CHANGE_EVERY = 20;
