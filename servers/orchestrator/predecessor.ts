@@ -2,6 +2,7 @@
  * What an orchestrator that was killed left running. Each instance is written down while it runs; the next orchestrator
  * takes over those that are as it would have started them, and ends the others.
  */
+import { hostname } from 'node:os';
 import type { Kysely } from 'kysely';
 import type { HorizontalScalingManager, ScalingDriver } from '../../src/index.js';
 import type { Migration } from '../support/database.js';
@@ -19,6 +20,8 @@ export interface OrchestratorSchema {
     fingerprint: string;
     /** Where it expects the orchestrator. */
     orchestrator_url: string;
+    /** The host it runs on: orchestrators of several may share a database. */
+    machine: string;
   };
 }
 
@@ -41,21 +44,31 @@ export const orchestratorMigrations: readonly Migration[] = [
   {
     name: '002-origin-of-instances',
     async up(db) {
-      for (const name of ['state', 'fingerprint', 'orchestrator_url'])
-        await db.schema
-          .alterTable('running_instances')
-          .addColumn(name, 'text', (column) => column.notNull().defaultTo(''))
-          .execute();
+      // What an earlier version wrote down does not say enough to take anything over.
+      await db.schema.dropTable('running_instances').execute();
+      await db.schema
+        .createTable('running_instances')
+        .addColumn('machine', 'text', (column) => column.notNull())
+        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('service', 'text', (column) => column.notNull())
+        .addColumn('host', 'text', (column) => column.notNull())
+        .addColumn('port', 'integer', (column) => column.notNull())
+        .addColumn('pid', 'integer', (column) => column.notNull())
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('fingerprint', 'text', (column) => column.notNull())
+        .addColumn('orchestrator_url', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('running_instances_by_machine', ['machine', 'id'])
+        .execute();
     },
   },
 ];
 
 /** How long a process may take to say who it is, in ms. */
-const ANSWER_TIMEOUT = 2_000;
+const ANSWER_TIMEOUT = 5_000;
 
-/** What the last orchestrator wrote down. */
+/** What the last orchestrator of this machine wrote down. */
 export function leftInstances(db: Kysely<OrchestratorSchema>): Promise<LeftInstance[]> {
-  return db.selectFrom('running_instances').selectAll().execute();
+  return db.selectFrom('running_instances').selectAll().where('machine', '=', hostname()).execute();
 }
 
 /** Writes down which instances run now. */
@@ -64,12 +77,13 @@ export async function recordInstances(
   instances: readonly InstanceRecord[],
   origin: (instance: InstanceRecord) => Pick<LeftInstance, 'fingerprint' | 'orchestrator_url'>,
 ): Promise<void> {
+  const machine = hostname();
   const running = instances.flatMap((one) => {
     const { id, service, host, port, pid, state } = one;
-    return pid === null ? [] : [{ id, service, host, port, pid, state, ...origin(one) }];
+    return pid === null ? [] : [{ id, service, host, port, pid, state, machine, ...origin(one) }];
   });
   await db.transaction().execute(async (tx) => {
-    await tx.deleteFrom('running_instances').execute();
+    await tx.deleteFrom('running_instances').where('machine', '=', machine).execute();
     if (running.length > 0) await tx.insertInto('running_instances').values(running).execute();
   });
 }
