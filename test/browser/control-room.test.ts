@@ -106,6 +106,12 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     await page.getByText(/ calls, .* failed,/).waitFor();
     await page.getByLabel('Find in trace').fill('select');
     await page.getByText(/^[1-9]\d* of \d+ spans$/).waitFor();
+    await page.getByRole('button', { name: 'Pin' }).click();
+    await page.goto(`${web}/#/traces`);
+    const pinned = page.getByRole('table', { name: 'Pinned in this browser' });
+    await pinned.getByRole('link', { name: 'GET /api/v1/training/*path' }).click();
+    await page.getByRole('button', { name: 'Pinned', pressed: true }).click();
+    await page.getByRole('button', { name: 'Pin', pressed: false }).waitFor();
     expect(wrongs).toEqual([]);
   });
 

@@ -6,6 +6,7 @@ import { readLogLine } from '../model/log-line.ts';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
 import { useAnswer } from '../state/use-answer.js';
+import { Facts } from '../ui/facts.js';
 import { Answered } from '../ui/notice.js';
 import { DataTable } from '../ui/data-table.js';
 import { StateSign } from '../ui/state-sign.js';
@@ -23,7 +24,7 @@ export function InstancePanel({ id }) {
         <a href=${hrefOf('fleet')} class="button quiet">Close</a>
       </div>
       ${instance === undefined && html`<p class="notice">${id} is not part of the fleet now.</p>`}
-      ${instance?.figures && html`<${Facts} instance=${instance} />`}
+      ${instance?.figures && html`<${InstanceFacts} instance=${instance} />`}
       <${Answered}
         what="The instance"
         answer=${answer}
@@ -33,7 +34,7 @@ export function InstancePanel({ id }) {
   `;
 }
 
-function Facts({ instance: { host, port, pid, restarts, routing, figures } }) {
+function InstanceFacts({ instance: { host, port, pid, restarts, routing, figures } }) {
   const { pool } = figures.engines;
   const facts = [
     ['Address', `${host}:${port}`],
@@ -52,15 +53,7 @@ function Facts({ instance: { host, port, pid, restarts, routing, figures } }) {
       : []),
     ...(routing ? [['Circuit', routing.circuit]] : []),
   ];
-  return html`<dl class="facts">
-    ${facts.map(
-      ([name, value]) =>
-        html`<div key=${name}>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-        </div>`,
-    )}
-  </dl>`;
+  return html`<${Facts} facts=${facts} />`;
 }
 
 const PROBE_COLUMNS = [

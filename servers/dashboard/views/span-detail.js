@@ -4,6 +4,7 @@ import { clockTime, count, duration, percent } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
 import { labelOf } from '../model/span-facts.ts';
 import { useAnswer } from '../state/use-answer.js';
+import { Facts } from '../ui/facts.js';
 import { Answered } from '../ui/notice.js';
 import { PlanText } from '../ui/plan-text.js';
 
@@ -27,15 +28,7 @@ export function SpanDetail({ row, traceId }) {
         <h3 id="span-title">${labelOf(span)}</h3>
         <a class="button quiet" href=${hrefOf('traces', [traceId])}>Close</a>
       </div>
-      <dl class="facts">
-        ${facts.map(
-          ([name, value]) =>
-            html`<div key=${name}>
-              <dt>${name}</dt>
-              <dd>${value}</dd>
-            </div>`,
-        )}
-      </dl>
+      <${Facts} facts=${facts} />
       ${
         span.logs.length > 0 &&
         html`<ol class="log" tabindex="0" aria-label="What happened in it">

@@ -6,14 +6,19 @@ import { clockTime, duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
 import { labelOf } from '../model/span-facts.ts';
 import { waterfall } from '../model/waterfall.ts';
+import { useObservable } from '../state/observable.js';
+import { pins } from '../state/pins.js';
 import { useAnswer } from '../state/use-answer.js';
 import { CopyButton } from '../ui/copy-button.js';
 import { Answered, Silent } from '../ui/notice.js';
+import { PinButton } from '../ui/pin-button.js';
 import { SpanDetail } from './span-detail.js';
 import { Waterfall } from './waterfall.js';
 
 export function TraceView({ traceId, spanId }) {
-  const answer = useAnswer(`/api/v1/dashboard/traces/${encodeURIComponent(traceId)}`);
+  const pinned = useObservable(pins).find((one) => one.traceId === traceId);
+  const asked = useAnswer(pinned ? undefined : `/api/v1/dashboard/traces/${encodeURIComponent(traceId)}`);
+  const answer = pinned ? { data: { trace: pinned } } : asked;
   return html`
     <section class="panel">
       <p><a href=${hrefOf('traces')}>← Traces</a></p>
@@ -35,6 +40,7 @@ function Trace({ trace, spanId }) {
   return html`
     <div class="panel-head">
       <h2>${rows[0] && labelOf(rows[0].span)}</h2>
+      <${PinButton} trace=${trace} />
       <${CopyButton} label="Copy as curl" text=${() => curlOf(trace.spans, location.origin, newTraceId())} />
       <${CopyButton} label="Copy link" text=${() => location.href} />
     </div>

@@ -2,6 +2,8 @@
 import { html } from '../ui/html.js';
 import { clockTime, duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
+import { useObservable } from '../state/observable.js';
+import { pins } from '../state/pins.js';
 import { session } from '../state/session.js';
 import { goTo } from '../state/place.js';
 import { useAnswer } from '../state/use-answer.js';
@@ -22,6 +24,7 @@ function TraceSearch({ query }) {
   // A window in the past does not change any more.
   const answer = useAnswer(`/api/v1/dashboard/traces?${asked}`, query.to === undefined ? REFRESH_MS : 0);
   return html`
+    <${PinnedTraces} />
     <section class="panel">
       <${SearchForm} query=${query} />
       <${Answered}
@@ -31,6 +34,29 @@ function TraceSearch({ query }) {
       />
     </section>
   `;
+}
+
+const PINNED_COLUMNS = [
+  {
+    title: 'Request',
+    cell: ({ traceId, spans }) => html`<a href=${hrefOf('traces', [traceId])}>${spans[0]?.operation ?? traceId}</a>`,
+  },
+  { title: 'Began', cell: ({ startTime }) => new Date(startTime).toLocaleString() },
+  { title: 'Took', isNumber: true, cell: (trace) => duration(trace.duration) },
+  { title: 'Status', cell: ({ status }) => status, tone: ({ status }) => (status === 'success' ? undefined : 'bad') },
+];
+
+function PinnedTraces() {
+  const kept = useObservable(pins);
+  if (kept.length === 0) return null;
+  return html`<section class="panel">
+    <${DataTable}
+      caption="Pinned in this browser"
+      columns=${PINNED_COLUMNS}
+      rows=${kept}
+      keyOf=${({ traceId }) => traceId}
+    />
+  </section>`;
 }
 
 /** What is searched for is in the address: it can be sent to somebody. */

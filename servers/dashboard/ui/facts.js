@@ -1,0 +1,17 @@
+// Names and values, a pair each.
+import { html } from './html.js';
+
+/** @param facts [[name, value], …] */
+export function Facts({ facts }) {
+  return html`
+    <dl class="facts">
+      ${facts.map(
+        ([name, value]) =>
+          html`<div key=${name}>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>`,
+      )}
+    </dl>
+  `;
+}
