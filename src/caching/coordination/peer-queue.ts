@@ -23,9 +23,9 @@ export interface PeerQueueOptions {
 
 /** Milliseconds that messages wait for company. */
 const BATCH_DELAY = 2;
-/** A peer that comes back hears what it missed within half a second. */
+/** A peer that comes back hears what it missed within a quarter of a second. */
 const FIRST_RETRY = 100;
-const LAST_RETRY = 500;
+const LAST_RETRY = 250;
 
 export class PeerQueue {
   readonly #options: PeerQueueOptions;

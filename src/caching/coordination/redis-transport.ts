@@ -154,7 +154,7 @@ export class RedisTransport implements CoordinatorTransport {
   }
 
   async #readForever(reader: RedisStreamReader): Promise<void> {
-    const backoff = new Backoff({ initial: 50, max: 500 });
+    const backoff = new Backoff({ initial: 50, max: 250 });
     let isSuspect = true;
     while (!this.#closing.signal.aborted) {
       try {
