@@ -193,7 +193,7 @@ describe('traces', () => {
     let spans = 0;
     const instrumentation: Instrumentation = {
       startSpan: (operation, attributes) => {
-        const name = `${operation} ${++spans} ${attributes?.['http.request.resend_count']}`;
+        const name = `${operation} ${++spans} ${String(attributes?.['http.request.resend_count'])}`;
         return {
           setAttribute: () => undefined,
           inject: (headers) => void (headers['traceparent'] = name),
