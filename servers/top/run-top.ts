@@ -34,48 +34,65 @@ const UNBOUNDED: Size = { columns: Infinity, rows: Infinity };
 
 const RECONNECT_MS = 1000;
 
+/** The stream of a web server, as it is to be followed. */
+interface Source {
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /**
  * On a terminal until it is ended; elsewhere one picture, once there are figures.
  *
  * @returns the code to exit with
  */
 export async function runTop(options: TopOptions = {}): Promise<number> {
-  const { env = readEnvironment(), out = process.stdout, err = process.stderr } = options;
-  const ending = options.signal ?? endOnInterrupt();
+  const { env = readEnvironment(), out = process.stdout, err = process.stderr, signal = endOnInterrupt() } = options;
   const config = readConfig(env);
   const url = `http://${config.HOST}:${portOf(config, 'web')}`;
-  const token = config.CONTROL_TOKEN ?? config.DASHBOARD_TOKEN;
-  const history = new FleetHistory();
-  const isLive = out.isTTY === true;
-  if (isLive) out.write(HIDE_CURSOR + HOME + CLEAR_BELOW);
+  const source = { url, token: config.CONTROL_TOKEN ?? config.DASHBOARD_TOKEN, signal };
+  if (out.isTTY !== true) return printOnce(source, out, err);
+  out.write(HIDE_CURSOR + HOME + CLEAR_BELOW);
   try {
-    for (;;) {
-      try {
-        for await (const frame of framesOf(url, token, ending)) {
-          history.add(frame);
-          if (isLive) redraw(out, picture(history, { columns: out.columns ?? 80, rows: (out.rows ?? 24) - 1 }));
-          else if (history.points.length > 0) {
-            out.write(`${picture(history, UNBOUNDED).join('\n')}\n`);
-            return 0;
-          }
-        }
-      } catch (error) {
-        if (ending.aborted) return 0;
-        if (!isLive) {
-          err.write(`${url} cannot be followed: ${messageOf(error)}. Is the fleet running (npm run dev)?\n`);
-          return 1;
-        }
-        redraw(out, [`${url} cannot be followed: ${messageOf(error)}. Trying again…`]);
-      }
-      await pause(RECONNECT_MS, ending);
-      if (ending.aborted) return 0;
-    }
+    await drawUntilEnded(source, out);
   } finally {
-    if (isLive) out.write(SHOW_CURSOR);
+    out.write(SHOW_CURSOR);
+  }
+  return 0;
+}
+
+async function printOnce(source: Source, out: Terminal, err: Terminal): Promise<number> {
+  const history = new FleetHistory();
+  try {
+    for await (const frame of framesOf(source)) {
+      history.add(frame);
+      if (history.points.length === 0) continue;
+      out.write(`${picture(history, UNBOUNDED).join('\n')}\n`);
+      return 0;
+    }
+    throw new Error('the stream ended');
+  } catch (error) {
+    err.write(`${source.url} cannot be followed: ${messageOf(error)}. Is the fleet running (npm run dev)?\n`);
+    return 1;
   }
 }
 
-async function* framesOf(url: string, token: string | undefined, signal: AbortSignal): AsyncGenerator<Frame> {
+async function drawUntilEnded(source: Source, out: Terminal): Promise<void> {
+  const history = new FleetHistory();
+  while (!source.signal.aborted) {
+    try {
+      for await (const frame of framesOf(source)) {
+        history.add(frame);
+        redraw(out, picture(history, { columns: out.columns ?? 80, rows: (out.rows ?? 24) - 1 }));
+      }
+    } catch (error) {
+      if (!source.signal.aborted) redraw(out, [`${source.url} cannot be followed: ${messageOf(error)}. Trying again…`]);
+    }
+    await pause(RECONNECT_MS, source.signal);
+  }
+}
+
+async function* framesOf({ url, token, signal }: Source): AsyncGenerator<Frame> {
   const headers = { Accept: 'text/event-stream', ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
   const answer = await fetch(`${url}/api/v1/dashboard/stream`, { headers, signal });
   if (!answer.ok || answer.body === null) throw new Error(`it answered ${answer.status}`);
