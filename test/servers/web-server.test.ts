@@ -122,6 +122,7 @@ describeWith(redisService, 'with limits in Redis', (url) => {
   const newClient = (): string => `2001:db8:${process.pid.toString(16)}:${(clients++).toString(16)}00::1`;
 
   afterEach(async () => {
+    await fleet.close(); // whoever still listens would write on
     const redis = new Redis(url);
     const keys = [...(await redis.keys('{tooloo:web}:*')), ...(await redis.keys('tooloo:cache-invalidations*'))];
     if (keys.length > 0) await redis.del(keys);
