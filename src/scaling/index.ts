@@ -48,9 +48,9 @@ export {
 export {
   InstanceSupervisor,
   type InstanceSupervisorOptions,
-  type RestartPolicy,
   type StopOptions,
   type SupervisedState,
 } from './instance-supervisor.js';
+export { type RestartPolicy } from './restart-budget.js';
 export { InstanceLoad, type InstanceLoadOptions, type LoadReport } from './instance-load.js';
 export { ScalingLoop, type ScalingLoopOptions } from './scaling-loop.js';

@@ -2,22 +2,13 @@
  * Keeps one instance running: starts it, starts it again when it ends, waits longer after each failure, and gives up
  * loudly when it keeps failing.
  */
-import { Backoff } from '../shared/backoff.js';
 import { monotonicClock, startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { messageOf, ResilienceError } from '../shared/errors.js';
 import { Listeners } from '../shared/listeners.js';
-import {
-  checkOptions,
-  clock as clockCheck,
-  count,
-  func,
-  having,
-  milliseconds,
-  object,
-  type OptionChecks,
-} from '../shared/options.js';
+import { checkOptions, clock as clockCheck, func, having, object, type OptionChecks } from '../shared/options.js';
 import type { InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
 import { describeExit } from './process-driver.js';
+import { RestartBudget, type RestartPolicy } from './restart-budget.js';
 
 export type SupervisedState =
   | { readonly state: 'stopped' }
@@ -27,17 +18,6 @@ export type SupervisedState =
   | { readonly state: 'failed'; readonly reason: string }
   /** With the instance, while it still finishes what it has begun. */
   | { readonly state: 'stopping'; readonly instance?: RunningInstance };
-
-export interface RestartPolicy {
-  /** First wait before a restart, in ms; it doubles with each failure. Default 100. */
-  readonly initialDelay?: number;
-  /** Longest wait, in ms. Default 30,000. */
-  readonly maxDelay?: number;
-  /** Failures within `window` that count as a crash loop, after which nothing is started any more. Default 10. */
-  readonly maxFailures?: number;
-  /** Time after which a failure is forgotten, in ms. Default 60,000. */
-  readonly window?: number;
-}
 
 export interface InstanceSupervisorOptions {
   readonly driver: ScalingDriver;
@@ -66,24 +46,15 @@ const CHECKS: OptionChecks<InstanceSupervisorOptions> = {
   clock: clockCheck,
 };
 
-const RESTART_CHECKS: OptionChecks<RestartPolicy> = {
-  initialDelay: milliseconds,
-  maxDelay: milliseconds,
-  maxFailures: count(1),
-  window: milliseconds,
-};
-
 /** Supervises one instance. States change as `onChange` tells; each listener is called with the new state. */
 export class InstanceSupervisor {
   readonly spec: InstanceSpec;
   readonly #driver: ScalingDriver;
   readonly #clock: Clock;
   readonly #drain: InstanceSupervisorOptions['drain'];
-  readonly #restart: Required<RestartPolicy>;
+  readonly #budget: RestartBudget;
   readonly #listeners = new Listeners<[state: SupervisedState]>('InstanceSupervisor.onChange');
-  readonly #backoff: Backoff;
   #state: SupervisedState = { state: 'stopped' };
-  #failures: number[] = [];
   #restarts = 0;
   #timer: Timer | undefined;
   /** Grows with every start and stop: what an earlier one set going finds that it is no longer asked for. */
@@ -106,14 +77,7 @@ export class InstanceSupervisor {
     this.#drain = drain;
     this.spec = spec;
     this.#clock = clock;
-    this.#restart = {
-      initialDelay: 100,
-      maxDelay: 30_000,
-      maxFailures: 10,
-      window: 60_000,
-      ...checkOptions('InstanceSupervisor: restart', restart, RESTART_CHECKS),
-    };
-    this.#backoff = new Backoff({ initial: this.#restart.initialDelay, max: this.#restart.maxDelay });
+    this.#budget = new RestartBudget('InstanceSupervisor: restart', restart);
   }
 
   get current(): SupervisedState {
@@ -139,7 +103,7 @@ export class InstanceSupervisor {
     if (state === 'starting' || state === 'ready') return this.#starting;
     if (state === 'stopping') throw new ResilienceError('CONFLICT', `${this.spec.id} is stopping`);
     this.#timer?.cancel();
-    this.#failures = [];
+    this.#budget.reset();
     return this.#attempt(++this.#generation);
   }
 
@@ -228,19 +192,9 @@ export class InstanceSupervisor {
 
   #onFailure(reason: string, permanent: boolean, generation: number): void {
     if (generation !== this.#generation) return;
-    const now = this.#clock.now();
-    const { maxFailures, window } = this.#restart;
-    this.#failures = this.#failures.filter((at) => now - at < window);
-    if (this.#failures.length === 0) this.#backoff.reset();
-    this.#failures.push(now);
-    if (permanent || this.#failures.length >= maxFailures) {
-      const loop = permanent
-        ? reason
-        : `${reason}; ${this.#failures.length} failures in ${window / 1000} s, not started again`;
-      this.#enter({ state: 'failed', reason: loop });
-      return;
-    }
-    const delay = this.#backoff.next();
+    if (permanent) return this.#enter({ state: 'failed', reason });
+    const delay = this.#budget.failed(this.#clock.now());
+    if (delay === undefined) return this.#enter({ state: 'failed', reason: `${reason}; ${this.#budget.exhausted}` });
     this.#enter({ state: 'waiting', reason, delay });
     this.#timer = startTimer(
       this.#clock,

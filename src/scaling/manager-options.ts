@@ -16,7 +16,7 @@ import {
 } from '../shared/options.js';
 import { childProcesses } from './child-processes.js';
 import type { ReplicaDriver, ScalingDriver } from './driver.js';
-import type { RestartPolicy } from './instance-supervisor.js';
+import type { RestartPolicy } from './restart-budget.js';
 import { sqliteScalingHistory, type ScalingHistory } from './scaling-history.js';
 
 /** Who sends the instances their requests, as much as scaling needs of it. An IntelligentRouter is one. */

@@ -3,7 +3,9 @@ import { sleep, type Clock } from '../shared/clock.js';
 import { asError, ResilienceError } from '../shared/errors.js';
 import type { FoundInstance, RunningInstance, ScalingDriver } from './driver.js';
 import type { Growth, InstanceDetails, InstanceGroup } from './instance-group.js';
-import { InstanceSupervisor, type RestartPolicy } from './instance-supervisor.js';
+import { InstanceSupervisor } from './instance-supervisor.js';
+import type { RestartPolicy } from './restart-budget.js';
+import { describe, portOf } from './supervised-details.js';
 
 export interface SupervisedGroupParts {
   readonly service: string;
@@ -223,39 +225,6 @@ async function endingOn(signal: AbortSignal, one: InstanceSupervisor, work: Prom
   }
 }
 
-function portOf({ current }: InstanceSupervisor): number {
-  return ('instance' in current && current.instance?.port) || 0;
-}
-
 function isPortInUse(error: unknown): boolean {
   return ResilienceError.is(error) && error.extensions['portInUse'] === true;
-}
-
-function describe({ current, spec, restarts }: InstanceSupervisor): InstanceDetails {
-  const base = {
-    service: spec.service,
-    id: spec.id,
-    host: '127.0.0.1',
-    port: spec.port,
-    pid: null,
-    restarts,
-    readyAfter: null,
-    reason: null,
-  };
-  switch (current.state) {
-    case 'ready':
-      return { ...base, ...whereabouts(current.instance), state: 'ready' };
-    case 'stopping':
-      return { ...base, ...(current.instance && whereabouts(current.instance)), state: 'draining' };
-    case 'waiting':
-    case 'failed':
-      return { ...base, state: current.state, reason: current.reason };
-    case 'starting':
-    case 'stopped':
-      return { ...base, state: current.state };
-  }
-}
-
-function whereabouts({ host, port, pid, readyAfter }: RunningInstance) {
-  return { host, port, pid: pid ?? null, readyAfter };
 }

@@ -1,6 +1,7 @@
 import { ResilienceError } from '../../src/shared/errors.js';
 import type { InstanceSpec } from '../../src/scaling/driver.js';
-import { InstanceSupervisor, type RestartPolicy } from '../../src/scaling/instance-supervisor.js';
+import { InstanceSupervisor } from '../../src/scaling/instance-supervisor.js';
+import type { RestartPolicy } from '../../src/scaling/restart-budget.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { ScriptedDriver } from '../support/scripted-driver.js';
 
