@@ -20,15 +20,22 @@ export function FleetMapPicture({ map, selected }) {
     <div class="map">
       <svg viewBox=${box} aria-hidden="true" focusable="false">
         <defs>
-          <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
-            <path d="M0,0 L8,4 L0,8 z" />
-          </marker>
+          <${ArrowHead} id="arrow" />
+          <${ArrowHead} id="arrow-bad" />
         </defs>
         ${edges.map((edge) => html`<${Arrow} key=${`${edge.from} ${edge.to}`} edge=${edge} />`)}
         ${nodes.map((node) => html`<${Node} key=${node.service} node=${node} selected=${selected} />`)}
         ${labelled.map((edge) => html`<${ArrowLabel} key=${`${edge.from} ${edge.to}`} edge=${edge} />`)}
       </svg>
     </div>
+  `;
+}
+
+function ArrowHead({ id }) {
+  return html`
+    <marker id=${id} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+      <path d="M0,0 L8,4 L0,8 z" />
+    </marker>
   `;
 }
 
@@ -39,7 +46,7 @@ function Arrow({ edge }) {
     class=${classes('arrow', edge.errorRate > 0 && 'bad')}
     d=${edge.path}
     stroke-width=${width.toFixed(1)}
-    marker-end="url(#arrow)"
+    marker-end=${edge.errorRate > 0 ? 'url(#arrow-bad)' : 'url(#arrow)'}
   />`;
 }
 
@@ -53,12 +60,19 @@ function ArrowLabel({ edge }) {
   `;
 }
 
+/** What the instances of a service do together; nothing where none of them answers. */
+function totalsOf(instances) {
+  const figures = instances.flatMap((one) => one.figures ?? []);
+  if (figures.length === 0) return {};
+  const sum = (of) => figures.reduce((total, one) => total + of(one), 0);
+  const perSecond = sum((one) => one.rate ?? 0);
+  const failing = sum((one) => (one.rate ?? 0) * one.errorRate);
+  return { perSecond, errorRate: perSecond === 0 ? 0 : failing / perSecond, cpu: sum((one) => one.cpu ?? 0) };
+}
+
 function Node({ node, selected }) {
   const { service, instances, x, y } = node;
-  const figures = instances.flatMap((one) => one.figures ?? []);
-  const perSecond = figures.reduce((sum, one) => sum + (one.rate ?? 0), 0);
-  const failing = figures.reduce((sum, one) => sum + (one.rate ?? 0) * one.errorRate, 0);
-  const cpu = figures.reduce((sum, one) => sum + (one.cpu ?? 0), 0);
+  const { perSecond, errorRate, cpu } = totalsOf(instances);
   const isIll = instances.some((one) => !['ready', 'starting', 'draining'].includes(stateOf(one)));
   const isSelected = instances.some(({ id }) => id === selected);
   return html`
@@ -81,9 +95,7 @@ function Node({ node, selected }) {
           </div>
           <div class="node-rate">${rate(perSecond)}</div>
           <div class="node-foot">
-            <span class=${failing > 0 ? 'bad' : undefined}
-              >${percent(perSecond === 0 ? 0 : failing / perSecond)} err</span
-            >
+            <span class=${errorRate > 0 ? 'bad' : undefined}>${percent(errorRate)} err</span>
             <span>CPU ${percent(cpu)}</span>
           </div>
         </div>

@@ -93,7 +93,8 @@ function Log({ lines, id }) {
   return html`
     <h3>Log, the latest first</h3>
     <ol class="log" tabindex="0" aria-label=${`Last lines of ${id}`}>
-      ${lines
+      ${[...lines]
+        .reverse()
         .map(readLogLine)
         .map(
           ({ time, level, text, traceId }, i) =>
