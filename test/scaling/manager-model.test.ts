@@ -1,9 +1,9 @@
 /** Whatever is ordered of the manager, and however much of it at once, what must always hold of it does. */
-import fc from 'fast-check';
 import { HorizontalScalingManager } from '../../src/scaling/horizontal-scaling-manager.js';
 import type { ScalingRouter } from '../../src/scaling/manager-options.js';
 import { ResilienceError } from '../../src/shared/errors.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
+import fc from '../support/fast-check.js';
 import { ScriptedDriver } from '../support/scripted-driver.js';
 
 const MIN = 1;
