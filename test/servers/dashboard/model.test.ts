@@ -1,5 +1,5 @@
 /** The pages' own reckoning: addresses, formats, the stream's text, the timeline. */
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { execFileSync } from 'node:child_process';
 import { curlOf, shellWord } from '../../../servers/dashboard/model/curl.js';
 import { bytes, count, duration, percent, rate } from '../../../servers/dashboard/model/format.js';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { waterfall, type WaterfallRow } from '../../../servers/dashboard/model/waterfall.js';
 import type { JoinedSpan } from '../../../servers/web/trace-search.js';
 
