@@ -156,9 +156,7 @@ export async function kubernetesServer(folder: string): Promise<KubernetesServer
         status,
         headers = {},
         body: text,
-      } = 'status' in given && typeof given.status === 'number'
-        ? (given)
-        : { status: 200, body: JSON.stringify(given) };
+      } = 'status' in given && typeof given.status === 'number' ? given : { status: 200, body: JSON.stringify(given) };
       if (status === 0) req.socket.destroy();
       else res.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(text);
     });
