@@ -1,7 +1,8 @@
 /** The TypeScript examples of a page of documentation, each run in a process of its own. */
 import { buildSync, transformSync } from 'esbuild';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(__dirname, '../..');
@@ -59,11 +60,14 @@ export function runExample({ code }: Example): string {
     external: packages,
     logLevel: 'silent',
   });
+  const folder = mkdtempSync(join(tmpdir(), 'example-')); // what an example writes goes with it
   const run = spawnSync(process.execPath, ['--input-type=module', '-'], {
     cwd: root,
+    env: { ...process.env, TMPDIR: folder },
     input: outputFiles[0]!.text,
     encoding: 'utf8',
     timeout: 15_000,
   });
+  rmSync(folder, { recursive: true, force: true });
   return run.status === 0 ? '' : `exit ${run.status}: ${run.stderr}`;
 }
