@@ -26,21 +26,35 @@ export function lasting(): Promise<void> {
   return pause(LASTING);
 }
 
-/**
- * Sends traffic, breaks, mends, and reads back what was acknowledged.
- *
- * @param web where the gateway is, before and after the fault
- */
-export async function suffer(web: string, { name, run }: Fault): Promise<Outcome> {
-  const traffic = new Traffic(web);
-  await served(traffic);
-  await run();
-  await served(traffic);
-  const account = await traffic.end();
-  const lost = await lostWrites(web, traffic.acknowledged);
-  const outcome = { fault: name, ...account, writes: traffic.acknowledged.size, lost: lost.length };
-  process.stdout.write(`${row(outcome)}\n`);
-  return outcome;
+/** What a fleet is started with, so that only faults stand in the way of its answers. */
+export const UNLIMITED = { RATE_LIMIT_CAPACITY: '1000000', RATE_LIMIT_SERVICE_CAPACITY: '1000000', LOG_LEVEL: 'error' };
+
+export class Catalogue {
+  readonly #outcomes: Outcome[] = [];
+
+  /**
+   * Sends traffic, breaks, mends, and expects to read back what was acknowledged.
+   *
+   * @param web where the gateway is, before and after the fault
+   */
+  async suffer(web: string, { name, run }: Fault): Promise<Outcome> {
+    const traffic = new Traffic(web);
+    await served(traffic);
+    await run();
+    await served(traffic);
+    const account = await traffic.end();
+    const lost = await lostWrites(web, traffic.acknowledged);
+    const outcome = { fault: name, ...account, writes: traffic.acknowledged.size, lost: lost.length };
+    this.#outcomes.push(outcome);
+    expect(lost).toEqual([]);
+    return outcome;
+  }
+
+  /** Prints the table of docs/reliability.md. */
+  print(): void {
+    const head = [`| ${HEADER.join(' | ')} |`, `|${' --- |'.repeat(HEADER.length)}`];
+    process.stdout.write(`\n${[...head, ...this.#outcomes.map(row)].join('\n')}\n`);
+  }
 }
 
 function served(traffic: Traffic): Promise<void> {
@@ -58,8 +72,3 @@ function cells({ fault, sent, failures, slowest, writes, lost }: Outcome): strin
 }
 
 const row = (outcome: Outcome): string => `| ${cells(outcome).join(' | ')} |`;
-
-/** The table of docs/reliability.md. */
-export function table(outcomes: readonly Outcome[]): string {
-  return [`| ${HEADER.join(' | ')} |`, `|${' --- |'.repeat(HEADER.length)}`, ...outcomes.map(row)].join('\n');
-}

@@ -6,13 +6,11 @@ import { join } from 'node:path';
 import type { ServiceName } from '../../servers/support/fleet.js';
 import { eventually, until } from '../support/eventually.js';
 import { buildFleet, exitOf, startFleet, type RunningFleet } from '../support/fleet.js';
-import { lasting, suffer, table, type Outcome } from './catalogue.js';
+import { Catalogue, lasting, UNLIMITED, type Outcome } from './catalogue.js';
 
 jest.setTimeout(180_000);
 
-const UNLIMITED = { RATE_LIMIT_CAPACITY: '1000000', RATE_LIMIT_SERVICE_CAPACITY: '1000000', LOG_LEVEL: 'error' };
-
-const outcomes: Outcome[] = [];
+const catalogue = new Catalogue();
 let fleet: RunningFleet;
 let web: string;
 
@@ -24,14 +22,11 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await fleet.stop();
-  process.stdout.write(`\n${table(outcomes)}\n`);
+  catalogue.print();
 });
 
-async function fault(name: string, run: () => Promise<void>): Promise<Outcome> {
-  const outcome = await suffer(web, { name, run });
-  outcomes.push(outcome);
-  expect(outcome.lost).toBe(0);
-  return outcome;
+function fault(name: string, run: () => Promise<void>): Promise<Outcome> {
+  return catalogue.suffer(web, { name, run });
 }
 
 async function processOf(service: ServiceName): Promise<{ id: string; pid: number }> {

@@ -2,12 +2,12 @@
 import { buildFleet, startFleet, type RunningFleet } from '../support/fleet.js';
 import { PostgresServer } from '../support/postgres-server.js';
 import { RedisServer } from '../support/redis-server.js';
-import { lasting, suffer, table, type Outcome } from './catalogue.js';
+import { Catalogue, lasting, UNLIMITED, type Outcome } from './catalogue.js';
 import { FaultyLink } from './faulty-link.js';
 
 jest.setTimeout(180_000);
 
-const outcomes: Outcome[] = [];
+const catalogue = new Catalogue();
 let redis: RedisServer;
 let postgres: PostgresServer;
 let toRedis: FaultyLink;
@@ -24,9 +24,7 @@ beforeAll(async () => {
   toPostgres = await FaultyLink.to(Number(url.port));
   url.port = String(toPostgres.port);
   fleet = await startFleet({
-    RATE_LIMIT_CAPACITY: '1000000',
-    RATE_LIMIT_SERVICE_CAPACITY: '1000000',
-    LOG_LEVEL: 'error',
+    ...UNLIMITED,
     REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
     DATABASE_URL: url.href,
   });
@@ -37,14 +35,11 @@ afterAll(async () => {
   await fleet.stop();
   await Promise.all([toRedis.close(), toPostgres.close()]);
   await Promise.all([redis.stop(), postgres.remove()]);
-  process.stdout.write(`\n${table(outcomes)}\n`);
+  catalogue.print();
 });
 
-async function fault(name: string, run: () => Promise<void>): Promise<Outcome> {
-  const outcome = await suffer(web, { name, run });
-  outcomes.push(outcome);
-  expect(outcome.lost).toBe(0);
-  return outcome;
+function fault(name: string, run: () => Promise<void>): Promise<Outcome> {
+  return catalogue.suffer(web, { name, run });
 }
 
 /** A link is broken for a while. */

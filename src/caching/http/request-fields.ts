@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 
 /**
  * Sets or removes (undefined) request fields by lowercase name, for whoever reads `req.headers` and whoever reads
- * `req.rawHeaders`, whose array stays the same one: others hang on it what they know of the request.
+ * `req.rawHeaders`, whose array stays the same one, for whoever has it already.
  *
  * @returns puts everything back as it was
  */
