@@ -1,5 +1,5 @@
 /** Whose bucket: from a request to a key that is short, canonical and gives no secret away. */
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { addressKey, clientAddress, compileTrust, type TrustProxy } from '../shared/client-address.js';
 import { checkValue, string } from '../shared/options.js';
@@ -14,13 +14,6 @@ const CACHED_ADDRESSES = 1024;
 /** The key itself, or its SHA-256 where it is long. */
 export function compactKey(key: string): string {
   return key.length <= LONGEST_KEY ? key : createHash('sha256').update(key).digest('base64url');
-}
-
-const processSecret = randomBytes(32);
-
-/** A key as statistics show it where keys hold secrets: the same within this process, meaningless outside. */
-export function hiddenKey(key: string): string {
-  return createHmac('sha256', processSecret).update(key).digest('hex').slice(0, 12);
 }
 
 /**

@@ -1,12 +1,13 @@
 /** Token buckets a client, decided at once or waited for fairly: the engine behind the `rateLimit` middleware. */
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
+import { hiddenKey } from '../shared/hidden-key.js';
 import { startSpan } from '../shared/instrumentation.js';
 import { checkOptions, checkValue, string } from '../shared/options.js';
 import { BusiestKeys } from './busiest-keys.js';
 import { FairQueue, type Ticket } from './fair-queue.js';
 import { GuardedStore, type OnStoreError } from './guarded-store.js';
-import { compactKey, hiddenKey } from './keys.js';
+import { compactKey } from './keys.js';
 import {
   checkRequest,
   LIMITER_OPTIONS,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { clientAddressKey, headerKey } from '../../src/rate-limiting/index.js';
-import { compactKey, hiddenKey } from '../../src/rate-limiting/keys.js';
+import { compactKey } from '../../src/rate-limiting/keys.js';
+import { hiddenKey } from '../../src/shared/hidden-key.js';
 
 const request = (remoteAddress: string, headers: Record<string, string | string[]> = {}): IncomingMessage =>
   ({ socket: { remoteAddress }, headers }) as unknown as IncomingMessage;
