@@ -7,7 +7,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSyn
 import { dirname } from 'node:path';
 import { wallClock } from '../shared/clock.js';
 import { ResilienceError, messageOf } from '../shared/errors.js';
-import { SqliteDatabase } from '../shared/sqlite-driver.js';
+import { openSqlite, SqliteDatabase } from '../shared/sqlite-driver.js';
 import { prepareStatements, SCHEMA, SCHEMA_VERSION, TABLES, type Statements } from './disk-schema.js';
 
 export interface CacheFileOptions {
@@ -139,7 +139,7 @@ export class CacheFile {
 
   #openOnce(isSuspect: boolean): void {
     const { busyTimeout, maxSize } = this.#options;
-    const database = new SqliteDatabase(this.path, { timeout: busyTimeout });
+    const database = openSqlite(this.path, { timeout: busyTimeout });
     this.#database = database;
     this.#inode = inodeOf(this.path);
     database.pragma('journal_mode = WAL');

@@ -5,6 +5,7 @@
 import { sleep, type Clock } from '../shared/clock.js';
 import type { Awaitable, CacheEntry, Lease, TagInvalidation } from './cache-layer.js';
 import type { GuardedLayer } from './guarded-layer.js';
+import { HottestKeys } from './hottest-keys.js';
 import type { MemoryCacheLayer } from './memory-cache-layer.js';
 
 /** How a value is to be kept. */
@@ -48,6 +49,7 @@ export class LayerStack {
   /** From the nearest to the widest. */
   readonly lower: readonly GuardedLayer[];
   readonly counters: StackCounters = { hits: { memory: 0 }, misses: 0, writes: 0, promotions: 0 };
+  readonly hottest = new HottestKeys();
   readonly #clock: Clock;
   /** Invalidations on their way through the layers below. */
   #forgetting = 0;
@@ -63,7 +65,10 @@ export class LayerStack {
   /** The fresh value in memory. Plain code: this is the path of most requests. */
   peek(key: string): unknown {
     const value = this.memory.peek(key);
-    if (value !== undefined) this.counters.hits.memory!++;
+    if (value === undefined) return undefined;
+    this.counters.hits.memory!++;
+    const weight = this.hottest.sampling.next();
+    if (weight > 0) this.hottest.found(key, this.memory.tagsOf(key), weight);
     return value;
   }
 
@@ -72,19 +77,19 @@ export class LayerStack {
     const nearest = this.memory.read(key);
     if (nearest !== undefined && nearest.ttl > 0) {
       this.counters.hits.memory!++;
-      return nearest;
+      return this.#noted(key, nearest);
     }
     let stale = nearest;
     for (const layer of this.lower) {
       const entry = await this.#readThrough(layer, key);
       if (entry !== undefined && entry.ttl > 0) {
         this.counters.hits[layer.name]!++;
-        return entry;
+        return this.#noted(key, entry);
       }
       stale ??= entry;
     }
     this.counters.misses++;
-    return stale;
+    return this.#noted(key, stale);
   }
 
   async has(key: string): Promise<boolean> {
@@ -157,6 +162,15 @@ export class LayerStack {
     );
   }
 
+  /** What was found, counted among what is asked for most. */
+  #noted(key: string, entry: CacheEntry | undefined): CacheEntry | undefined {
+    const weight = this.hottest.sampling.next();
+    if (weight === 0) return entry;
+    if (entry !== undefined && entry.ttl > 0) this.hottest.found(key, entry.tags, weight);
+    else this.hottest.missed(key, weight);
+    return entry;
+  }
+
   /** Begins in all at once; those that answer at once have answered when this returns. */
   #inAllBelow<T>(work: (layer: GuardedLayer) => Awaitable<T>): Promise<T[]> {
     return Promise.all(this.lower.map(async (layer) => work(layer)));
@@ -202,7 +216,7 @@ export class LayerStack {
       }
       if (answer !== 'taken') return { lease: answer };
       if (waited >= patience) return {};
-      await sleep(this.#clock, pause, signal);
+      await sleep(this.#clock, pause, signal, true); // somebody awaits the value
     }
   }
 

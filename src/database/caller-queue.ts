@@ -45,7 +45,8 @@ export class CallerQueue<C extends DatabaseConnection> {
   readonly #queue = new WaiterQueue<Caller<C>>();
   /**
    * One timer for everybody with the usual timeout: they expire in the order they came. A timer each would be a third of
-   * what a wait costs, and nearly all of them would be cancelled.
+   * what a wait costs, and nearly all of them would be cancelled. It keeps the process alive while somebody waits: nothing
+   * else may be left that does, and they are owed an answer.
    */
   #expiry: Timer | undefined;
 
@@ -82,8 +83,9 @@ export class CallerQueue<C extends DatabaseConnection> {
       timer: undefined,
       onAbort: undefined,
     });
-    if (timeout === usualTimeout) this.#expiry ??= startTimer(clock, () => this.#expireUsual(), timeout);
-    else place.value.timer = startTimer(clock, () => this.#expire(place), timeout);
+    if (timeout === usualTimeout) this.#expiry ??= startTimer(clock, () => this.#expireUsual(), timeout, true);
+    else place.value.timer = startTimer(clock, () => this.#expire(place), timeout, true);
+    if (this.#queue.length === 1) this.#expiry?.keepAlive?.(true);
     if (signal === undefined) return;
     place.value.onAbort = () => this.#leave(place, signal.reason);
     signal.addEventListener('abort', place.value.onAbort, { once: true });
@@ -96,7 +98,7 @@ export class CallerQueue<C extends DatabaseConnection> {
       if (place.value.timeout !== usualTimeout) continue;
       const left = place.value.now + usualTimeout - clock.now();
       if (left > 0) {
-        this.#expiry = startTimer(clock, () => this.#expireUsual(), left);
+        this.#expiry = startTimer(clock, () => this.#expireUsual(), left, true);
         return;
       }
       this.#expire(place);
@@ -123,6 +125,7 @@ export class CallerQueue<C extends DatabaseConnection> {
   #endWait({ timer, signal, onAbort, now: since, span }: Caller<C>, now: number, error?: unknown): void {
     timer?.cancel();
     if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+    if (this.#queue.length === 0) this.#expiry?.keepAlive?.(false);
     this.#options.counters.recordWait(now - since);
     span?.end(error);
   }

@@ -38,6 +38,11 @@ interface Prefill {
 
 const LONGEST_ROUND = 30_000;
 
+/** Whether to wait is in vain: a driver that this process cannot load will not be loaded a second later. */
+function isBeyondRetrying(error: unknown): boolean {
+  return ResilienceError.is(error) && error.code === 'DRIVER_UNAVAILABLE';
+}
+
 /** How often the pool looks after its connections: often enough that no limit is overshot by more than half. */
 function housekeepingPeriod<C extends DatabaseConnection>(settings: PoolSettings<C>): number {
   const { idleTimeout, maxLifetime, keepaliveTime, leakDetectionThreshold } = settings;
@@ -49,7 +54,8 @@ function housekeepingPeriod<C extends DatabaseConnection>(settings: PoolSettings
  * A connection pool. Callers are served in the order they came; a caller takes whichever is there first, a connection
  * given back or a new one; connections are validated, replaced and trimmed without anyone noticing.
  *
- * Errors of `acquire`: POOL_TIMEOUT (with the last failure to connect as its cause), QUEUE_FULL, POOL_CLOSED.
+ * Errors of `acquire`: POOL_TIMEOUT (with the last failure to connect as its cause), QUEUE_FULL, POOL_CLOSED, and at once
+ * DRIVER_UNAVAILABLE, since no connection will ever come.
  */
 export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   readonly #settings: PoolSettings<C>;
@@ -208,7 +214,7 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     });
     if (this.#state === 'open') {
       this.#state = 'draining';
-      if (timeout > 0) this.#drainDeadline = startTimer(this.#settings.clock, () => this.#closeNow(), timeout);
+      if (timeout > 0) this.#drainDeadline = startTimer(this.#settings.clock, () => this.#closeNow(), timeout, true);
       this.#serve();
     }
     if (timeout <= 0) this.#closeNow();
@@ -275,6 +281,10 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     this.#lastFailure = error;
     for (const { reject } of this.#prefills.splice(0)) {
       reject(new ResilienceError('CONNECTION_FAILED', `pool '${name}': ${messageOf(error)}`, { cause: error }));
+    }
+    if (isBeyondRetrying(error)) {
+      this.#callers.refuseAll(() => error);
+      this.#endWhenEmpty();
     }
     if (onError !== undefined) callGuarded('ConnectionPool.onError', onError, error);
   }

@@ -128,7 +128,8 @@ export class QueryBatcher {
     const flush = (): void => {
       if (this.#batches.get(key) === batch) void this.flush(key);
     };
-    if (batchTimeout > 0) batch.timer = startTimer(clock, flush, batchTimeout);
+    // Its callers wait, so the timer keeps the process alive.
+    if (batchTimeout > 0) batch.timer = startTimer(clock, flush, batchTimeout, true);
     // After the promise callbacks that are due now: what they ask for belongs to the batch too.
     else queueMicrotask(() => process.nextTick(flush));
     return batch;

@@ -28,7 +28,8 @@ export function settleWithin<T>(work: () => T | Promise<T>, deadline: Deadline<T
       reject(asError(error));
     };
     const onAbort = (): void => onError(signal?.reason);
-    const timer = startTimer(clock, () => onError(new Error(`no answer within ${timeout} ms`)), timeout);
+    // Keeps the process alive: who awaits work that hangs is owed an answer.
+    const timer = startTimer(clock, () => onError(new Error(`no answer within ${timeout} ms`)), timeout, true);
     signal?.addEventListener('abort', onAbort, { once: true });
     Promise.resolve()
       .then(work)

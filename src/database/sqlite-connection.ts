@@ -95,7 +95,7 @@ export class SqliteConnection implements DatabaseConnection {
       } finally {
         if (needsTurn) this.#endTurnOutsideTransaction();
       }
-      await sleep(clock, wait / 2 + (Math.random() * wait) / 2);
+      await sleep(clock, wait / 2 + (Math.random() * wait) / 2, undefined, true); // somebody awaits the answer
     }
   }
 

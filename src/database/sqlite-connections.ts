@@ -15,7 +15,7 @@ import {
   string,
   type Check,
 } from '../shared/options.js';
-import { SqliteDatabase } from '../shared/sqlite-driver.js';
+import { openSqlite } from '../shared/sqlite-driver.js';
 import type { ConnectionFactory } from './connection.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import { SqliteThreadConnection } from './sqlite-thread-connection.js';
@@ -51,7 +51,7 @@ export type SqliteThreadConnectionsOptions = Omit<SqliteConnectionsOptions, 'set
 type Resolved = Required<Omit<SqliteConnectionsOptions, 'setup'>> & Pick<SqliteConnectionsOptions, 'setup'>;
 
 function openHandle(path: string, { readOnly, synchronous, setup }: Resolved): Database.Database {
-  const database = new SqliteDatabase(path, {
+  const database = openSqlite(path, {
     readonly: readOnly,
     fileMustExist: readOnly,
     timeout: BLOCKING_BUSY_TIMEOUT,
@@ -79,7 +79,7 @@ async function openFile(path: string, options: Resolved, signal: AbortSignal): P
       const isBusy = (error as { code?: unknown }).code === 'SQLITE_BUSY';
       if (!isBusy || options.clock.now() >= deadline) throw error;
     }
-    await sleep(options.clock, OPEN_RETRY_WAIT * (1 + Math.random()), signal);
+    await sleep(options.clock, OPEN_RETRY_WAIT * (1 + Math.random()), signal, true); // a caller waits for it
   }
 }
 

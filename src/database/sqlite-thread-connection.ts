@@ -1,6 +1,6 @@
 /** A session with a SQLite database that runs in a thread of its own: the event loop is free while a statement runs. */
 import { Worker } from 'node:worker_threads';
-import { SQLITE_DRIVER } from '../shared/sqlite-driver.js';
+import { SQLITE_DRIVER, explainDriverError } from '../shared/sqlite-driver.js';
 import type { DatabaseConnection, QueryResult, Row } from './connection.js';
 import { toBindable } from './sqlite-connection.js';
 import { serveInThread, type ThreadReply, type ThreadRequest, type ThreadSettings } from './sqlite-thread.js';
@@ -53,7 +53,7 @@ export class SqliteThreadConnection implements DatabaseConnection {
       return connection;
     } catch (error) {
       await connection.close();
-      throw error;
+      throw explainDriverError(error);
     }
   }
 

@@ -47,7 +47,7 @@ export class WriteLock {
       const waiting: Waiting = {
         owner,
         grant: () => resolve(true),
-        timer: startTimer(this.#clock, expire, timeout),
+        timer: startTimer(this.#clock, expire, timeout, true), // somebody awaits the turn
       };
       this.#queue.push(waiting);
     });

@@ -5,7 +5,7 @@ import type Database from 'better-sqlite3';
 import { asError } from '../shared/errors.js';
 import { callGuarded } from '../shared/listeners.js';
 import { checkOptions, count, func, string } from '../shared/options.js';
-import { SqliteDatabase } from '../shared/sqlite-driver.js';
+import { openSqlite } from '../shared/sqlite-driver.js';
 
 export type ScalingEvent =
   'START' | 'STOP' | 'RESTART' | 'SCALE_UP' | 'SCALE_DOWN' | 'MIGRATE' | 'ADOPT' | 'CRASH' | 'CRASH_LOOP';
@@ -165,7 +165,7 @@ class SqliteScalingHistory implements ScalingHistory {
     if (this.#db !== undefined) return this.#db;
     if (this.#isClosed) throw new Error('the history is closed');
     if (this.#path !== ':memory:') mkdirSync(dirname(this.#path), { recursive: true });
-    const db = new SqliteDatabase(this.#path);
+    const db = openSqlite(this.#path);
     try {
       db.pragma(`busy_timeout = ${BUSY_TIMEOUT}`);
       db.pragma(`page_size = ${PAGE}`);

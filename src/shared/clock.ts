@@ -6,6 +6,8 @@
 /** A timer that can be stopped. Stopping it twice, or after it fired, does nothing. */
 export interface Timer {
   cancel(): void;
+  /** Whether the process stays alive for it from now on. A clock of your own need not have this. */
+  keepAlive?(isKept: boolean): void;
 }
 
 /**
@@ -28,7 +30,10 @@ const MAX_DELAY = 2 ** 31 - 1; // beyond it Node's timers fire at once
 function systemTimer(callback: () => void, delay: number, keepAlive: boolean): Timer {
   const handle = setTimeout(callback, Math.min(Math.max(delay, 0), MAX_DELAY));
   if (!keepAlive) handle.unref();
-  return { cancel: () => clearTimeout(handle) };
+  return {
+    cancel: () => clearTimeout(handle),
+    keepAlive: (isKept) => void (isKept ? handle.ref() : handle.unref()),
+  };
 }
 
 /**

@@ -47,6 +47,7 @@ export const ERRORS = {
   POOL_CLOSED: { status: 503, title: 'The connection pool is closed' },
   CONNECTION_FAILED: { status: 503, title: 'The connection could not be opened' },
   CONNECTION_LOST: { status: 503, title: 'The connection was lost before the answer' },
+  DRIVER_UNAVAILABLE: { status: 503, title: 'The database driver cannot be loaded' },
   STORAGE_FULL: { status: 507, title: 'There is no room left to store this' },
   LOAD_TIMEOUT: { status: 504, title: 'The value took too long to load' },
   SHUTTING_DOWN: { status: 503, title: 'The service is shutting down' },

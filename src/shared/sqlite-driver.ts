@@ -6,6 +6,7 @@
 import type Sqlite from 'better-sqlite3';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { ResilienceError, messageOf } from './errors.js';
 
 /** A frame of a stack: the file it names, as a path or a file URL. */
 const FRAME_FILE = /(?:\(|at (?:async )?)((?:file:\/\/|\/|[A-Z]:\\).+?):\d+:\d+\)?$/;
@@ -37,3 +38,34 @@ export const SQLITE_DRIVER =
 
 /** The class of its databases. */
 export const SqliteDatabase = requireHere(SQLITE_DRIVER) as typeof Sqlite;
+
+/** How the package bindings, by which 12 looks for its binary, begins when there is none. It gives no code. */
+const NO_BINARY = 'Could not locate the bindings file';
+
+/** Whether the native half of the driver cannot be loaded: built for another Node or machine, or not there at all. */
+function isUnloadable(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return code === 'ERR_DLOPEN_FAILED' || code === 'MODULE_NOT_FOUND' || messageOf(error).startsWith(NO_BINARY);
+}
+
+/** What an error of opening a database means to the user: one of loading the driver says what to do about it. */
+export function explainDriverError(error: unknown): unknown {
+  if (!isUnloadable(error)) return error;
+  const reason = messageOf(error).replaceAll(/\s+/g, ' ');
+  const remedy = "run 'npm install', or 'npm rebuild better-sqlite3', with the Node that runs this program";
+  const message = `better-sqlite3, the SQLite driver, cannot be loaded by Node ${process.versions.node}: ${remedy} (${reason})`;
+  return new ResilienceError('DRIVER_UNAVAILABLE', message, { cause: error });
+}
+
+/**
+ * Opens a database.
+ *
+ * @throws ResilienceError DRIVER_UNAVAILABLE when the driver was installed for another Node
+ */
+export function openSqlite(path: string, options?: Sqlite.Options): Sqlite.Database {
+  try {
+    return new SqliteDatabase(path, options);
+  } catch (error) {
+    throw explainDriverError(error);
+  }
+}
