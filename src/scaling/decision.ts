@@ -23,12 +23,16 @@ export interface MetricAdvice {
 
 /** What the forecast had to say. Loads in instances' worth: 2.5 is what 2.5 instances at their target carry. */
 export interface ForecastAdvice {
+  /** The load it follows. */
+  readonly metric: ScalingMetric;
   /** Whether it has done better on held-out data than the last value and than an average. */
   readonly trusted: boolean;
   /** Load expected when an instance started now would serve; null while there is too little history. */
   readonly load: number | null;
   /** Load measured now. */
   readonly current: number | null;
+  /** Load that it expected for now when instances for it had to be ordered; null where it had nothing to say then. */
+  readonly expected: number | null;
   /** Milliseconds ahead. */
   readonly horizon: number;
   /** Length of the season found, in milliseconds; null without one. */
@@ -39,6 +43,8 @@ export interface ForecastAdvice {
   readonly averageError: number | null;
   /** Instances it asks for; null when it is not trusted. */
   readonly desired: number | null;
+  /** The most instances that it asks for within the down window; null when it is not trusted. */
+  readonly ahead: number | null;
 }
 
 export interface ScalingDecision {

@@ -51,17 +51,21 @@ export class Predictor {
     const load = measure(name, rule, this.#policy, this.#samples, now);
     if (load !== undefined) this.#forecaster.observe(load, now, horizon);
     const { isTrusted, test, step } = this.#forecaster;
-    const expected = this.#forecaster.loadFrom(now + horizon);
+    const coming = this.#forecaster.loadFrom(now + horizon);
+    const peak = this.#peakWithin(this.#policy.stabilization.down, now);
     return {
+      metric: name,
       trusted: isTrusted,
-      load: expected ?? null,
+      load: coming ?? null,
       current: load ?? null,
+      expected: this.#forecaster.expectedAt(now) ?? null,
       horizon,
       season: test === undefined || test.model.parameters.season === 0 ? null : test.model.parameters.season * step,
       error: test?.error ?? null,
       naiveError: test?.naiveError ?? null,
       averageError: test?.averageError ?? null,
-      desired: isTrusted && expected !== undefined ? instancesFor(expected, rule, current) : null,
+      desired: isTrusted && coming !== undefined ? instancesFor(coming, rule, current) : null,
+      ahead: isTrusted && peak !== undefined ? instancesFor(peak, rule, current) : null,
     };
   }
 
@@ -71,8 +75,12 @@ export class Predictor {
     if (followed === undefined) return undefined;
     const present = measure(...followed, this.#policy, this.#samples, now);
     const { isTrusted, confidence } = this.#forecaster;
-    const expectedLoad = isTrusted ? this.#forecaster.peakUntil(now + Math.min(window, this.#longest)) : present;
+    const expectedLoad = isTrusted ? this.#peakWithin(window, now) : present;
     return expectedLoad === undefined ? undefined : { expectedLoad, confidence };
+  }
+
+  #peakWithin(window: number, now: number): number | undefined {
+    return this.#forecaster.peakUntil(now + Math.min(window, this.#longest));
   }
 
   /** Until what is ordered now would serve; the next order is possible one evaluation later, so that time is added. */

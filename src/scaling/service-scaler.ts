@@ -4,6 +4,7 @@ import type { ForecastAdvice, MetricAdvice, ScalingAction, ScalingDecision } fro
 import { FleetSamples, type InstanceCounts } from './fleet-samples.js';
 import { adviseLoad } from './hpa.js';
 import { LOADS, SYMPTOMS, type LoadMetric, type ScalingMetric, type SymptomMetric } from './metrics.js';
+import { outlookOf } from './outlook.js';
 import { Panic } from './panic.js';
 import type { LoadRule, ResolvedPolicy } from './policy.js';
 import { Predictor } from './predictor.js';
@@ -48,7 +49,7 @@ export class ServiceScaler {
     this.service = service;
     this.samples = samples;
     this.#policy = policy;
-    this.#stabilization = new Stabilization(policy.stabilization);
+    this.#stabilization = new Stabilization(policy.stabilization, policy.predictive?.step);
     this.#limiter = new ChangeLimiter(policy.rateLimit);
     for (const name of SYMPTOMS) {
       const limit = policy.limits[name];
@@ -80,7 +81,8 @@ export class ServiceScaler {
     const bounded = clamp(predicted, min, max);
     if (this.#isFirst) this.#stabilization.apply(clamp(current, min, max), current, now);
     this.#isFirst = false;
-    const stable = this.#stabilization.apply(bounded, current, now);
+    const outlook = unknown.length > 0 ? undefined : outlookOf(forecast, metrics, this.#policy.tolerance);
+    const stable = this.#stabilization.apply(bounded, current, now, outlook);
     const stabilized = isPanic ? Math.max(bounded, stable, current) : stable;
     const paced = this.#pace(stabilized, current, isPanic, now);
     const steps = { reactive, forecast: predicted, bounded, stabilized, paced };

@@ -21,6 +21,8 @@ const REFIT_STEPS = 60;
  */
 export class Forecaster {
   readonly #series: Series;
+  /** What was forecast for each step when its instances had to be ordered; from the step before the open one on. */
+  readonly #expected = new Map<number, number>();
   #test: Backtest | undefined;
   #sinceFit = 0;
 
@@ -54,13 +56,15 @@ export class Forecaster {
    */
   observe(load: number, at: number, horizon: number): void {
     const { completed, restarted } = this.#series.add(load, at);
+    const steps = 1 + Math.floor(horizon / this.step);
     if (restarted) this.#test = undefined;
     for (const value of completed) this.#test?.model.update(value);
+    if (restarted || completed.length > 0) this.#expect(Math.floor(at / this.step), steps);
     this.#sinceFit += completed.length;
     const due = Math.min(REFIT_STEPS, Math.max(10, this.#series.values.length * REFIT_SHARE));
     if (completed.length === 0 || this.#sinceFit < due) return;
     this.#sinceFit = 0;
-    this.#test = backtest(this.#series.values, 1 + Math.floor(horizon / this.step));
+    this.#test = backtest(this.#series.values, steps);
   }
 
   /** The load at a moment to come, never below 0; undefined without a model. */
@@ -78,6 +82,18 @@ export class Forecaster {
     return load === undefined ? undefined : Math.max(load, this.loadAt(at + this.step)!);
   }
 
+  /**
+   * The load that was forecast for a moment that has come, when instances for it had to be ordered: the highest of its
+   * step and its neighbours, since a rise need not begin with a step. Undefined where nothing was forecast.
+   */
+  expectedAt(at: number): number | undefined {
+    const slot = Math.floor(at / this.step);
+    const expected = this.#expected.get(slot);
+    if (expected === undefined) return undefined;
+    const around = [this.#expected.get(slot - 1) ?? 0, expected, this.#expected.get(slot + 1) ?? 0];
+    return Math.max(...around);
+  }
+
   /** The highest load from the running step to the one that `at` lies in. */
   peakUntil(at: number): number | undefined {
     if (this.#test === undefined) return undefined;
@@ -86,5 +102,13 @@ export class Forecaster {
       peak = Math.max(peak, this.#test.model.forecast(steps));
     }
     return peak;
+  }
+
+  /** Notes what the model says of `steps` after the latest complete step, now that step `open` has begun. */
+  #expect(open: number, steps: number): void {
+    for (const slot of this.#expected.keys()) if (slot < open - 1) this.#expected.delete(slot);
+    const load = this.#test?.model.forecast(steps);
+    if (load === undefined) this.#expected.clear();
+    else this.#expected.set(open - 1 + steps, Math.max(0, load));
   }
 }

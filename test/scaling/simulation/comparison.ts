@@ -27,6 +27,8 @@ export interface Comparison {
   readonly hpa: Result;
   /** As many instances as the engine had on average, rounded up. */
   readonly fixed: Result;
+  /** The seeds on which the engine was slow for longer than the plain rules, or cost more. */
+  readonly worseOn: readonly number[];
 }
 
 function mean(results: readonly Result[]): Result {
@@ -40,13 +42,17 @@ export function compare(workload: Workload): Comparison {
     const rates = workload.rates(DAYS_BEFORE + 1, seed);
     const run = (scaler: Scaler, initial = INITIAL): Result => simulate(rates, scaler, initial, from);
     const ours = run(engine(POLICY));
-    return { ours, hpa: run(plainHpa(HPA_TARGET)), fixed: run(fixedFleet(), Math.ceil(ours.instanceHours / 24)) };
+    const hpa = run(plainHpa(HPA_TARGET));
+    return { seed, ours, hpa, fixed: run(fixedFleet(), Math.ceil(ours.instanceHours / 24)) };
   });
   return {
     workload: { name: workload.name, predictable: workload.predictable },
     engine: mean(runs.map(({ ours }) => ours)),
     hpa: mean(runs.map(({ hpa }) => hpa)),
     fixed: mean(runs.map(({ fixed }) => fixed)),
+    worseOn: runs
+      .filter(({ ours, hpa }) => ours.secondsOver > hpa.secondsOver || ours.instanceHours > hpa.instanceHours)
+      .map(({ seed }) => seed),
   };
 }
 

@@ -37,12 +37,9 @@ beforeAll(() => {
   comparisons = runApart();
 }, 180_000);
 
-test('on predictable traffic it is never slow for longer than the plain rules, and costs no more', () => {
-  for (const { workload, engine, hpa } of comparisons.filter((one) => one.workload.predictable)) {
-    expect([workload.name, engine.secondsOver <= hpa.secondsOver]).toEqual([workload.name, true]);
-    // Serving a batch that the plain rules leave waiting needs its instances a little longer: two percent are granted.
-    const granted = hpa.secondsOver > 0 ? 1.02 : 1;
-    expect([workload.name, engine.instanceHours <= hpa.instanceHours * granted]).toEqual([workload.name, true]);
+test('on predictable traffic it is never slow for longer than the plain rules, nor costs more: on no seed', () => {
+  for (const { workload, worseOn } of comparisons.filter((one) => one.workload.predictable)) {
+    expect([workload.name, worseOn]).toEqual([workload.name, []]);
   }
 });
 

@@ -34,6 +34,22 @@ const isWithin = (second: number, period: number, start: number, length: number)
   return position >= start && position < start + length;
 };
 
+/**
+ * Batches every `period`, of which each seed has others: four to ten minutes long, two to five times the load between
+ * them, beginning at any second.
+ */
+function batches(name: string, period: number): Workload {
+  return {
+    name,
+    predictable: true,
+    rates: (days, seed) => {
+      const random = seededRandom(seed);
+      const [phase, length, height] = [period * random(), 240 + 360 * random(), 2 + 3 * random()];
+      return noisy(days, random, (second) => 200 * (isWithin(second + phase, period, 0, length) ? height : 1));
+    },
+  };
+}
+
 /** Episodes at random: on average one in `every` seconds, each told how long ago it began. */
 function episodes(random: () => number, every: number, height: () => number, shape: (age: number) => number) {
   let running: Array<{ readonly start: number; readonly height: number }> = [];
@@ -55,6 +71,9 @@ export const WORKLOADS: readonly Workload[] = [
     predictable: true,
     rates: (days, seed) => noisy(days, seededRandom(seed), (second) => (isWithin(second, HOUR, 0, 300) ? 900 : 200)),
   },
+  batches('batches every twenty minutes', HOUR / 3),
+  batches('batches every three hours', 3 * HOUR),
+  batches('batches every six hours', 6 * HOUR),
   {
     name: 'office day with a rush each half hour',
     predictable: true,
