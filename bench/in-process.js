@@ -23,7 +23,11 @@ export function serve(listener) {
     req.headers = { host: 'localhost' };
     const res = new ServerResponse(req);
     res.assignSocket(socket);
-    res.on('finish', resolve);
+    res.on('finish', () => {
+      res.detachSocket(socket);
+      res.emit('close'); // as the server does
+      resolve();
+    });
     listener(req, res);
   });
 }

@@ -9,7 +9,7 @@ import { callGuarded } from '../shared/listeners.js';
 import { anyOf, arrayOf, boolean, checkOptions, func, having, oneOf, string } from '../shared/options.js';
 import { readB3 } from '../tracing/b3.js';
 import { asyncContext, useCarrier, type ContextCarrier } from '../tracing/context.js';
-import { connectionOf, linkTrace, traceOn } from '../tracing/request-link.js';
+import { endWithResponse, linkOf, observeResponses } from '../tracing/request-link.js';
 import { observeRoutes } from '../tracing/route-observer.js';
 import { readRemoteParent, type RemoteParent } from '../tracing/trace.js';
 import { SHARED_CHECKS, type SharedTracerOptions } from '../tracing/tracer-options.js';
@@ -78,7 +78,7 @@ function resolveTracer(options: TraceOptions): { tracer: DistributedTracer; isOw
  * Traces and counts every request.
  *
  * The trace is the caller's where it sends a valid `traceparent`, else a new one. The span is named by method and route
- * template, ends when the response closes, and is an error for a 5xx and for a request aborted before its answer was
+ * template, ends when the response was written, and is an error for a 5xx and for a request aborted before its answer was
  * complete, which has no status. `middleware.tracer` has the numbers; `middleware.close()` closes a tracer made here.
  *
  * @throws TypeError, RangeError for an option that is unknown, or of the wrong type or range
@@ -101,23 +101,19 @@ export function trace(options?: TraceOptions): TraceMiddleware {
   const releaseCarrier = useCarrier(context);
   const remoteParent = b3 ? parentWithB3 : parentOf;
   let isObserved = false;
+  observeResponses();
 
   // Under Express every property of a request or response that is touched costs: hence no more of them than needed, and
   // each once.
   function traceRequest(req: RoutedRequest, res: ServerResponse, next: NextFunction): void {
-    const connection = connectionOf(req);
+    const link = linkOf(req);
     // Mounted twice, a request is still one request. What the server asks itself is none of a client's.
-    if (traceOn(connection, req) !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
+    if (link.find(req) !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
     if (!isObserved && req.app !== undefined) isObserved = observeRoutes(req.app);
     const parent = remoteParent(req);
-    const request = tracer.startRequest(req.method, 'encrypted' in connection, parent);
-    linkTrace(connection, req, request);
-    // `close` comes after the last byte, and also when the client went away before it.
-    res.on('close', function endRequest(this: ServerResponse) {
-      request.endRequest(this.writableFinished ? this.statusCode : undefined);
-    });
-    // A pipelined request whose turn never comes is not told: its response belongs to no socket when that one closes.
-    if (res.socket === null) req.on('close', () => req.socket.destroyed && request.endRequest(undefined));
+    const request = tracer.startRequest(req.method, link.isSecure, parent);
+    link.add(req, request);
+    if (!link.tellsEnds) endWithResponse(request, req, res);
     if (traceResponse === true || (traceResponse === 'sampled' && (request.sampled || parent !== undefined))) {
       res.setHeader('traceresponse', request.traceparent(request.root.spanId));
     }

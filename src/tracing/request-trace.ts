@@ -1,6 +1,6 @@
 /** The trace of a request being served: its root span is of kind server and named by method and route. */
 import type { IncomingMessage } from 'node:http';
-import { unlinkTrace, type Connection } from './request-link.js';
+import type { ConnectionLink } from './request-link.js';
 import { UNMATCHED, methodLabel } from './request-metrics.js';
 import { RouteState } from './route-observer.js';
 import type { Attributes } from '../shared/instrumentation.js';
@@ -32,8 +32,8 @@ export class RequestTrace extends Trace {
   /** Its place in the list of requests being served. */
   next: RequestTrace | undefined = undefined;
   previous: RequestTrace | undefined = undefined;
-  /** While it is served, see request-link.ts: its connection, the request itself, and the one before it there. */
-  connection: Connection | undefined = undefined;
+  /** While it is served, see request-link.ts: its connection's link, the request itself, and the one before it there. */
+  link: ConnectionLink | undefined = undefined;
   request: IncomingMessage | undefined = undefined;
   earlier: RequestTrace | undefined = undefined;
   /** HTTP status; undefined before the end and when aborted. */
@@ -52,8 +52,8 @@ export class RequestTrace extends Trace {
 
   /** Ends the request; `status` is undefined when it was aborted. */
   endRequest(status: number | undefined): void {
-    if (this.root.isEnded) return;
-    unlinkTrace(this);
+    this.link?.remove(this);
+    if (this.root.isEnded) return; // by hand, or told twice
     const { error } = this.routes;
     const isError = status === undefined || status >= 500;
     this.status = status;

@@ -189,35 +189,81 @@ describe.each([
     return serve(app, tracer);
   }
 
-  test('aborted while its handler works: an error without a status, counted for its route', async () => {
-    let arrived = (): void => undefined;
-    const { port, ended, tracer } = await failing(() => arrived());
-    const request = new Promise<void>((resolve) => (arrived = resolve));
-    const socket = net.connect(port, '127.0.0.1');
-    socket.write('GET /jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n');
-    await request;
-    socket.destroy();
-    const [end] = await ended(1);
-    expect(end).toMatchObject({ route: '/jobs/:id', status: undefined, aborted: true });
-    expect(tracer.getMetrics()).toMatchObject({ errors: 1, activeTraces: 0 });
-    expect(tracer.requestSeries()).toMatchObject([
-      { route: '/jobs/:id', status: undefined, errorType: 'aborted', count: 1 },
-    ]);
-    // Kept although unsampled: it is an error.
-    expect(tracer.getTrace(end!.traceId)?.tags).not.toHaveProperty('http.response.status_code');
-  });
+  // The requests of a connection that is kept alive are ended in another way than its first.
+  describe.each([
+    ['the first request of a connection', 0],
+    ['a later request of a connection', 2],
+  ])('%s', (_name, before) => {
+    /** A connection on which so many requests have been answered. */
+    async function connect(port: number, ended: Served['ended']): Promise<Socket> {
+      const socket = net.connect(port, '127.0.0.1');
+      for (let i = 1; i <= before; i++) {
+        socket.write('GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n');
+        await ended(i);
+      }
+      socket.resume();
+      return socket;
+    }
 
-  test('aborted in the middle of its answer: an error without a status', async () => {
-    const { port, ended } = await failing((_req, res) => {
-      res.writeHead(200);
-      const more = setInterval(() => res.write(Buffer.alloc(65_536)), 1);
-      res.on('close', () => clearInterval(more));
+    test('aborted while its handler works: an error without a status, counted for its route', async () => {
+      let arrived = (): void => undefined;
+      const { port, ended, tracer } = await failing(() => arrived());
+      const request = new Promise<void>((resolve) => (arrived = resolve));
+      const socket = await connect(port, ended);
+      socket.write('GET /jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n');
+      await request;
+      socket.destroy();
+      const end = (await ended(before + 1))[before]!;
+      expect(end).toMatchObject({ route: '/jobs/:id', status: undefined, aborted: true });
+      expect(tracer.getMetrics()).toMatchObject({ errors: 1, activeTraces: 0 });
+      expect(tracer.requestSeries().filter(({ route }) => route === '/jobs/:id')).toMatchObject([
+        { status: undefined, errorType: 'aborted', count: 1 },
+      ]);
+      // Kept although unsampled: it is an error.
+      expect(tracer.getTrace(end.traceId)?.tags).not.toHaveProperty('http.response.status_code');
     });
-    const socket = net.connect(port, '127.0.0.1');
-    socket.write('GET /jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n');
-    await once(socket, 'data');
-    socket.destroy();
-    expect((await ended(1))[0]).toMatchObject({ route: '/jobs/:id', status: undefined, aborted: true });
+
+    test('aborted in the middle of its answer: an error without a status', async () => {
+      let started = (): void => undefined;
+      const { port, ended } = await failing((_req, res) => {
+        res.writeHead(200);
+        const more = setInterval(() => {
+          res.write(Buffer.alloc(65_536));
+          started();
+        }, 1);
+        res.on('close', () => clearInterval(more));
+      });
+      const answer = new Promise<void>((resolve) => (started = resolve));
+      const socket = await connect(port, ended);
+      socket.write('GET /jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n');
+      await answer;
+      socket.destroy();
+      const end = (await ended(before + 1))[before]!;
+      expect(end).toMatchObject({ route: '/jobs/:id', status: undefined, aborted: true });
+    });
+
+    test('pipelined, and the connection goes: all of them are ended', async () => {
+      const { port, ended, tracer } = await failing(() => undefined);
+      const socket = await connect(port, ended);
+      socket.write('GET /jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3));
+      while (tracer.getMetrics().activeTraces < 3) await new Promise((resolve) => setImmediate(resolve));
+      socket.destroy();
+      const ends = await ended(before + 3);
+      expect(ends.slice(before).map(({ aborted }) => aborted)).toEqual([true, true, true]);
+      expect(tracer.getMetrics()).toMatchObject({ activeTraces: 0, totalRequests: before + 3 });
+    });
+
+    test('ended by hand while it is served, it is counted once and its connection closes as ever', async () => {
+      const { port, ended, tracer } = await failing(() => tracer.endTrace(currentTrace()!.traceId));
+      const socket = await connect(port, ended);
+      socket.write('GET /jobs/1 HTTP/1.1\r\nHost: a\r\n\r\n');
+      await ended(before + 1);
+      socket.destroy();
+      await once(socket, 'close');
+      await fetch(`http://127.0.0.1:${port}/nothing`);
+      expect(await ended(before + 2)).toHaveLength(before + 2);
+      expect(tracer.getMetrics()).toMatchObject({ activeTraces: 0, totalRequests: before + 2 });
+    });
   });
 
   test('a handler that throws: 500, and what it threw', async () => {
@@ -237,17 +283,6 @@ describe.each([
     expect((await ended(1))[0]).toMatchObject({ route: '/jobs/:id', status: 404 });
     expect(tracer.getMetrics().errors).toBe(0);
   });
-});
-
-test('pipelined requests whose connection goes are all ended', async () => {
-  const { port, ended, tracer } = await bare(() => undefined);
-  const socket = net.connect(port, '127.0.0.1');
-  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3));
-  while (tracer.getMetrics().activeTraces < 3) await new Promise((resolve) => setImmediate(resolve));
-  socket.destroy();
-  const ends = await ended(3);
-  expect(ends.map(({ aborted }) => aborted)).toEqual([true, true, true]);
-  expect(tracer.getMetrics()).toMatchObject({ activeTraces: 0, totalRequests: 3 });
 });
 
 test('hundreds at once: the numbers are exact and nobody sees the trace of another', async () => {
