@@ -6,7 +6,7 @@ import { serve } from '../in-process.js';
 import { limiters } from './limiters.js';
 
 const functions = {};
-for (const name of ['none', 'ours', 'express-rate-limit', 'rate-limiter-flexible']) {
+for (const name of ['none', 'header fields alone', 'ours', 'express-rate-limit', 'rate-limiter-flexible']) {
   const app = express();
   const middleware = await limiters[name]();
   if (middleware !== undefined) app.use(middleware);

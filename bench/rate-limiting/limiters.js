@@ -25,9 +25,17 @@ function flexible(limiter) {
   };
 }
 
+/** The floor: two fixed header fields, and no decision. */
+function fieldsAlone(_req, res, next) {
+  res.setHeader('RateLimit-Policy', `"default";q=${LIMIT};w=${SECONDS}`);
+  res.setHeader('RateLimit', `"default";r=${LIMIT};t=0`);
+  next();
+}
+
 /** By name: makes the middleware; the argument is the URL of Redis. */
 export const limiters = {
   none: () => undefined,
+  'header fields alone': () => fieldsAlone,
   ours: () => rateLimit({ rateLimit: LIMIT, refillRate: LIMIT / SECONDS }),
   'express-rate-limit': () =>
     expressRateLimit({ windowMs: SECONDS * 1000, limit: LIMIT, standardHeaders: 'draft-8', legacyHeaders: false }),

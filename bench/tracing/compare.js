@@ -1,5 +1,5 @@
-// Requests a second under Express: untraced, ours sampling none, a tenth and all, ours carried by cls-hooked, and
-// OpenTelemetry.
+// Requests a second under Express: untraced, with nothing but a storage that is carried along, ours sampling none, a tenth
+// and all, ours carried by cls-hooked, and OpenTelemetry.
 import { compareServers } from '../harness.js';
 import { tracers } from './tracers.js';
 

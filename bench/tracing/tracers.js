@@ -1,8 +1,15 @@
 // The ways to trace that are compared. Each prepares what it needs before Express is loaded, and returns the middleware to
 // mount first, if it has one.
 import { trace } from '@tooloo/resilience';
+import { AsyncLocalStorage } from 'node:async_hooks';
 
 const ours = (samplingRate) => () => trace({ serviceName: 'bench', samplingRate });
+
+/** The floor: what it costs to carry anything at all to what a request starts, and nothing else. */
+function carryingAlone() {
+  const storage = new AsyncLocalStorage();
+  return (req, _res, next) => storage.run(req, next);
+}
 
 /** OpenTelemetry as its documentation sets it up. Spans are batched and then given to nobody. */
 async function openTelemetry(samplingRate) {
@@ -25,6 +32,7 @@ async function openTelemetry(samplingRate) {
 /** By name: prepares, and returns the middleware, if any. */
 export const tracers = {
   none: () => undefined,
+  'AsyncLocalStorage alone': carryingAlone,
   'ours, 0 %': ours(0),
   'ours, 10 %': ours(0.1),
   'ours, 100 %': ours(1),
