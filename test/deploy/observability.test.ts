@@ -10,7 +10,7 @@ import { FLEET, MANAGED_SERVICES } from '../../servers/support/fleet.js';
 import { webServer } from '../../servers/web-server.js';
 import { eventually } from '../support/eventually.js';
 import { testFleet } from '../support/fleet-server.js';
-import { describeUnless } from '../support/services.js';
+import { describeWithPromtool } from '../support/promtool.js';
 
 const DEPLOY = resolve(__dirname, '../../deploy');
 const read = (path: string): string => readFileSync(join(DEPLOY, path), 'utf8');
@@ -109,8 +109,7 @@ test('no panel has the number of another', () => {
   expect(new Set(ids).size).toBe(ids.length);
 });
 
-const promtool = spawnSync('promtool', ['--version']).status === 0 ? undefined : 'no promtool is installed';
-describeUnless(promtool, 'promtool', () => {
+describeWithPromtool('promtool', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'promtool-'));
