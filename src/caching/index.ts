@@ -13,6 +13,8 @@ export { DiskCacheLayer, type DiskCacheLayerOptions, type DiskLayerStats } from 
 export { MultiLayerCacheManager, type ClaimOptions, type LayerName } from './multi-layer-cache-manager.js';
 export { type MultiLayerCacheOptions } from './manager-options.js';
 export { type MultiLayerCacheStats } from './manager-stats.js';
+export { type HotKey, type HotTag, type HottestEntries } from './hottest-keys.js';
+export { type InvalidationOptions, type RecentInvalidation } from './invalidation-log.js';
 export { type Claim, type StoreOptions } from './layer-stack.js';
 export { type LoadContext, type LoadOptions, type LoadTimeouts, type Loader } from './load.js';
 export { type DependencyAnalysis } from './dependency-graph.js';
@@ -25,6 +27,7 @@ export {
 } from './cache-invalidation-strategies.js';
 export {
   DistributedCacheCoordinator,
+  type CoherenceFigures,
   type CoherenceReport,
   type CoordinationStats,
   type CoordinationStatus,
@@ -36,6 +39,7 @@ export {
   type ConflictResolution,
   type ConflictResolver,
 } from './coordination/conflict-resolution.js';
+export { type DeliveryDelays, type InvalidationDelivery } from './coordination/delivery-log.js';
 export { HttpTransport, type HttpTransportOptions } from './coordination/http-transport.js';
 export { type CoordinationMessage, type DigestAnswer, type InvalidationKind } from './coordination/messages.js';
 export { type Stamp } from './coordination/hybrid-clock.js';

@@ -51,6 +51,8 @@ export class LayerStack {
   readonly counters: StackCounters = { hits: { memory: 0 }, misses: 0, writes: 0, promotions: 0 };
   readonly hottest = new HottestKeys();
   readonly #clock: Clock;
+  /** Lookups until one is counted among the hottest. */
+  #untilSample = 1;
   /** Invalidations on their way through the layers below. */
   #forgetting = 0;
 
@@ -67,8 +69,7 @@ export class LayerStack {
     const value = this.memory.peek(key);
     if (value === undefined) return undefined;
     this.counters.hits.memory!++;
-    const weight = this.hottest.sampling.next();
-    if (weight > 0) this.hottest.found(key, this.memory.tagsOf(key), weight);
+    if (--this.#untilSample === 0) this.#untilSample = this.hottest.found(key, this.memory.tagsOf(key));
     return value;
   }
 
@@ -164,10 +165,9 @@ export class LayerStack {
 
   /** What was found, counted among what is asked for most. */
   #noted(key: string, entry: CacheEntry | undefined): CacheEntry | undefined {
-    const weight = this.hottest.sampling.next();
-    if (weight === 0) return entry;
-    if (entry !== undefined && entry.ttl > 0) this.hottest.found(key, entry.tags, weight);
-    else this.hottest.missed(key, weight);
+    if (--this.#untilSample > 0) return entry;
+    const isFresh = entry !== undefined && entry.ttl > 0;
+    this.#untilSample = isFresh ? this.hottest.found(key, entry.tags) : this.hottest.missed(key);
     return entry;
   }
 

@@ -1,6 +1,6 @@
 /** The options of the manager, and the layers they ask for. */
 import type { Clock } from '../shared/clock.js';
-import { checkOptions, clock as clockCheck, func, having, object } from '../shared/options.js';
+import { boolean, checkOptions, clock as clockCheck, func, having, object } from '../shared/options.js';
 import type { CacheLayer } from './cache-layer.js';
 import { DiskCacheLayer, type DiskCacheLayerOptions } from './disk-cache-layer.js';
 import { GuardedLayer } from './guarded-layer.js';
@@ -17,6 +17,8 @@ export interface MultiLayerCacheOptions {
   readonly cdn?: CacheLayer;
   /** For memory, disk and waiting. Default: each its own, the right one for what it measures. */
   readonly clock?: Clock;
+  /** Whether keys, tags and patterns are shown only as keyed hashes, because they hold secrets; false unless told. */
+  readonly hideKeys?: boolean;
   /** Told of every failure of a layer below memory. */
   readonly onError?: (error: unknown, layer: string) => void;
 }
@@ -27,18 +29,20 @@ export interface BuiltLayers {
   /** Below memory, from the nearest to the widest. */
   readonly lower: readonly GuardedLayer[];
   readonly clock: Clock | undefined;
+  readonly hidesKeys: boolean;
 }
 
 const layer = having('a cache layer', 'read', 'write', 'delete', 'invalidatePattern', 'invalidateTag', 'lease');
 
 /** @throws TypeError or RangeError for an unknown option or a value out of range */
 export function buildLayers(options: MultiLayerCacheOptions): BuiltLayers {
-  const { clock, onError, redis, cdn, ...own } = checkOptions('MultiLayerCacheManager', options, {
+  const { clock, onError, redis, cdn, hideKeys, ...own } = checkOptions('MultiLayerCacheManager', options, {
     memory: object(),
     disk: object(),
     redis: layer,
     cdn: layer,
     clock: clockCheck,
+    hideKeys: boolean,
     onError: func,
   });
   const { ttl: memoryTTL, ...memoryOptions } = own.memory ?? {};
@@ -47,7 +51,7 @@ export function buildLayers(options: MultiLayerCacheOptions): BuiltLayers {
   const lower = [disk, redis, cdn]
     .filter((one) => one !== undefined)
     .map((one) => (one instanceof GuardedLayer ? one : new GuardedLayer(one, { clock, onError })));
-  return { memory, disk, lower, clock };
+  return { memory, disk, lower, clock, hidesKeys: hideKeys ?? false };
 }
 
 function diskLayer(

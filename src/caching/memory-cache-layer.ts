@@ -106,6 +106,11 @@ export class MemoryCacheLayer implements CacheLayer {
     return record !== undefined && this.#isFresh(record);
   }
 
+  /** The tags of what is held under a key. Changes nothing, counts nothing. */
+  tagsOf(key: string): readonly string[] {
+    return this.#records.peek(key)?.tags ?? NO_TAGS;
+  }
+
   /** @param ttl milliseconds; `defaultTTL` when absent, Infinity for ever, 0 stores nothing */
   set(key: string, value: unknown, ttl: number = this.defaultTTL): void {
     checkValue('MemoryCacheLayer.set: ttl', ttl, milliseconds);

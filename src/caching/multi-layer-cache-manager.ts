@@ -1,11 +1,13 @@
 /** The cache an application uses: memory over disk over whatever is shared, with loads, tags and dependencies. */
 import { LRUCache } from 'lru-cache';
-import { monotonicClock, type Clock } from '../shared/clock.js';
+import { monotonicClock, wallClock, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
-import { array, checkValue, func, string } from '../shared/options.js';
+import { array, checkValue, count, func, string } from '../shared/options.js';
 import type { CacheEntry, TagInvalidation } from './cache-layer.js';
 import { DependencyGraph, type DependencyAnalysis } from './dependency-graph.js';
 import type { DiskCacheLayer } from './disk-cache-layer.js';
+import type { HottestEntries } from './hottest-keys.js';
+import { InvalidationLog, type InvalidationOptions, type RecentInvalidation } from './invalidation-log.js';
 import { compilePattern, exactKey, type KeyPattern } from './key-pattern.js';
 import { LayerStack, type Claim, type StoreOptions } from './layer-stack.js';
 import { Load, type LoadOptions, type Loader } from './load.js';
@@ -13,6 +15,7 @@ import { buildLayers, type MultiLayerCacheOptions } from './manager-options.js';
 import { managerStats, type LoadCounters, type MultiLayerCacheStats } from './manager-stats.js';
 import type { MemoryCacheLayer } from './memory-cache-layer.js';
 import { PatternListeners, type InvalidationListener } from './pattern-listeners.js';
+import { shownKey } from './shown-key.js';
 import { checkLoadOptions, checkStoreOptions } from './store-options.js';
 
 export type LayerName = 'memory' | 'disk' | 'redis' | 'cdn';
@@ -27,6 +30,8 @@ export interface ClaimOptions {
 /** Milliseconds an origin that failed is left alone while a stale value will do. */
 const FAILURE_PAUSE = 1_000;
 const FAILURES_REMEMBERED = 1_000;
+/** Hottest keys and last invalidations told. */
+const SHOWN = 20;
 
 /**
  * Several layers as one cache. A layer below memory that fails is done without: its reads are misses, and what was
@@ -46,6 +51,9 @@ export class MultiLayerCacheManager {
   readonly #loads = new Map<string, Load>();
   readonly #failures = new LRUCache<string, number>({ max: FAILURES_REMEMBERED });
   readonly #counters: LoadCounters = { invalidations: 0, loads: 0, loadFailures: 0, staleServed: 0 };
+  readonly #log = new InvalidationLog();
+  readonly #wall: Clock;
+  readonly #hidesKeys: boolean;
   #isDestroyed = false;
 
   /**
@@ -53,10 +61,12 @@ export class MultiLayerCacheManager {
    * @throws Error where the disk layer's file cannot be opened
    */
   constructor(options: MultiLayerCacheOptions = {}) {
-    const { memory, disk, lower, clock } = buildLayers(options);
+    const { memory, disk, lower, clock, hidesKeys } = buildLayers(options);
     this.memory = memory;
     this.disk = disk;
     this.#clock = clock ?? monotonicClock;
+    this.#wall = clock ?? wallClock;
+    this.#hidesKeys = hidesKeys;
     this.#stack = new LayerStack(memory, lower, this.#clock);
   }
 
@@ -125,8 +135,8 @@ export class MultiLayerCacheManager {
   }
 
   /** Removes a key, and what depends on it, from every layer; whether any held it or something that depends on it. */
-  async invalidate(key: string): Promise<boolean> {
-    return (await this.#invalidate(exactKey(key))).removed.size > 0;
+  async invalidate(key: string, { by }: InvalidationOptions = {}): Promise<boolean> {
+    return (await this.#invalidate(exactKey(key), by)).removed.size > 0;
   }
 
   /** Removes a key and what depends on it; the keys: the one given, those that depend on it by name, those found by pattern. */
@@ -136,21 +146,24 @@ export class MultiLayerCacheManager {
   }
 
   /** Removes the keys that match (`*`: any characters), and what depends on them; how many keys that were. */
-  async invalidatePattern(pattern: string): Promise<number> {
-    return (await this.#invalidate(compilePattern(pattern))).removed.size;
+  async invalidatePattern(pattern: string, { by }: InvalidationOptions = {}): Promise<number> {
+    return (await this.#invalidate(compilePattern(pattern), by)).removed.size;
   }
 
   /** Invalidates everything that carries the tag, at the same cost however much that is. */
-  async invalidateTag(tag: string, options: TagInvalidation = {}): Promise<void> {
+  async invalidateTag(tag: string, { soft = false, by }: TagInvalidation & InvalidationOptions = {}): Promise<void> {
     checkValue('MultiLayerCacheManager.invalidateTag: tag', tag, string);
     this.#counters.invalidations++;
+    this.#log.note({ at: this.#wall.now(), kind: 'tag', name: tag, soft, by, removed: undefined });
     for (const [key, load] of this.#loads) if (load.tags.includes(tag)) this.#outdate(key);
-    await this.#stack.invalidateTag(tag, options);
+    await this.#stack.invalidateTag(tag, { soft });
   }
 
   /** Empties every layer. */
   async clear(): Promise<void> {
     this.#counters.invalidations++;
+    const everything = { kind: 'pattern', name: '*', soft: false, by: undefined, removed: undefined } as const;
+    this.#log.note({ at: this.#wall.now(), ...everything });
     for (const key of this.#loads.keys()) this.#outdate(key);
     await this.#stack.clear();
   }
@@ -186,6 +199,32 @@ export class MultiLayerCacheManager {
 
   getStats(): MultiLayerCacheStats {
     return managerStats(this.#stack, this.#counters, this.memory, this.disk);
+  }
+
+  /**
+   * What is looked up most, about, of a sample: keys, and tags of what was found. Of a stored response's key a client's query
+   * is shown only as a keyed hash.
+   *
+   * @param limit of each; 20 unless told, at most 64
+   */
+  hottest(limit = SHOWN): HottestEntries {
+    checkValue('MultiLayerCacheManager.hottest: limit', limit, count());
+    return this.#stack.hottest.top(limit, this.#hidesKeys);
+  }
+
+  /**
+   * The last invalidations, the latest first. Of those nobody asked for by name (`by`) the ones that found something.
+   *
+   * @param limit 20 unless told, at most 100
+   */
+  recentInvalidations(limit = SHOWN): readonly RecentInvalidation[] {
+    checkValue('MultiLayerCacheManager.recentInvalidations: limit', limit, count());
+    return this.#log.recent(limit, this.#hidesKeys);
+  }
+
+  /** A name as these two show it. */
+  shownName(name: string): string {
+    return shownKey(name, this.#hidesKeys);
   }
 
   /** Removes what has expired from memory and disk; how many entries that were. */
@@ -249,12 +288,16 @@ export class MultiLayerCacheManager {
     load.forfeit();
   }
 
-  async #invalidate(name: KeyPattern): Promise<{ names: KeyPattern[]; removed: Set<string> }> {
+  async #invalidate(name: KeyPattern, by?: string): Promise<{ names: KeyPattern[]; removed: Set<string> }> {
+    const at = this.#wall.now();
     const names = this.#dependencies.closure(name);
     this.#counters.invalidations += names.length;
     const results = await Promise.all(names.map((one) => this.#remove(one)));
     for (const one of names) this.#listeners.emit(one);
-    return { names, removed: new Set(results.flat()) };
+    const removed = new Set(results.flat());
+    const kind = name.isExact ? 'key' : 'pattern';
+    this.#log.note({ at, kind, name: name.source, soft: false, by, removed: removed.size });
+    return { names, removed };
   }
 
   /** Removes what the name stands for; the keys that were there. */

@@ -9,13 +9,18 @@ export interface BusyKey {
   readonly error: number;
 }
 
+/** One decision in so many is counted. */
+const SAMPLE = 16;
+
 export class BusiestKeys {
-  readonly #sampling = new Sampling();
+  readonly #sampling = new Sampling(SAMPLE);
   readonly #hitters = new HeavyHitters();
+  #untilSample = 1;
 
   record(key: string, denied: boolean): void {
-    const weight = this.#sampling.next();
-    if (weight > 0) this.#hitters.add(key, denied, weight);
+    if (--this.#untilSample > 0) return;
+    this.#hitters.add(key, denied, this.#sampling.weight);
+    this.#untilSample = this.#sampling.nextGap();
   }
 
   /** The busiest first, at most `limit`. */

@@ -21,7 +21,6 @@ interface Counter {
 
 const COUNTERS = 64;
 const COUNTED_ALL = 1_000;
-const SAMPLE = 16; // one in so many, on average
 
 /** A key that makes up clearly more than 1/64 of what is added is among those kept. */
 export class HeavyHitters {
@@ -67,24 +66,31 @@ export class HeavyHitters {
   }
 }
 
-/** Which are counted: the first thousand, then about one in sixteen. */
+/**
+ * Which are counted: the first thousand, then a sample. Its owner counts down from `nextGap()` itself, so that what is not
+ * counted costs a decrement.
+ */
 export class Sampling {
-  #untilNext = COUNTED_ALL;
-  #isSampling = false;
+  readonly #gap: number;
+  #counted = 0;
+  #weight = 1;
   #random = 1;
 
-  /** How many this one stands for: 0 where it is not counted. */
-  next(): number {
-    if (--this.#untilNext > 0) return this.#isSampling ? 0 : 1;
-    const weight = this.#isSampling ? SAMPLE : 1;
-    this.#isSampling = true;
-    this.#untilNext = this.#nextGap();
-    return weight;
+  /** @param gap one in so many is counted, on average */
+  constructor(gap: number) {
+    this.#gap = gap;
   }
 
-  /** 1 to 31, 16 on average: a fixed gap would always meet, or always miss, a client with a rhythm. */
-  #nextGap(): number {
+  /** How many the one that is counted now stands for. */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** After one was counted: the next is the so-many-th from here. Random, for a fixed gap would always meet, or miss, what has a rhythm. */
+  nextGap(): number {
+    if (this.#counted < COUNTED_ALL && ++this.#counted < COUNTED_ALL) return 1;
+    this.#weight = this.#gap;
     this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0;
-    return 1 + ((this.#random >>> 16) % (2 * SAMPLE - 1));
+    return 1 + ((this.#random >>> 16) % (2 * this.#gap - 1));
   }
 }

@@ -10,6 +10,7 @@ import {
 import { HttpTransport, type HttpTransportOptions } from '../../src/caching/coordination/http-transport.js';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 import { compose } from '../../src/middleware/compose.js';
+import { until } from '../support/eventually.js';
 
 interface Service {
   readonly id: string;
@@ -93,6 +94,42 @@ describe('publishing', () => {
       peerStatus: { b: { state: 'up', delivered: 1, failures: 0 } },
       stats: { published: 1, received: 2 },
     });
+  });
+
+  test('tells who has confirmed what, who asked for it, and how far the others are behind', async () => {
+    const [a, b, c] = await trio();
+    await a.cache.set('k', 1);
+    await a.coordinator.publishInvalidation('k');
+    await a.coordinator.flush();
+    expect(a.coordinator.recentDeliveries()).toMatchObject([
+      { kind: 'key', name: 'k', peers: { b: expect.any(Number), c: expect.any(Number) } },
+    ]);
+    for (const { cache } of [a, b, c])
+      expect(cache.recentInvalidations()).toMatchObject([{ name: 'k', by: expect.stringMatching(/^a#/) }]);
+    expect(a.coordinator.getCoordinationStatus().coherence).toMatchObject({
+      upToDate: 2,
+      peers: 2,
+      oldestPending: 0,
+      delays: { count: 2 },
+      lastCheck: undefined,
+    });
+
+    c.server.closeAllConnections();
+    c.server.close();
+    await once(c.server, 'close');
+    await a.coordinator.publishTagInvalidation('red');
+    await until(() => a.coordinator.getCoordinationStatus().peerStatus['c']!.state === 'down');
+    await until(() => a.coordinator.recentDeliveries()[0]!.peers['b'] !== null);
+    expect(a.coordinator.recentDeliveries(1)).toMatchObject([{ kind: 'tag', name: 'red', peers: { c: null } }]);
+    const behind = a.coordinator.getCoordinationStatus().coherence;
+    expect(behind).toMatchObject({ upToDate: 1, peers: 2 });
+    expect(behind.oldestPending).toBeGreaterThan(0);
+    expect((await a.coordinator.checkCoherence()).isCoherent).toBe(false);
+    expect(a.coordinator.getCoordinationStatus().coherence.lastCheck).toMatchObject({ isCoherent: false });
+
+    a.coordinator.unregisterPeer('c'); // it never comes back
+    expect(a.coordinator.getCoordinationStatus().coherence).toMatchObject({ upToDate: 1, peers: 1, oldestPending: 0 });
+    expect(Object.keys(a.coordinator.recentDeliveries()[0]!.peers)).toEqual(['b']);
   });
 
   test('gives a value, of any kind that can be cloned, to all', async () => {

@@ -34,17 +34,18 @@ test('counts those that are marked, by their weight', () => {
 });
 
 test('a sample stands for all, whatever rhythm there is in them', () => {
-  const sampling = new Sampling();
-  let all = 0;
+  const sampling = new Sampling(16);
   const byRest = Array<number>(16).fill(0);
   let counted = 0;
+  let untilSample = 1;
   for (let i = 0; i < 200_000; i++) {
-    const weight = sampling.next();
-    all += weight;
-    byRest[i % 16]! += weight;
-    if (weight > 0) counted++;
+    if (--untilSample > 0) continue;
+    byRest[i % 16]! += sampling.weight;
+    counted++;
+    untilSample = sampling.nextGap();
   }
-  expect(all / 200_000).toBeCloseTo(1, 1);
+  expect(byRest.reduce((sum, one) => sum + one, 0) / 200_000).toBeCloseTo(1, 1);
+  expect(counted).toBeGreaterThan(1_000);
   expect(counted).toBeLessThan(15_000);
   for (const share of byRest) expect(share / (200_000 / 16)).toBeCloseTo(1, 0);
 });

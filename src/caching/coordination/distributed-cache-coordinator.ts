@@ -1,6 +1,6 @@
 /** One truth for the caches of several services: what one publishes as outdated is gone from all of them. */
 import { randomUUID } from 'node:crypto';
-import { wallClock, type Clock } from '../../shared/clock.js';
+import { monotonicClock, wallClock, type Clock } from '../../shared/clock.js';
 import { messageOf } from '../../shared/errors.js';
 import type { Middleware } from '../../shared/http.js';
 import {
@@ -9,6 +9,7 @@ import {
   checkOptions,
   checkValue,
   clock as clockCheck,
+  count,
   func,
   having,
   oneOf,
@@ -25,6 +26,7 @@ import {
   type ConflictResolution,
   type ConflictResolver,
 } from './conflict-resolution.js';
+import { DeliveryLog, type DeliveryDelays, type InvalidationDelivery } from './delivery-log.js';
 import { HttpTransport } from './http-transport.js';
 import { HybridClock, compareStamps } from './hybrid-clock.js';
 import {
@@ -70,6 +72,19 @@ export interface CoordinationStatus {
   readonly pendingInvalidations: number;
   readonly peerStatus: Readonly<Record<string, PeerStatus>>;
   readonly stats: CoordinationStats;
+  readonly coherence: CoherenceFigures;
+}
+
+/** How far the others are behind what was published here. */
+export interface CoherenceFigures {
+  /** Peers that have confirmed all of it, and all there are. */
+  readonly upToDate: number;
+  readonly peers: number;
+  /** Milliseconds for which the oldest message that is not confirmed has been on its way; 0 where there is none. */
+  readonly oldestPending: number;
+  readonly delays: DeliveryDelays;
+  /** What the last comparison found, and when in epoch milliseconds; undefined before the first, and where there is none. */
+  readonly lastCheck: { readonly at: number; readonly isCoherent: boolean } | undefined;
 }
 
 export interface PeerCoherence {
@@ -90,6 +105,8 @@ export interface CoherenceReport {
 /** Bytes of a value that travels with its message; of a larger one only the invalidation does. */
 const MAX_VALUE = 128 * 1024;
 const COMPRESSED_FROM = 1024;
+/** Deliveries told. */
+const SHOWN = 20;
 
 export class DistributedCacheCoordinator {
   readonly serviceId: string;
@@ -98,6 +115,10 @@ export class DistributedCacheCoordinator {
   readonly #resolve: ConflictResolver;
   readonly #clock: HybridClock;
   readonly #log = new VersionLog();
+  readonly #deliveries = new DeliveryLog();
+  readonly #wall: Clock;
+  readonly #elapsed: Clock;
+  #lastCheck: CoherenceFigures['lastCheck'];
   readonly #origin: string;
   readonly #subscriptions = new PatternListeners<[origin: string]>(
     'DistributedCacheCoordinator.subscribeToInvalidations',
@@ -128,12 +149,15 @@ export class DistributedCacheCoordinator {
     this.serviceId = serviceId;
     this.#cache = cache;
     this.#origin = `${serviceId}#${randomUUID().slice(0, 8)}`;
-    this.#clock = new HybridClock(checked.clock ?? wallClock);
+    this.#wall = checked.clock ?? wallClock;
+    this.#elapsed = checked.clock ?? monotonicClock;
+    this.#clock = new HybridClock(this.#wall);
     this.#resolve = resolverOf(checked.conflictResolution ?? 'latest-write-wins', checked.servicePriority ?? []);
     this.#transport = checked.transport ?? new HttpTransport({ secret: checked.secret });
     void this.#transport.start({
       serviceId,
       receive: (messages) => this.#receive(messages),
+      delivered: (peer, messages) => this.#deliveries.confirmed(peer, messages, this.#elapsed.now()),
       compare: ({ digest, from }) => ({ digest: this.#log.digest(), ...this.#log.differing(digest, from, MAX_BATCH) }),
       everything: () => everything(this.#origin, this.#clock.tick()),
     });
@@ -152,6 +176,7 @@ export class DistributedCacheCoordinator {
   /** A process that is gone for good: what it has yet to hear is dropped. One that comes back compares, see `checkCoherence`. */
   unregisterPeer(id: string): void {
     this.#transport.removePeer(id);
+    this.#deliveries.forget(id);
   }
 
   /**
@@ -164,15 +189,15 @@ export class DistributedCacheCoordinator {
     const kind = key.includes('*') ? 'pattern' : 'key';
     const carried = kind === 'key' && value !== undefined ? encodeForTransport(value) : undefined;
     this.#publish({ kind, name: key, ...(carried !== undefined && { value: carried }) });
-    if (kind === 'pattern') await this.#cache.invalidatePattern(key);
-    else if (value === undefined) await this.#cache.invalidate(key);
+    if (kind === 'pattern') await this.#cache.invalidatePattern(key, { by: this.#origin });
+    else if (value === undefined) await this.#cache.invalidate(key, { by: this.#origin });
     else await this.#cache.set(key, value);
   }
 
   /** Invalidates what carries the tag, here and in every service. */
   async publishTagInvalidation(tag: string, { soft = false }: TagInvalidation = {}): Promise<void> {
     this.#publish({ kind: 'tag', name: tag, ...(soft && { soft }) });
-    await this.#cache.invalidateTag(tag, { soft });
+    await this.#cache.invalidateTag(tag, { soft, by: this.#origin });
   }
 
   /**
@@ -203,7 +228,19 @@ export class DistributedCacheCoordinator {
       pendingInvalidations: this.#transport.pending,
       peerStatus,
       stats: { ...this.#stats },
+      coherence: this.#coherence(Object.values(peerStatus)),
     };
+  }
+
+  /**
+   * The last invalidations published here and how long each peer took to confirm them, the latest first. Names are shown as
+   * the cache shows them. Through Redis, the one that confirms is Redis.
+   *
+   * @param limit 20 unless told, at most 100
+   */
+  recentDeliveries(limit = SHOWN): readonly InvalidationDelivery[] {
+    checkValue('DistributedCacheCoordinator.recentDeliveries: limit', limit, count());
+    return this.#deliveries.recent(limit, (name) => this.#cache.shownName(name));
   }
 
   /**
@@ -213,8 +250,10 @@ export class DistributedCacheCoordinator {
   async checkCoherence(): Promise<CoherenceReport> {
     const ids = this.#transport.exchange === undefined ? [] : Object.keys(this.#transport.status());
     const reports = await Promise.all(ids.map((id) => this.#compareWith(id)));
+    const isCoherent = reports.every((one) => one.isReachable && one.missedHere + one.missedThere === 0);
+    if (ids.length > 0) this.#lastCheck = { at: this.#wall.now(), isCoherent };
     return {
-      isCoherent: reports.every((one) => one.isReachable && one.missedHere + one.missedThere === 0),
+      isCoherent,
       peers: Object.fromEntries(ids.map((id, i) => [id, reports[i]!])),
     };
   }
@@ -251,7 +290,18 @@ export class DistributedCacheCoordinator {
     const message: CoordinationMessage = { ...about, origin: this.#origin, stamp: this.#clock.tick() };
     this.#stats.published++;
     this.#log.note(message);
+    this.#deliveries.published(message, Object.keys(this.#transport.status()), this.#elapsed.now());
     this.#transport.send([message]);
+  }
+
+  #coherence(peers: readonly PeerStatus[]): CoherenceFigures {
+    return {
+      upToDate: peers.filter(({ state, pending }) => state !== 'down' && pending === 0).length,
+      peers: peers.length,
+      oldestPending: Math.max(0, ...peers.map(({ pendingFor = 0 }) => pendingFor)),
+      delays: this.#deliveries.delays(),
+      lastCheck: this.#lastCheck,
+    };
   }
 
   async #receive(messages: readonly CoordinationMessage[]): Promise<void> {
@@ -266,14 +316,16 @@ export class DistributedCacheCoordinator {
   /** An invalidation is applied whatever its stamp says: a clock that is behind makes it no older than it is. */
   async #apply(message: CoordinationMessage): Promise<void> {
     const name = message.kind === 'pattern' ? compilePattern(message.name) : exactKey(message.name);
-    if (message.kind === 'tag') await this.#cache.invalidateTag(message.name, { soft: message.soft === true });
+    const by = message.origin;
+    if (message.kind === 'tag') await this.#cache.invalidateTag(message.name, { soft: message.soft === true, by });
     else if (this.#isWanted(name)) await this.#applyToKeys(message, name);
     this.#log.note(message);
   }
 
   async #applyToKeys(message: CoordinationMessage, name: KeyPattern): Promise<void> {
-    if (message.kind === 'pattern') await this.#cache.invalidatePattern(message.name);
-    else if (message.value === undefined) await this.#cache.invalidate(message.name);
+    const by = message.origin;
+    if (message.kind === 'pattern') await this.#cache.invalidatePattern(message.name, { by });
+    else if (message.value === undefined) await this.#cache.invalidate(message.name, { by });
     else await this.#applyValue(message, decodeValue(Buffer.from(message.value.data, 'base64'), message.value.format));
     this.#stats.applied++;
     this.#subscriptions.emit(name, serviceOf(message.origin));

@@ -164,7 +164,9 @@ export class HttpTransport implements CoordinatorTransport {
   async #deliver(peer: Peer, batch: Batch): Promise<'delivered' | 'refused'> {
     const path = `${this.#path}/messages`;
     const { response } = await this.#post(peer, path, peer.session, batch.sequence, batch.body);
-    return response.status < 300 ? 'delivered' : 'refused';
+    if (response.status >= 300) return 'refused';
+    this.#receiver?.delivered?.(peer.id, batch.messages);
+    return 'delivered';
   }
 
   /** Posts, once more where the peer has another challenge than it had: it was started anew, or is asked the first time. */

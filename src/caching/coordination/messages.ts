@@ -45,6 +45,16 @@ export function everything(origin: string, stamp: Stamp): CoordinationMessage {
   return { kind: 'pattern', name: '*', origin, stamp };
 }
 
+/** Whether a message stands for all there may be to invalidate. */
+export function isEverything({ kind, name }: CoordinationMessage): boolean {
+  return kind === 'pattern' && name === '*';
+}
+
+/** What a message is about: of two that are about the same the later one says all. */
+export function aboutOf({ kind, soft, name }: CoordinationMessage): string {
+  return `${kind}${soft === true ? '~' : ' '}${name}`;
+}
+
 /** @throws ResilienceError VALIDATION_FAILED naming what is wrong */
 export function parseMessages(value: unknown): CoordinationMessage[] {
   if (!Array.isArray(value) || value.length > MAX_BATCH) throw invalid(`expected at most ${MAX_BATCH} messages`);

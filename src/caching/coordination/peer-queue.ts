@@ -2,7 +2,7 @@
 import { Backoff } from '../../shared/backoff.js';
 import { startTimer, type Clock, type Timer } from '../../shared/clock.js';
 import { messageOf } from '../../shared/errors.js';
-import { MAX_BATCH, MAX_BYTES, type CoordinationMessage } from './messages.js';
+import { aboutOf, MAX_BATCH, MAX_BYTES, type CoordinationMessage } from './messages.js';
 import type { PeerStatus } from './transport.js';
 
 /** A batch as it is sent, and sent again: the same bytes under the same number. */
@@ -32,7 +32,10 @@ export class PeerQueue {
   readonly #backoff = new Backoff({ initial: FIRST_RETRY, max: LAST_RETRY });
   /** By what they are about: the latest message of a name replaces the one before. */
   readonly #waiting = new Map<string, CoordinationMessage>();
+  /** When the oldest of them came; when more wait than a batch takes, no later than that. */
+  #waitingSince = 0;
   #batch: Batch | undefined;
+  #batchSince = 0;
   #sequence = 0;
   #isDelivering = false;
   #timer: Timer | undefined;
@@ -55,15 +58,22 @@ export class PeerQueue {
     return {
       state: this.#state,
       pending: this.pending,
+      pendingFor: this.#pendingFor,
       delivered: this.#delivered,
       failures: this.#failures,
       lastError: this.#lastError,
     };
   }
 
+  get #pendingFor(): number {
+    if (this.pending === 0) return 0;
+    return this.#options.clock.now() - (this.#batch === undefined ? this.#waitingSince : this.#batchSince);
+  }
+
   add(message: CoordinationMessage): void {
     if (this.#isClosed) return;
-    const id = `${message.kind}${message.soft === true ? '~' : ' '}${message.name}`;
+    const id = aboutOf(message);
+    if (this.#waiting.size === 0) this.#waitingSince = this.#options.clock.now();
     this.#waiting.delete(id);
     this.#waiting.set(id, message);
     if (this.#waiting.size > this.#options.maxPending) this.#replaceByEverything();
@@ -139,6 +149,7 @@ export class PeerQueue {
       this.#waiting.delete(id);
     }
     if (messages.length === 0) return undefined;
+    this.#batchSince = this.#waitingSince;
     return { sequence: ++this.#sequence, body: Buffer.from(`[${parts.join(',')}]`), messages };
   }
 

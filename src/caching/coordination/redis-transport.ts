@@ -46,6 +46,8 @@ export interface RedisTransportOptions {
 
 type StreamEntry = [id: string, fields: string[]];
 
+/** Who reads the stream is not known: the stream itself is the peer that confirms. */
+const PEER = 'redis';
 const BEGINNING = '0-0';
 /** Milliseconds a read waits for news before it asks anew. */
 const BLOCK = 2000;
@@ -125,7 +127,7 @@ export class RedisTransport implements CoordinatorTransport {
   }
 
   status(): Record<string, PeerStatus> {
-    return { redis: this.#queue.status };
+    return { [PEER]: this.#queue.status };
   }
 
   flush(): Promise<void> {
@@ -145,6 +147,7 @@ export class RedisTransport implements CoordinatorTransport {
     const fields = ['o', envelope.origin, 's', envelope.session, 'n', envelope.sequence, 'h', signature, 'm'];
     const trim = ['MAXLEN', '~', this.#maxLength];
     await this.#link.command('XADD', this.#stream, ...trim, '*', ...fields, batch.body.toString('utf8'));
+    this.#receiver?.delivered?.(PEER, batch.messages);
     return 'delivered';
   }
 

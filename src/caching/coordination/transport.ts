@@ -8,6 +8,8 @@ export interface CoordinationReceiver {
   readonly serviceId: string;
   /** Applies messages of other services; settles when their effect is visible. */
   receive(messages: readonly CoordinationMessage[]): Promise<void>;
+  /** Told what a peer has confirmed. */
+  delivered?(peer: string, messages: readonly CoordinationMessage[]): void;
   /** This service's digest, and what it knows where the one given differs. */
   compare(question: DigestQuestion): DigestAnswer;
   /** In place of messages that can no longer be delivered one by one. */
@@ -19,6 +21,8 @@ export interface PeerStatus {
   readonly state: 'unknown' | 'up' | 'down';
   /** Messages on their way. */
   readonly pending: number;
+  /** Milliseconds for which the oldest of them has been; 0 where there is none. */
+  readonly pendingFor?: number;
   readonly delivered: number;
   readonly failures: number;
   readonly lastError: string | undefined;

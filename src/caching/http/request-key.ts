@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TrustedHop } from '../../shared/client-address.js';
+import { hiddenKey } from '../../shared/hidden-key.js';
 import { originalTarget } from '../../shared/http.js';
 import { splitList } from './fields.js';
 
@@ -87,6 +88,27 @@ export function keyPatterns(pattern: string, method = 'GET'): string[] {
   if (scheme === undefined) return [`${NAMESPACE}${method} ${pattern} *`];
   const key = `${NAMESPACE}${method} ${path === '' ? '/' : path} ${originOf(scheme, host!)}`;
   return [key, `${key}${STAND_IN_MARK}*`];
+}
+
+/**
+ * A key as people may be shown it: what a client chose beside the path, a query above all, only as a keyed hash that tells
+ * one from another. A key of another kind is returned as it is.
+ */
+export function shownResponseKey(key: string): string {
+  if (!key.startsWith(NAMESPACE)) return key;
+  const [whole, standIns] = cutAt(key.slice(NAMESPACE.length), STAND_IN_MARK);
+  const [method, resource] = cutAt(whole, ' ');
+  const end = resource.lastIndexOf(' ');
+  const [path, query] = cutAt(resource.slice(0, end), '?');
+  const shownPath = /^[/*]/.test(path) ? path : `#${hiddenKey(path)}`; // an application's own key may hold anything
+  const parts = [method, query === '' ? shownPath : `${shownPath}?#${hiddenKey(query)}`, resource.slice(end + 1)];
+  return (standIns === '' ? parts : [...parts, `#${hiddenKey(standIns)}`]).join(' ');
+}
+
+/** What comes before the mark, and what after it. */
+function cutAt(text: string, mark: string): [before: string, after: string] {
+  const at = text.indexOf(mark);
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + mark.length)];
 }
 
 function standInsOf(req: IncomingMessage, trusted: boolean): string {
