@@ -1,4 +1,5 @@
 // Requests to a listener without a network: over sockets the client and the system take most of the time.
+import { channel } from 'node:diagnostics_channel';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
 
@@ -14,18 +15,22 @@ class Nowhere extends Duplex {
   }
 }
 
-/** `GET /`; settles when the response is written. */
+/** One connection, kept alive. */
+const socket = new Nowhere();
+const finished = channel('http.server.response.finish');
+
+/** `GET /`; settles when the response is written, of which is told what Node's server tells. */
 export function serve(listener) {
   return new Promise((resolve) => {
-    const socket = new Nowhere();
     const req = Object.assign(new IncomingMessage(socket), { method: 'GET', url: '/', httpVersionMajor: 1 });
     req.httpVersionMinor = 1;
     req.headers = { host: 'localhost' };
     const res = new ServerResponse(req);
     res.assignSocket(socket);
     res.on('finish', () => {
+      if (finished.hasSubscribers) finished.publish({ request: req, response: res, socket });
       res.detachSocket(socket);
-      res.emit('close'); // as the server does
+      res.emit('close');
       resolve();
     });
     listener(req, res);
