@@ -25,4 +25,5 @@ export { staticTargets } from './sources/static-targets.js';
 export { type DiscoveredTarget, type TargetSource } from './sources/target-source.js';
 export { type StickyOptions } from './sticky-sessions.js';
 export { type Target, type TargetSpec, type TargetUrl } from './target.js';
+export { type Verdict } from './verdict.js';
 export { type TlsOptions } from './forwarding/upstream.js';

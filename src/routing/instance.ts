@@ -1,6 +1,7 @@
 /** An instance as the balancer sees it: its target, what is in flight to it, how it has been answering. */
 import { PeakEwma } from './peak-ewma.js';
 import type { Target } from './target.js';
+import type { Verdict } from './verdict.js';
 
 /** What a balancing algorithm may know of an instance. */
 export interface BalancedInstance {
@@ -20,6 +21,11 @@ export interface BalancedInstance {
 
 /** An error counts as an answer this slow (ms): failing fast must not look like being fast. */
 const FAILURE_LATENCY = 1000;
+/**
+ * A refusal for want of room doubles what a request is expected to cost, up to that of an error, and no more often than
+ * this (ms): a hundred refusals at once say no more than one.
+ */
+const BUSY_INTERVAL = 1000;
 /** What each request in flight to an instance costs (ms) that has never answered. */
 const UNKNOWN_LATENCY = 1000;
 /** The least share of its weight an instance starts with. */
@@ -35,6 +41,8 @@ export interface InstanceStats {
   readonly weight: number;
   readonly requests: number;
   readonly failures: number;
+  /** Refusals for want of room (429, and 503 with Retry-After), which are no failures. */
+  readonly busy: number;
   readonly inFlight: number;
   /** Milliseconds: the peak-EWMA estimate; 0 before the first answer. */
   readonly ewma: number;
@@ -46,11 +54,13 @@ export class Instance implements BalancedInstance {
   inFlight = 0;
   requests = 0;
   failures = 0;
+  busy = 0;
   readonly #latency = new PeakEwma();
   /** For judging a silence: the slowest answers of the last minutes. */
   readonly #slowest = new PeakEwma(SLOWEST_DECAY);
   readonly #slowStart: number;
   #startedAt: number;
+  #busyAt = -Infinity;
   #waiting = 0;
   /** Since when those that wait have heard nothing; meaningful while any waits. */
   #silentSince = 0;
@@ -124,10 +134,20 @@ export class Instance implements BalancedInstance {
     if (this.inFlight > 0) this.inFlight--;
   }
 
-  observe(latency: number, ok: boolean, now: number): void {
-    if (!ok) this.failures++;
-    this.#latency.observe(ok ? latency : Math.max(latency, FAILURE_LATENCY), now);
-    if (ok) this.#slowest.observe(latency, now);
+  observe(latency: number, verdict: Verdict, now: number): void {
+    switch (verdict) {
+      case 'good':
+        this.#latency.observe(latency, now);
+        this.#slowest.observe(latency, now);
+        return;
+      case 'bad':
+        this.failures++;
+        this.#latency.observe(Math.max(latency, FAILURE_LATENCY), now);
+        return;
+      case 'busy':
+        this.busy++;
+        this.#refused(now);
+    }
   }
 
   /** Forgets how fast it was. */
@@ -137,8 +157,16 @@ export class Instance implements BalancedInstance {
 
   stats(now: number): InstanceStats {
     const { id, host, port, zone, weight } = this.target;
-    const { requests, failures, inFlight } = this;
-    return { id, host, port, zone, weight, requests, failures, inFlight, ewma: this.#latency.estimate(now) };
+    const { requests, failures, busy, inFlight } = this;
+    return { id, host, port, zone, weight, requests, failures, busy, inFlight, ewma: this.#latency.estimate(now) };
+  }
+
+  /** Being quick to refuse is not being quick, and an instance that has answered nothing else is as slow as unknown. */
+  #refused(now: number): void {
+    if (now - this.#busyAt < BUSY_INTERVAL) return;
+    this.#busyAt = now;
+    const doubled = this.#latency.observed ? 2 * this.#latency.estimate(now) : UNKNOWN_LATENCY;
+    this.#latency.observe(Math.min(doubled, FAILURE_LATENCY), now);
   }
 
   /** An answer that is overdue is at least as slow as the wait so far: a frozen instance must not look idle. */

@@ -163,7 +163,7 @@ export class LoadBalancer {
       open = false;
       const now = this.#clock.now();
       instance.stopWaiting(now, true);
-      instance.observe(now - startedAt, ok, now);
+      instance.observe(now - startedAt, ok ? 'good' : 'bad', now);
       this.end(instance);
     };
   }
@@ -184,7 +184,7 @@ export class LoadBalancer {
     const instance = this.#instances.get(id);
     if (instance === undefined) return; // removed meanwhile
     instance.requests++;
-    instance.observe(latency, ok, this.#clock.now());
+    instance.observe(latency, ok ? 'good' : 'bad', this.#clock.now());
   }
 
   /** Balances by another algorithm from the next request on. */

@@ -5,6 +5,7 @@ import type { Instance } from './instance.js';
 import { isRefusal } from './refusal.js';
 import type { Member, ServiceGroup } from './service-group.js';
 import type { Target } from './target.js';
+import type { Verdict } from './verdict.js';
 
 export class Route {
   readonly #group: ServiceGroup;
@@ -54,10 +55,10 @@ export class Route {
     this.#member.instance.startWaiting(this.#startedAt);
   }
 
-  /** The response head came. A server error (5xx) is an answer, but not a good one. */
-  answered(ok: boolean): void {
+  /** The response head came. */
+  answered(verdict: Verdict): void {
     this.#permit.end('success'); // the breaker asks whether it can be reached
-    this.#settle(ok);
+    this.#settle(verdict);
     this.#group.woke(this.#member);
   }
 
@@ -66,7 +67,7 @@ export class Route {
     this.#permit.end('failure');
     if (isRefusal(cause)) this.#group.refused(this.#member);
     if (this.#isSettled) this.#group.failed(this.#member);
-    else this.#settle(false);
+    else this.#settle('bad');
   }
 
   /** The exchange is over. Without an outcome before, it was given up on this side and says nothing of the instance. */
@@ -78,14 +79,14 @@ export class Route {
     this.#group.ended(this.#member);
   }
 
-  #settle(ok: boolean): void {
+  #settle(verdict: Verdict): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
     const now = this.#clock.now();
     this.#stopWaiting(now, true);
-    this.#member.instance.observe(now - this.#startedAt, ok, now);
-    if (ok) this.#group.succeeded(this.#member);
-    else this.#group.failed(this.#member);
+    this.#member.instance.observe(now - this.#startedAt, verdict, now);
+    if (verdict === 'good') this.#group.succeeded(this.#member);
+    else if (verdict === 'bad') this.#group.failed(this.#member);
   }
 
   #stopWaiting(now: number, heard: boolean): void {

@@ -76,7 +76,7 @@ describe('passive ejection', () => {
   const fail = (port: number, times = 5): void => {
     for (let i = 0; i < times; i++) {
       const route = router.acquireTarget('s', `127.0.0.1:${port}`);
-      route?.answered(false); // a 5xx: it can be reached, so the breaker stays closed
+      route?.answered('bad'); // a 5xx: it can be reached, so the breaker stays closed
       route?.end();
     }
   };
@@ -102,10 +102,52 @@ describe('passive ejection', () => {
   test('a success in between starts the count again', () => {
     fail(1, 4);
     const route = router.acquireTarget('s', '127.0.0.1:1')!;
-    route.answered(true);
+    route.answered('good');
     route.end();
     fail(1, 4);
     expect(states()[0]).toBe('usable');
+  });
+
+  test('having no room ejects nobody, and does not start the count again', () => {
+    const refuse = (): void => {
+      const route = router.acquireTarget('s', '127.0.0.1:1')!;
+      route.answered('busy');
+      route.end();
+    };
+    for (let i = 0; i < 20; i++) refuse();
+    expect(states()[0]).toBe('usable');
+    fail(1, 4);
+    refuse();
+    fail(1, 1);
+    expect(states()[0]).toBe('ejected');
+    expect(router.getRoutingStats()['s']!.instances[0]).toMatchObject({ failures: 5, busy: 21, circuit: 'closed' });
+  });
+
+  test('having no room costs twice as much each second, and never more than an error', () => {
+    const route = router.acquireTarget('s', '127.0.0.1:1')!;
+    const { instance } = route;
+    const cost = (): number => Math.round(instance.cost(clock.now()) / (instance.inFlight + 1));
+    route.answered('good');
+    instance.observe(100, 'good', clock.now());
+    for (let i = 0; i < 50; i++) instance.observe(1, 'busy', clock.now());
+    expect(cost()).toBe(200);
+    clock.tick(1000);
+    const decayed = cost();
+    instance.observe(1, 'busy', clock.now());
+    expect(Math.abs(cost() - 2 * decayed)).toBeLessThan(2);
+    for (let i = 0; i < 20; i++) {
+      clock.tick(1000);
+      instance.observe(1, 'busy', clock.now());
+    }
+    expect(cost()).toBe(1000);
+    route.end();
+  });
+
+  test('an instance that has only ever refused is as slow as one nobody knows', () => {
+    const route = router.acquireTarget('s', '127.0.0.1:1')!;
+    route.answered('busy');
+    route.end();
+    expect(route.instance.cost(clock.now())).toBe(1000);
   });
 
   test('never more than a tenth are out, but always one', () => {
@@ -122,7 +164,7 @@ describe('passive ejection', () => {
     fail(1);
     clock.tick(30_000 + 30_000);
     const route = router.acquireTarget('s', '127.0.0.1:1')!;
-    route.answered(true);
+    route.answered('good');
     route.end();
     expect(router.getRoutingStats()['s']!.instances[0]!.ejections).toBe(0);
   });
@@ -130,7 +172,7 @@ describe('passive ejection', () => {
   test('with the middle of a body cut off counts, too', () => {
     for (let i = 0; i < 5; i++) {
       const route = router.acquireTarget('s', '127.0.0.1:1')!;
-      route.answered(true);
+      route.answered('good');
       route.failed();
       route.end();
     }
@@ -155,7 +197,7 @@ describe('frozen instances', () => {
     clock.tick(400);
     expect(states()).toEqual(['stalled', 'usable']);
     expect(picked()).toEqual([2]);
-    stuck.answered(true);
+    stuck.answered('good');
     stuck.end();
     expect(states()).toEqual(['usable', 'usable']);
     expect(changes).toEqual(['1 stalled', '1 up']);
@@ -165,7 +207,7 @@ describe('frozen instances', () => {
     router.addTarget('s', 1);
     const slow = router.acquire('s')!;
     clock.tick(1900);
-    slow.answered(true);
+    slow.answered('good');
     slow.end();
     router.acquire('s');
     clock.tick(2500);
@@ -177,7 +219,7 @@ describe('frozen instances', () => {
   test('a body that streams for long is no silence', () => {
     router.addTarget('s', 1);
     const stream = router.acquire('s')!;
-    stream.answered(true);
+    stream.answered('good');
     clock.tick(60_000);
     expect(states()).toEqual(['usable']);
     expect(router.getRoutingStats()['s']!.inFlight).toBe(1);
@@ -281,7 +323,7 @@ describe('drain', () => {
     expect(router.acquireTarget('s', '127.0.0.1:1')).toBeUndefined();
     await Promise.resolve();
     expect(drained).toBe(false);
-    route.answered(true);
+    route.answered('good');
     route.end();
     await done;
     await router.drain('127.0.0.1:2');

@@ -9,6 +9,10 @@ import { SmoothWeighted } from './weighted.js';
 
 export type { BalancedInstance, BalancingAlgorithm } from './algorithm.js';
 
+/** How the next instance is chosen: docs/routing.md says when to take which. */
+export type AlgorithmName =
+  'round-robin' | 'least-connections' | 'weighted' | 'ip-hash' | 'consistent-hash' | 'p2c-ewma';
+
 const CREATE = {
   'round-robin': () => new RoundRobin(),
   'least-connections': () => new LeastConnections(),
@@ -16,9 +20,7 @@ const CREATE = {
   'ip-hash': () => ipHash(),
   'consistent-hash': () => consistentHash(),
   'p2c-ewma': (random?: Random) => new PowerOfTwoChoices(random),
-} as const satisfies Record<string, (random?: Random) => BalancingAlgorithm>;
-
-export type AlgorithmName = keyof typeof CREATE;
+} as const satisfies Record<AlgorithmName, (random?: Random) => BalancingAlgorithm>;
 
 export const ALGORITHM_NAMES = Object.keys(CREATE) as readonly AlgorithmName[];
 

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
 import type { Route } from '../route.js';
+import { judgeAnswer, type Verdict } from '../verdict.js';
 import type { ResponseFields } from './headers.js';
 import type { Upstream, UpstreamCall, UpstreamRequest } from './upstream.js';
 import type { Wait } from './waiting-requests.js';
@@ -36,6 +37,8 @@ export class Attempt implements UpstreamCall {
   readonly span: RecordedSpan | undefined;
   /** The head it got; a final one. */
   head: ResponseHead | undefined;
+  /** What that head says of the instance. */
+  verdict: Verdict | undefined;
   /** Its place among those that wait for the instance, while it does and could be moved. */
   wait: Wait | undefined;
   /** Whether any of the request was written to a connection. */
@@ -133,7 +136,8 @@ export class Attempt implements UpstreamCall {
       return;
     }
     this.head = head;
-    this.route.answered(status < 500);
+    this.verdict = judgeAnswer(status, headers);
+    this.route.answered(this.verdict);
     this.span?.setAttribute('http.response.status_code', status);
     this.#owner.onHead(this, head);
   }

@@ -3,7 +3,6 @@
  * Until the first byte of a response goes to the client everything can still be tried elsewhere; after it, nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { fullJitter } from '../../shared/backoff.js';
 import { startTimer, type Timer } from '../../shared/clock.js';
 import type { ResilienceError } from '../../shared/errors.js';
 import { bindContext, currentTrace } from '../../shared/instrumentation.js';
@@ -18,12 +17,10 @@ import { isEventStream, isIdempotent, type PreparedRequest } from './prepared-re
 import { Relay } from './relay.js';
 import type { RequestBody } from './request-body.js';
 import { setHead, writeInformation } from './response-writer.js';
+import { Retries } from './retries.js';
 import type { UpstreamRequest } from './upstream.js';
 import { Watchdog } from './watchdog.js';
 import { bodyTimeoutError, noTargetError, queueFullError, timeoutError, upstreamError } from './upstream-error.js';
-
-/** How long (ms) a request that may be retried waits for its turn when the budget is spent. */
-const BUDGET_PATIENCE = 2000;
 
 export class Exchange implements AttemptOwner {
   readonly req: IncomingMessage;
@@ -35,17 +32,13 @@ export class Exchange implements AttemptOwner {
   readonly #tried = new Set<Instance>();
   readonly #active: ActiveAttempts;
   readonly #inContext: (call: () => void) => void;
-  #attempts = 0;
-  /** Retries of the budget that this exchange holds. */
-  #retrying = 0;
+  readonly #retries: Retries;
   /** A response that would be retried rather than relayed, kept in case there is nothing better. */
   #held: Attempt | undefined;
   #relay: Relay | undefined;
   #lastError: ResilienceError | undefined;
-  #retryTimer: Timer | undefined;
   #hedgeTimer: Timer | undefined;
   readonly #watchdog: Watchdog;
-  #patienceEnds = 0;
   #absence: Absence | undefined;
   #isOver = false;
 
@@ -64,6 +57,7 @@ export class Exchange implements AttemptOwner {
     this.isIdempotent = isIdempotent(prepared.method);
     this.#active = new ActiveAttempts(core.waiting, this);
     this.#watchdog = new Watchdog(core.clock, core.timeout, () => this.#timeOut());
+    this.#retries = new Retries(core, () => this.#inContext(() => this.#retryNow()));
     this.#inContext = currentTrace() === undefined ? (call) => call() : bindContext((call: () => void) => call());
   }
 
@@ -99,7 +93,7 @@ export class Exchange implements AttemptOwner {
 
   /** Sends it to another instance too, where it may be: the first to answer wins. */
   tryElsewhere(): void {
-    if (this.isMovable && this.#retryTimer === undefined) this.#retryLater();
+    if (this.isMovable) this.#retries.schedule();
   }
 
   requestFor(attempt: Attempt): UpstreamRequest {
@@ -127,6 +121,7 @@ export class Exchange implements AttemptOwner {
     if (this.#shouldHold(head)) {
       this.#held?.discard();
       this.#held = attempt;
+      if (attempt.verdict === 'busy') this.#retries.endPatience();
       attempt.pause();
       this.#active.remove(attempt);
       this.#next();
@@ -161,14 +156,13 @@ export class Exchange implements AttemptOwner {
       this.#fail(error); // a truncated response must look truncated
       return;
     }
-    if (this.#mayRetry(attempt, error)) this.#retryLater();
+    if (this.#mayRetry(attempt, error)) this.#retries.schedule();
     else this.#settle();
   }
 
   #launch(route: Route): void {
-    this.#attempts++;
     this.#tried.add(route.instance);
-    const attempt = new Attempt(this, route, this.#core.upstream(route.target), this.#attempts - 1);
+    const attempt = new Attempt(this, route, this.#core.upstream(route.target), this.#retries.started());
     this.#active.add(attempt);
     if (this.#body.isUploading) route.uploading();
     if (attempt.start()) return;
@@ -185,7 +179,7 @@ export class Exchange implements AttemptOwner {
   }
 
   #canTryAgain(): boolean {
-    return this.#attempts < this.#core.retry.attempts && this.#body.isReplayable && !this.#isOver;
+    return this.#retries.areLeft && this.#body.isReplayable && !this.#isOver;
   }
 
   #shouldHold({ status }: ResponseHead): boolean {
@@ -194,35 +188,25 @@ export class Exchange implements AttemptOwner {
   }
 
   #next(): void {
-    if (this.#canTryAgain()) this.#retryLater();
+    if (this.#canTryAgain()) this.#retries.schedule();
     else this.#settle();
   }
 
-  #retryLater(): void {
-    if (this.#retryTimer !== undefined) return;
-    const { clock, retry } = this.#core;
-    this.#patienceEnds ||= clock.now() + BUDGET_PATIENCE;
-    const delay = fullJitter(this.#attempts, { base: retry.backoff, cap: retry.maxBackoff, random: this.#core.random });
-    this.#retryTimer = startTimer(clock, () => this.#inContext(() => this.#retryNow()), delay);
-  }
-
   #retryNow(): void {
-    this.#retryTimer = undefined;
     if (this.#isOver || this.#relay !== undefined || !this.#canTryAgain()) return;
-    const { budget, clock, router, service } = this.#core;
-    if (!budget.tryRetry()) {
-      if (clock.now() < this.#patienceEnds) this.#retryLater();
+    const { counters, router, service } = this.#core;
+    if (!this.#retries.take()) {
+      if (this.#retries.isPatient) this.#retries.schedule();
       else this.#settle();
       return;
     }
     const route = router.acquire(service, this.#prepared.key, this.#tried);
     if (route === undefined) {
-      budget.endRetry();
+      this.#retries.giveBackOne();
       if (!this.#awaitTarget()) this.#settle();
       return;
     }
-    this.#retrying++;
-    this.#core.counters.retries++;
+    counters.retries++;
     this.#launch(route);
   }
 
@@ -243,7 +227,7 @@ export class Exchange implements AttemptOwner {
   /** That it was tried before it went is no reason not to ask it now, nor not to try it again. */
   #targetCame(): void {
     const { router, service } = this.#core;
-    this.#attempts = 0;
+    this.#retries.startAnew();
     const route = router.acquire(service, this.#prepared.key);
     if (route !== undefined) this.#launch(route);
     else if (!this.#awaitTarget()) this.#settle();
@@ -251,7 +235,7 @@ export class Exchange implements AttemptOwner {
 
   /** Nothing more is tried: wait for what is under way, or make do with what there is. */
   #settle(): void {
-    if (this.#isOver || this.#relay !== undefined || this.#active.count > 0 || this.#retryTimer !== undefined) return;
+    if (this.#isOver || this.#relay !== undefined || this.#active.count > 0 || this.#retries.isPending) return;
     const held = this.#held;
     if (held === undefined) {
       this.#fail(this.#lastError ?? noTargetError(this.#core.service));
@@ -267,7 +251,7 @@ export class Exchange implements AttemptOwner {
   #accept(attempt: Attempt, head: ResponseHead): void {
     const { res } = this;
     this.#stopTrying(attempt);
-    this.#endRetries(); // a long body is no retry any more
+    this.#retries.giveBack(); // a long body is no retry any more
     this.progressed();
     try {
       setHead(res, head);
@@ -309,8 +293,7 @@ export class Exchange implements AttemptOwner {
   }
 
   #stopTrying(except?: Attempt): void {
-    this.#retryTimer?.cancel();
-    this.#retryTimer = undefined;
+    this.#retries.cancel();
     this.#hedgeTimer?.cancel();
     if (this.#held !== except) this.#held?.discard();
     this.#held = undefined;
@@ -324,13 +307,9 @@ export class Exchange implements AttemptOwner {
     this.#watchdog.stop();
     this.#absence?.cancel();
     this.#body.discard();
-    this.#endRetries();
+    this.#retries.giveBack();
     this.#core.budget.end();
     this.#core.onOver();
-  }
-
-  #endRetries(): void {
-    for (; this.#retrying > 0; this.#retrying--) this.#core.budget.endRetry();
   }
 
   /** Before the head this is the deadline, after it the longest pause of the body. */
@@ -342,8 +321,7 @@ export class Exchange implements AttemptOwner {
     this.#active.timeOut();
     if (this.#relay === undefined && this.#held !== undefined) {
       this.#active.cancelExcept();
-      this.#retryTimer?.cancel();
-      this.#retryTimer = undefined;
+      this.#retries.cancel();
       this.#settle();
       this.#watchdog.start();
     } else this.#fail(timeoutError(this.#core.service));

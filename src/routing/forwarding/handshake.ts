@@ -5,6 +5,7 @@ import { startTimer, type Clock } from '../../shared/clock.js';
 import type { Instance } from '../instance.js';
 import type { IntelligentRouter } from '../intelligent-router.js';
 import type { Route } from '../route.js';
+import { judgeAnswer } from '../verdict.js';
 import type { Forwarder } from './forwarder.js';
 import { openNodeRequest } from './node-transport.js';
 import { requestTarget } from './request-target.js';
@@ -85,7 +86,7 @@ export class Handshake {
       upstream.destroy();
       return;
     }
-    route.answered(true);
+    route.answered('good');
     const { statusCode = 101, statusMessage = '', headers } = response;
     const extra = ['Connection: Upgrade', `Upgrade: ${headers.upgrade ?? this.#req.headers.upgrade ?? ''}`];
     this.#socket.write(headLines(statusCode, statusMessage, headers, extra), 'latin1');
@@ -98,7 +99,7 @@ export class Handshake {
   #rejected(route: Route, response: IncomingMessage): void {
     if (!this.#finish()) return;
     const { statusCode = 502, statusMessage = '', headers } = response;
-    route.answered(statusCode < 500);
+    route.answered(judgeAnswer(statusCode, headers));
     this.#socket.write(headLines(statusCode, statusMessage, headers, ['Connection: close']), 'latin1');
     response.pipe(this.#socket);
     closeWhenWritten(this.#socket);
