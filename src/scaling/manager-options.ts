@@ -30,7 +30,7 @@ export interface ScalingRouter {
 /** Who checks the instances, as much as scaling needs of it. A HealthMonitor is one. */
 export interface ScalingMonitor {
   registerService(service: string, port: number, options: { readonly host: string }): unknown;
-  unregisterService(service: string, port: number): unknown;
+  unregisterService(service: string, port: number, host: string): unknown;
   onInstanceChange(
     callback: (change: { readonly service: string; readonly port: number; readonly status: string }) => unknown,
   ): () => void;

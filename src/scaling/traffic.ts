@@ -57,10 +57,18 @@ export class Traffic {
   #remove(id: string, isDraining: boolean): void {
     const { router, monitor } = this.#parts;
     const watched = this.#watched.get(id);
-    if (watched !== undefined && this.#watched.delete(id) && monitor !== undefined)
-      callGuarded(WHO, () => monitor.unregisterService(watched.service, watched.port));
+    if (watched !== undefined && this.#watched.delete(id) && monitor !== undefined && !this.#isWatched(watched))
+      callGuarded(WHO, () => monitor.unregisterService(watched.service, watched.port, watched.host));
     const routed = isDraining ? undefined : this.#routed.get(id);
     if (routed !== undefined && this.#routed.delete(id) && router !== undefined)
       callGuarded(WHO, () => router.removeTarget(routed.service, id));
+  }
+
+  /** Whether there is another instance at this address: the monitor knows addresses, and news of an end may be late. */
+  #isWatched({ service, host, port }: InstanceDetails): boolean {
+    for (const other of this.#watched.values()) {
+      if (other.service === service && other.host === host && other.port === port) return true;
+    }
+    return false;
   }
 }
