@@ -29,7 +29,9 @@ const BROWSER_GLOBALS = Object.fromEntries(
 );
 
 export default tseslint.config(
-  { ignores: ['**/dist/', '**/node_modules/', '**/coverage/', '**/data/', '.ci/consumer.*'] },
+  {
+    ignores: ['**/dist/', '**/node_modules/', '**/coverage/', '**/data/', '.ci/consumer.*', '.ci/consumers/programs/'],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -70,6 +72,7 @@ export default tseslint.config(
         URL: 'readonly',
         Buffer: 'readonly',
         setTimeout: 'readonly',
+        clearTimeout: 'readonly',
         setInterval: 'readonly',
         clearInterval: 'readonly',
         performance: 'readonly',

@@ -1,0 +1,154 @@
+// Installs the packed package into new projects, as its users do, and runs what they would write: JavaScript and TypeScript,
+// ES modules, CommonJS and bundles, Express 4 and 5, on every supported Node.
+//   npm run test:consumers      after `npm run build`
+// A Node that cannot be had here is skipped with the reason; with CI_REQUIRE_SERVICES=1 that fails.
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bringNodes } from './consumers/nodes.js';
+import { createProject, install, pack } from './consumers/npm.js';
+import { COMPILATIONS, compileProgram } from './consumers/programs.js';
+import { outputOf, runProgram, together } from './consumers/run.js';
+
+/** The entries beside the main one, and the package that each needs where it needs one. */
+const ENTRIES = {
+  redis: undefined, // takes the user's own client
+  kubernetes: undefined,
+  testing: undefined,
+  postgres: 'pg',
+  'cls-hooked': 'cls-hooked',
+  opentelemetry: undefined, // prom-client brings @opentelemetry/api along
+};
+const PEERS = ['ioredis', 'pg', 'cls-hooked', '@opentelemetry/api'];
+const TYPES = ['@types/node@20', '@types/pg', '@types/cls-hooked'];
+
+const rows = [];
+const begun = performance.now();
+
+/** What came of one consumer: under an Express, on a Node, or both. */
+function note(consumer, { express, node }, fault) {
+  rows.push({ consumer, express, node, fault });
+  const seconds = ((performance.now() - begun) / 1000).toFixed(0).padStart(4);
+  console.log(
+    `${seconds} s  ${fault === undefined ? 'ok  ' : 'FAIL'}  ${placeOf({ express, node }).padEnd(24)}  ${consumer}`,
+  );
+}
+
+const placeOf = ({ express, node }) =>
+  [express && `Express ${express}`, node && `Node ${node.version}`].filter(Boolean).join(', ');
+
+/** What is wrong with what an entry said without its package; undefined where nothing is. */
+function faultWithoutPeer(entry, outcome) {
+  const peer = ENTRIES[entry];
+  if (peer === undefined) return outcome === true ? undefined : `${entry}: ${outcome}`;
+  const isNamed = typeof outcome === 'string' && /MODULE_NOT_FOUND: Cannot find (module|package)/.test(outcome);
+  return isNamed && outcome.includes(`'${peer}'`) ? undefined : `${entry}: '${outcome}' does not name ${peer}`;
+}
+
+/** Before the peers are there: the entries that need none load, the others say which package is missing. */
+async function checkWithoutPeers({ project, node, folder }) {
+  for (const program of ['entries.mjs', 'entries.cjs']) {
+    const outcomes = JSON.parse(await outputOf(node.path, [join(folder, program), ...Object.keys(ENTRIES)], project));
+    const faults = Object.entries(outcomes).map(([entry, outcome]) => faultWithoutPeer(entry, outcome));
+    const found = faults.filter((fault) => fault !== undefined);
+    note(`${program}, no peers installed`, { node }, found.length === 0 ? undefined : found.join('\n'));
+  }
+}
+
+/** A tree that an older Node installed, run by a later one: the user reads which driver, and what to run. */
+async function checkForeignDriver({ project, node, installer, folder }) {
+  const said = await outputOf(node.path, [join(folder, 'foreign-driver.mjs')], project);
+  const isHelpful = /^DRIVER_UNAVAILABLE: .*better-sqlite3.*npm install/.test(said);
+  note(`a tree installed by Node ${installer.version}`, { node }, isHelpful ? undefined : `said '${said}'`);
+}
+
+async function compileAll(project, compilations, express) {
+  const compiled = await together(compilations.map((compilation) => () => compileProgram(project, compilation)));
+  for (const { name, fault } of compiled) note(`TypeScript ${name}: types`, { express }, fault);
+  return compiled.filter(({ fault }) => fault === undefined);
+}
+
+/** Every program of the project on every Node. */
+async function runAll(project, compiled, nodes, express) {
+  const programs = compiled.flatMap(({ name, folder, programs: own }) =>
+    own.map((program) => ({ consumer: `TypeScript ${name}: ${program}`, program, folder })),
+  );
+  const folderOf = (wanted) => compiled.find(({ name }) => name === wanted)?.folder;
+  for (const [program, wanted] of [
+    ['main.mjs', 'nodenext ESM'],
+    ['main.cjs', 'nodenext CJS'],
+  ]) {
+    const folder = folderOf(wanted);
+    if (folder !== undefined) programs.push({ consumer: `JavaScript ${program}`, program, folder });
+  }
+  const runs = nodes.flatMap((node) =>
+    programs.map(({ consumer, program, folder }) => async () => {
+      const fault = await runProgram(node.path, program, folder);
+      note(consumer, { express, node }, fault);
+    }),
+  );
+  await together(runs);
+}
+
+/** Where a consumer works, in a line: 'Express 5 on 20, 22, 24; Express 4 on 20, 22, 24'. */
+function summaryOf(consumer) {
+  const good = rows.filter((row) => row.consumer === consumer && row.fault === undefined);
+  const parts = [...new Set(good.map(({ express }) => express))].map((express) => {
+    const nodes = good.filter((row) => row.express === express && row.node !== undefined).map(({ node }) => node.major);
+    const on = nodes.length === 0 ? '' : `${express === undefined ? 'Node' : ' on'} ${nodes.join(', ')}`;
+    return `${express === undefined ? '' : `Express ${express}`}${on}`;
+  });
+  return parts.join('; ') || 'nowhere';
+}
+
+/** Prints what works, what does not and what was not tried; the exit code. */
+function report(nodes) {
+  const faults = rows.filter(({ fault }) => fault !== undefined);
+  const missing = nodes.filter((node) => node.missing !== undefined);
+  console.log(`\n${'CONSUMER'.padEnd(40)}  WORKS WITH`);
+  for (const consumer of new Set(rows.map((row) => row.consumer))) {
+    console.log(`${consumer.padEnd(40)}  ${summaryOf(consumer)}`);
+  }
+  for (const row of faults) console.log(`\nFAILED  ${row.consumer}, ${placeOf(row)}\n${row.fault}`);
+  for (const node of missing) console.log(`\nSKIPPED  Node ${node.major}: ${node.missing}`);
+  console.log(`\n${rows.length - faults.length} of ${rows.length} work, ${missing.length} versions of Node skipped`);
+  const mayNotSkip = process.env.CI_REQUIRE_SERVICES === '1' && missing.length > 0;
+  return faults.length > 0 || mayNotSkip ? 1 : 0;
+}
+
+async function main(folder) {
+  const [tarball, nodes] = await Promise.all([pack(folder), bringNodes(join(folder, 'nodes'))]);
+  const present = nodes.filter((node) => node.path !== undefined);
+  // The oldest installs, so that what a later one needs beside it (another SQLite driver) is seen to come.
+  const installer = present[0];
+  const newest = present.at(-1);
+  const five = join(folder, 'express-5');
+  await createProject(five, installer.path, [tarball, 'express@5']);
+  cpSync(new URL('consumers/programs', import.meta.url), join(five, 'plain'), { recursive: true });
+  const plain = { project: five, installer, folder: join(five, 'plain') };
+  for (const node of present) await checkWithoutPeers({ ...plain, node });
+  if (newest !== installer) {
+    await checkForeignDriver({ ...plain, node: newest });
+    await install(five, newest.path);
+  }
+  await install(five, newest.path, [...PEERS, ...TYPES, '@types/express@5']);
+  const four = join(folder, 'express-4');
+  cpSync(five, four, { recursive: true, verbatimSymlinks: true });
+  await install(four, newest.path, ['express@4', '@types/express@4']);
+  const forFive = await compileAll(five, COMPILATIONS, 5);
+  const forFour = await compileAll(
+    four,
+    COMPILATIONS.filter(({ name }) => name.startsWith('nodenext')),
+    4,
+  );
+  await runAll(five, forFive, present, 5);
+  await runAll(four, forFour, present, 4);
+  return report(nodes);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'consumers-'));
+try {
+  process.exitCode = await main(folder);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
