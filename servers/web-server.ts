@@ -1,14 +1,29 @@
 /** The web server (3000): gateway to the fleet, and the page that shows it. */
-import type { RateLimitOptions } from '../src/index.js';
+import type { ConcurrencyOptions, RateLimitOptions } from '../src/index.js';
 import { trustProxyOf, type FleetConfig } from './support/config.js';
 import { RouteTable } from './support/route-table.js';
 import { defineServer, runWhenMain } from './support/service.js';
 import { openDashboard } from './web/dashboard.js';
 import { createGateway, serviceOfPath } from './web/gateway.js';
 
+/** Requests that wait for a slot of a service. */
+const MOST_WAITING = 100;
+
+/** What the gateway has in flight to a service. What it answers itself, and the orchestrator's streams, need no slot. */
+function inFlight(config: FleetConfig): { concurrency?: ConcurrencyOptions } {
+  const limit = config.MAX_IN_FLIGHT;
+  if (limit === undefined) return {};
+  const key: ConcurrencyOptions['key'] = (req) => {
+    const service = serviceOfPath(req.url ?? '');
+    return service === 'orchestrator' ? undefined : service;
+  };
+  return { concurrency: { limit, maxQueue: MOST_WAITING, key } };
+}
+
 /** Each client has its own limit, and each service one that all clients share. */
 function limits(config: FleetConfig): RateLimitOptions {
   return {
+    ...inFlight(config),
     policies: [
       { name: 'client', rateLimit: config.RATE_LIMIT_CAPACITY, refillRate: config.RATE_LIMIT_REFILL_PER_SECOND },
       {

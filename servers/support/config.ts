@@ -73,6 +73,10 @@ const VARIABLES = {
   RATE_LIMIT_REFILL_PER_SECOND: variable(amount(0.001), 'requests per second, above 0', '50'),
   RATE_LIMIT_SERVICE_CAPACITY: variable(wholeNumber(1), 'a whole number of requests, at least 1', '2000'),
   RATE_LIMIT_SERVICE_REFILL_PER_SECOND: variable(amount(0.001), 'requests per second, above 0', '1000'),
+  MAX_IN_FLIGHT: optional(
+    z.union([z.literal('adaptive'), wholeNumber(1)]),
+    "'adaptive', or a whole number of requests, at least 1",
+  ),
   REDIS_URL: optional(z.string().regex(/^rediss?:\/\/\S+$/), 'a redis:// or rediss:// URL', true),
   DATABASE_URL: optional(z.string().regex(/^postgres(ql)?:\/\/\S+$/), 'a postgres:// URL', true),
   PROVIDER_MAX_IN_FLIGHT: variable(wholeNumber(1), 'a whole number of requests, at least 1', '50'),

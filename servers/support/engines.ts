@@ -34,6 +34,7 @@ export function engineFigures({ database, cache, coordination, limited, load }: 
     ...(cache && { cache: cache.manager.getStats(), responses: cache.responses.stats() }),
     ...(coordination && { coordination: coordination.status() }),
     ...(limited && { rateLimiter: limited.limiter.getStats() }),
+    ...(limited?.concurrency && { concurrency: limited.concurrency.getStats() }),
     load: load.read(),
   };
 }

@@ -42,7 +42,7 @@ export interface PulseParts {
 }
 
 /** Shown on the page; `queries` and `routing` have routes, and views, of their own. */
-const SHOWN = ['pool', 'cache', 'responses', 'rateLimiter', 'coordination'] as const;
+const SHOWN = ['pool', 'cache', 'responses', 'rateLimiter', 'concurrency', 'coordination'] as const;
 
 const query = z.object({ since: z.coerce.number().int().min(0).default(0) });
 

@@ -112,9 +112,11 @@ export class RateLimitGate {
     const { req, res, next, key, charges } = passage;
     this.#writeLimits(res, charges);
     if (this.#concurrency === undefined) return next();
-    let slotKey: string;
+    let slotKey: string | undefined;
     try {
-      slotKey = checkedKey(this.#concurrency.keyOf(req, key));
+      slotKey = this.#concurrency.keyOf(req, key);
+      if (slotKey === undefined) return next();
+      slotKey = checkedKey(slotKey);
     } catch (error) {
       return next(error);
     }

@@ -56,8 +56,11 @@ export interface ConcurrencyOptions {
   readonly maxQueue?: number;
   /** Longest wait for a slot in milliseconds; 1,000 unless told. */
   readonly maxWaitTime?: number;
-  /** What the limit is for: everything together (unless told), each 'client', or the key this returns. */
-  readonly key?: 'client' | KeyFunction;
+  /**
+   * What the limit is for: everything together (unless told), each 'client', or the key this returns. Where it returns
+   * undefined the request needs no slot: a stream that stays open would be the slowest of all.
+   */
+  readonly key?: 'client' | ((req: IncomingMessage) => string | undefined);
 }
 
 /** A refusal, as `onLimited` is told of it. */
@@ -150,7 +153,7 @@ export interface ResolvedPolicy {
 export interface ResolvedConcurrency {
   readonly limiter: ConcurrencyLimiter;
   readonly waits: boolean;
-  readonly keyOf: (req: IncomingMessage, clientKey: string) => string;
+  readonly keyOf: (req: IncomingMessage, clientKey: string) => string | undefined;
 }
 
 export interface ResolvedOptions {

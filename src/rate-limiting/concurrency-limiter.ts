@@ -34,6 +34,14 @@ export interface ConcurrencyStats {
   readonly refused: number;
   /** The limit that holds now, by key (the ones in use, at most a hundred). */
   readonly limits: Readonly<Record<string, number>>;
+  /** The same keys with what is in flight and what waits. */
+  readonly keys: Readonly<Record<string, KeyConcurrency>>;
+}
+
+export interface KeyConcurrency {
+  readonly limit: number;
+  readonly inFlight: number;
+  readonly waiting: number;
 }
 
 interface SlotWaiter {
@@ -110,8 +118,12 @@ export class ConcurrencyLimiter {
 
   getStats(): ConcurrencyStats {
     const used = [...this.#keys].slice(0, SHOWN_LIMITS);
-    const limits = Object.fromEntries(used.map(([key, slots]) => [key, slots.limit.limit]));
-    return { inFlight: this.#inFlight, waiting: this.#waiting, refused: this.#refused, limits };
+    const limits = Object.fromEntries(used.map(([key, { limit }]) => [key, limit.limit]));
+    const keys = used.map(([key, { limit, inFlight, waiters }]) => {
+      return [key, { limit: limit.limit, inFlight, waiting: waiters.length }] as const;
+    });
+    const totals = { inFlight: this.#inFlight, waiting: this.#waiting, refused: this.#refused };
+    return { ...totals, limits, keys: Object.fromEntries(keys) };
   }
 
   /** Refuses everybody who waits with SHUTTING_DOWN. Slots in use stay valid. */

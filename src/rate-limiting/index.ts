@@ -17,6 +17,7 @@ export {
   ConcurrencyLimiter,
   type ConcurrencyLimiterOptions,
   type ConcurrencyStats,
+  type KeyConcurrency,
   type ReleaseSlot,
 } from './concurrency-limiter.js';
 export { type HeaderStyle } from './header-fields.js';

@@ -436,6 +436,21 @@ describe('requests in flight', () => {
     expect((await Promise.all([...answers, third])).sort()).toEqual(['/a', '/a', '/b']);
   });
 
+  test('what has no key needs no slot', async () => {
+    const held: (() => void)[] = [];
+    const { port, limit } = await limited(
+      { concurrency: { limit: 1, key: (req) => (req.url === '/stream' ? undefined : 'all') } },
+      (req, res) => void held.push(() => void res.end(req.url)),
+    );
+    const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`).then(({ status }) => status);
+    const streams = [get('/stream'), get('/stream'), get('/page')];
+    await until(() => held.length === 3);
+    expect(limit.concurrency!.getStats().keys).toEqual({ all: { limit: 1, inFlight: 1, waiting: 0 } });
+    expect(await get('/page')).toBe(503);
+    held.forEach((end) => end());
+    expect(await Promise.all(streams)).toEqual([200, 200, 200]);
+  });
+
   test('a client that goes away while it waits for a slot gets its tokens back', async () => {
     const held: (() => void)[] = [];
     const { port, limit } = await limited(

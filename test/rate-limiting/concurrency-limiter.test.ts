@@ -28,7 +28,7 @@ describe('a fixed limit', () => {
   test('remembers no key with nothing in flight', () => {
     const { limiter } = limiterWith();
     for (let i = 0; i < 1000; i++) limiter.tryAcquire(`key-${i}`)!();
-    expect(limiter.getStats()).toEqual({ inFlight: 0, waiting: 0, refused: 0, limits: {} });
+    expect(limiter.getStats()).toEqual({ inFlight: 0, waiting: 0, refused: 0, limits: {}, keys: {} });
   });
 
   test('lets those who wait have the slots in the order they asked', async () => {
