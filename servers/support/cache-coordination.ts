@@ -6,6 +6,7 @@ import {
   startTimer,
   type CoordinationStatus,
   type CoordinatorTransport,
+  type InvalidationDelivery,
   type Middleware,
   type Target,
   type Timer,
@@ -27,6 +28,8 @@ export interface CacheCoordination {
   /** Follows who else there is, once this instance listens on that port. */
   join(port: number): void;
   status(): CoordinationStatus;
+  /** Where the last invalidations published here went. */
+  deliveries(): readonly InvalidationDelivery[];
 }
 
 export interface CacheCoordinationOptions {
@@ -37,6 +40,9 @@ export interface CacheCoordinationOptions {
   readonly log: Logger;
   readonly stack: CloseStack;
 }
+
+/** Invalidations told to the control room. */
+const MOST_TOLD = 50;
 
 const STREAM = 'tooloo:cache-invalidations';
 
@@ -61,6 +67,7 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
   return {
     router: coordinator.router,
     status: () => coordinator.getCoordinationStatus(),
+    deliveries: () => coordinator.recentDeliveries(MOST_TOLD),
     async publish(pattern) {
       await coordinator.publishInvalidation(pattern);
       await atMost(

@@ -226,7 +226,7 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
     queryRoutes({ name, controlToken, ...database }),
     loadRoutes({ name, instance: config.INSTANCE_ID, load }),
     pulseRoutes({ ...context, instance: config.INSTANCE_ID, engines }),
-    ...(cache ? [cacheRoutes(cache, controlToken)] : []),
+    ...(cache ? [cacheRoutes({ cache, coordination, controlToken })] : []),
   ];
 
   const app = express();

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ResilienceError, type DistributedTracer } from '../../src/index.js';
 import type { ServiceName } from './fleet.js';
 import { RouteTable, type RouteEntry } from './route-table.js';
+import { attributesOf, traceFields } from './trace-query.js';
 
 /** A path prefix that belongs to another service. */
 export interface Forward {
@@ -22,12 +23,7 @@ export interface SystemParts {
   readonly engines: () => Record<string, object>;
 }
 
-const traceQuery = z.object({
-  minDuration: z.coerce.number().min(0).optional(),
-  status: z.enum(['success', 'error']).optional(),
-  route: z.string().max(200).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-});
+const traceQuery = z.object(traceFields);
 
 export function systemRoutes({
   name,
@@ -51,10 +47,10 @@ export function systemRoutes({
       routes: routes(),
       ...(forwards && { forwards }),
     }))
-    .get('/traces', { summary: 'Traces kept, newest first', query: traceQuery, control: true }, ({ query }) => ({
-      service: name,
-      traces: tracer.listTraces(query),
-    }))
+    .get('/traces', { summary: 'Traces kept, newest first', query: traceQuery, control: true }, ({ query }) => {
+      const { attribute, ...rest } = query;
+      return { service: name, traces: tracer.listTraces({ ...rest, attributes: attributesOf(attribute) }) };
+    })
     .get(
       '/traces/:id',
       {

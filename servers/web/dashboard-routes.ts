@@ -3,8 +3,11 @@ import { z } from 'zod';
 import { ResilienceError } from '../../src/index.js';
 import { ANSWERED, RouteTable } from '../support/route-table.js';
 import type { ServiceContext } from '../support/service.js';
+import { attributesOf, traceFields } from '../support/trace-query.js';
+import { parseTraceTerms, TraceTermError } from '../dashboard/model/trace-terms.js';
 import { accessOf, type DashboardTokens } from './dashboard-access.js';
 import type { FrameStream } from './frame-stream.js';
+import { describeCaches } from './cache-detail.js';
 import { adviseOn, describeInstance } from './instance-detail.js';
 import { askAll, findTrace, searchTraces } from './trace-search.js';
 
@@ -16,15 +19,22 @@ export interface DashboardParts {
   readonly stream: FrameStream;
 }
 
+/** The line of the page's search, or what is wrong with it. */
+const terms = z.string().transform((line, ctx) => {
+  try {
+    return parseTraceTerms(line);
+  } catch (error) {
+    if (!(error instanceof TraceTermError)) throw error;
+    ctx.addIssue({ code: 'custom', message: error.message });
+    return z.NEVER;
+  }
+});
+
 const traceQuery = z.object({
-  minDuration: z.coerce.number().min(0).optional(),
-  status: z.enum(['success', 'error']).optional(),
-  route: z.string().max(200).optional(),
+  ...traceFields,
+  q: terms.optional(),
   service: z.string().max(100).optional(),
-  from: z.coerce.number().min(0).optional(),
-  to: z.coerce.number().min(0).optional(),
   system: z.stringbool().default(false),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 const traceParams = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/, 'expected 32 lowercase hexadecimal digits') });
 const instanceParams = z.object({ id: z.string().max(200) });
@@ -42,9 +52,11 @@ export function dashboardRoutes({ context, tokens, stream }: DashboardParts): Ro
       if (stream.subscribe(res, req.get('last-event-id'))) return ANSWERED;
       throw new ResilienceError('CONCURRENCY_EXCEEDED', 'too many pages follow the fleet', { retryAfter: 5 });
     })
-    .get('/traces', { summary: 'Traces of the whole fleet, newest first', query: traceQuery }, ({ query }) =>
-      searchTraces(context, query),
-    )
+    .get('/traces', { summary: 'Traces of the whole fleet, newest first', query: traceQuery }, ({ query }) => {
+      const { q, attribute, ...fields } = query;
+      const attributes = { ...q?.attributes, ...attributesOf(attribute) };
+      return searchTraces(context, { ...q, ...fields, attributes });
+    })
     .get(
       '/traces/:id',
       { summary: 'One trace with the spans of every service', params: traceParams },
@@ -53,6 +65,9 @@ export function dashboardRoutes({ context, tokens, stream }: DashboardParts): Ro
         if (trace === undefined) throw new ResilienceError('NOT_FOUND', `no service keeps a trace ${params.id}`);
         return { trace };
       },
+    )
+    .get('/caches', { summary: 'What the caches are asked for most, and where the last invalidations went' }, () =>
+      describeCaches(context),
     )
     .get('/queries', { summary: 'What the statements of every service cost, by shape' }, async () => {
       const { answers, silent } = await askAll<object>(context, '/api/v1/system/queries');

@@ -8,7 +8,9 @@ import { isRunning, listInstances, type FleetInstance } from './fleet-instances.
 export interface TraceSearch {
   /** Milliseconds, at least. */
   readonly minDuration?: number | undefined;
-  readonly status?: 'success' | 'error' | undefined;
+  readonly maxDuration?: number | undefined;
+  /** How it ended, or an HTTP status. */
+  readonly status?: 'success' | 'error' | number | undefined;
   /** Route template, exactly. */
   readonly route?: string | undefined;
   /** Only traces this service had part in. */
@@ -16,6 +18,8 @@ export interface TraceSearch {
   /** Begun between, in epoch milliseconds. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
+  /** Of spans, as text; all of them in what one service saw. */
+  readonly attributes: Readonly<Record<string, string>>;
   /** Whether probes, scrapes and system routes are listed as well. */
   readonly system: boolean;
   readonly limit: number;
@@ -55,6 +59,9 @@ export interface Round<T> {
 /** Most traces an instance lists at once. */
 const MOST_LISTED = 200;
 
+/** Milliseconds by which a part of a trace may begin later than the trace. */
+const LATEST_PART = 5_000;
+
 /** Asks every running instance the same. Those that have nothing at that address are neither among the answers nor silent. */
 export async function askAll<T>(parts: Parts, path: string, body?: object): Promise<Round<T>> {
   const { instances } = await listInstances(parts);
@@ -78,17 +85,20 @@ export async function searchTraces(
   parts: Parts,
   search: TraceSearch,
 ): Promise<{ traces: FoundTrace[]; silent: readonly string[] }> {
-  const { minDuration, status, route, limit } = search;
-  const query = new URLSearchParams({
-    limit: String(MOST_LISTED),
-    ...(minDuration !== undefined && { minDuration: String(minDuration) }),
-    ...(status !== undefined && { status }),
-    ...(route !== undefined && { route }),
-  });
+  const query = instanceQuery(search);
   const path = `/api/v1/system/traces?${query.toString()}`;
   const { answers, silent } = await askAll<{ traces: TraceSummary[] }>(parts, path);
   const found = joinSummaries(answers.flatMap(({ body }) => body.traces)).filter((trace) => isWanted(trace, search));
-  return { traces: found.sort((a, b) => b.startTime - a.startTime).slice(0, limit), silent };
+  return { traces: found.sort((a, b) => b.startTime - a.startTime).slice(0, search.limit), silent };
+}
+
+/** What each instance is asked for: as much as it can decide alone. When a trace began is known when its parts are joined. */
+function instanceQuery({ minDuration, maxDuration, status, route, to, attributes }: TraceSearch): URLSearchParams {
+  const query = new URLSearchParams({ limit: String(MOST_LISTED) });
+  const asked = { minDuration, maxDuration, status, route, to: to === undefined ? undefined : to + LATEST_PART };
+  for (const [name, value] of Object.entries(asked)) if (value !== undefined) query.set(name, String(value));
+  for (const [name, value] of Object.entries(attributes)) query.append('attribute', `${name}:${value}`);
+  return query;
 }
 
 /** One trace with the spans of every service; undefined where nobody holds any. */

@@ -35,10 +35,17 @@ export interface TraceSummary extends Omit<TraceView, 'spans' | 'logs' | 'droppe
 export interface TraceQuery {
   /** Milliseconds, at least. */
   readonly minDuration?: number;
+  /** Milliseconds, at most. */
+  readonly maxDuration?: number;
   /** How the trace ended ('success', 'error'), or an HTTP status. */
   readonly status?: SpanStatus | number;
   /** Route template, exactly. */
   readonly route?: string;
+  /** Begun between, both included, in milliseconds since the Unix epoch. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Attributes as text, each of some span of the trace. Of a list one member is enough. */
+  readonly attributes?: Readonly<Record<string, string>>;
   /** At most so many, the latest first; 50 by default. */
   readonly limit?: number;
 }
@@ -88,7 +95,9 @@ export class TraceStore {
   }
 
   /** Summaries of what matches, the latest first. */
-  list({ minDuration = 0, status, route, limit = DEFAULT_LIMIT }: TraceQuery): TraceSummary[] {
+  list(query: TraceQuery): TraceSummary[] {
+    const { limit = DEFAULT_LIMIT, attributes = {} } = query;
+    const wantedAttributes = Object.entries(attributes);
     this.#putInOrder();
     const found: TraceSummary[] = [];
     const seen = new Set<string>();
@@ -99,11 +108,7 @@ export class TraceStore {
       const segments = this.get(id);
       if (segments.length === 0) continue;
       const summary = summaryOf(segments);
-      const isWanted =
-        summary.duration >= minDuration &&
-        (status === undefined || summary.status === status || summary.statusCode === Number(status)) &&
-        (route === undefined || summary.route === route);
-      if (isWanted) found.push(summary);
+      if (isWanted(summary, query) && haveAttributes(segments, wantedAttributes)) found.push(summary);
     }
     return found;
   }
@@ -162,6 +167,29 @@ export function viewOf(segments: readonly Trace[]): TraceView {
     logs: segments.flatMap((trace) => trace.root.toRecord().logs),
     droppedSpans: segments.reduce((sum, trace) => sum + trace.droppedSpans, 0),
   };
+}
+
+function isWanted(summary: TraceSummary, query: TraceQuery): boolean {
+  const { minDuration = 0, maxDuration = Infinity, from = -Infinity, to = Infinity, status, route } = query;
+  return (
+    summary.duration >= minDuration &&
+    summary.duration <= maxDuration &&
+    summary.startTime >= from &&
+    summary.startTime <= to &&
+    (status === undefined || summary.status === status || summary.statusCode === Number(status)) &&
+    (route === undefined || summary.route === route)
+  );
+}
+
+function haveAttributes(segments: readonly Trace[], wanted: ReadonlyArray<[name: string, text: string]>): boolean {
+  if (wanted.length === 0) return true;
+  const spans = segments.flatMap((trace) => trace.toRecords());
+  return wanted.every(([name, text]) =>
+    spans.some(({ attributes }) => {
+      const value = attributes[name];
+      return Array.isArray(value) ? value.some((one) => String(one) === text) : String(value) === text;
+    }),
+  );
 }
 
 function summaryOf(segments: readonly Trace[]): TraceSummary {

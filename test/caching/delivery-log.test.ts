@@ -15,8 +15,8 @@ test('each peer is told with the time it took, the latest invalidation first', (
   log.published(message('y', 1, { kind: 'tag', soft: true }), ['b'], 110);
   log.confirmed('b', [message('x', 0)], 104);
   expect(log.recent(100, shown)).toEqual([
-    { at: 50, kind: 'tag', name: 'y', soft: true, peers: { b: null } },
-    { at: 50, kind: 'key', name: 'x', soft: false, peers: { b: 4, c: null } },
+    { at: 50, kind: 'tag', name: 'y', soft: true, by: 'a#1', peers: { b: null } },
+    { at: 50, kind: 'key', name: 'x', soft: false, by: 'a#1', peers: { b: 4, c: null } },
   ]);
   expect(log.recent(1, () => 'hidden')).toMatchObject([{ name: 'hidden' }]);
 });

@@ -2,6 +2,7 @@
 import { currentTrace, injectTrace, startSpan } from '../../src/shared/instrumentation.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import type { Span, SpanRecord } from '../../src/tracing/span.js';
+import type { TraceQuery } from '../../src/tracing/trace-store.js';
 import { withSpan } from '../../src/tracing/run-span.js';
 import { DistributedTracer } from '../../src/tracing/tracer.js';
 import type { TracerOptions } from '../../src/tracing/tracer-options.js';
@@ -169,6 +170,27 @@ describe('what is kept', () => {
     warned.mockRestore();
   });
 
+  test('recent traces are found by attributes of their spans, and by when they began', () => {
+    const { tracer, clock } = create();
+    const begun: number[] = [];
+    for (const region of ['eu', 'us']) {
+      const { traceId } = tracer.startTrace(undefined, region);
+      begun.push(clock.now());
+      tracer.addTag(traceId, 'region', region);
+      tracer.endSpan(traceId, tracer.startSpan(traceId, 'inner'), 'success', { port: 80, hosts: ['a', 'b'], region });
+      tracer.endTrace(traceId);
+      clock.set(clock.now() + 100);
+    }
+    const found = (query: TraceQuery) => tracer.listTraces(query).map(({ operation }) => operation);
+    expect(found({ attributes: {} })).toEqual(['us', 'eu']);
+    expect(found({ attributes: { region: 'eu' } })).toEqual(['eu']);
+    expect(found({ attributes: { port: '80', hosts: 'b' } })).toEqual(['us', 'eu']);
+    expect(found({ attributes: { region: 'eu', hosts: 'c' } })).toEqual([]);
+    expect(found({ attributes: { constructor: 'x' } })).toEqual([]);
+    expect(found({ to: begun[0]! })).toEqual(['eu']);
+    expect(found({ from: begun[1]! })).toEqual(['us']);
+  });
+
   test('recent traces can be asked for', () => {
     const { tracer, clock } = create();
     run(tracer, clock, 10);
@@ -178,6 +200,7 @@ describe('what is kept', () => {
     expect(tracer.listTraces({ minDuration: 200, status: 'success' }).map(({ duration }) => duration)).toEqual([300]);
     expect(tracer.listTraces({ limit: 1 })).toHaveLength(1);
     expect(tracer.listTraces({ route: '/none' })).toEqual([]);
+    expect(tracer.listTraces({ maxDuration: 200 }).map(({ duration }) => duration)).toEqual([200, 10]);
   });
 
   test('traces and spans held are bounded, the oldest go first', () => {

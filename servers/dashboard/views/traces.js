@@ -12,7 +12,9 @@ import { Answered, Empty, Silent } from '../ui/notice.js';
 import { TraceView } from './trace.js';
 
 const REFRESH_MS = 4000;
-const SEARCH = ['service', 'route', 'status', 'minDuration', 'from', 'to', 'system'];
+const SEARCH = ['q', 'service', 'route', 'status', 'minDuration', 'from', 'to', 'system'];
+/** As many as the server lists at once. */
+const PAGE = 50;
 
 export function TracesView({ parts: [traceId, spanId], query }) {
   if (traceId !== undefined) return html`<${TraceView} traceId=${traceId} spanId=${spanId} />`;
@@ -97,7 +99,22 @@ function SearchForm({ query }) {
           placeholder="/api/v1/training/overview"
           spellcheck=${false}
       /></label>
+      <label class="wide"
+        >Attributes
+        <input
+          name="q"
+          value=${query.q ?? ''}
+          maxlength="500"
+          placeholder="status:500 http.request.method:GET duration>100"
+          aria-describedby="search-terms"
+          spellcheck=${false}
+      /></label>
       <button>Search</button>
+      <p class="muted" id="search-terms">
+        Attributes of a span as <code>name:value</code> or <code>name:"a value"</code>, also <code>status</code>,
+        <code>route</code>, <code>service</code>, <code>duration${'>'}100</code> and <code>duration${'<'}2s</code>; all
+        of them hold.
+      </p>
       ${
         window &&
         html`<p class="muted">
@@ -131,12 +148,16 @@ function TraceList({ traces, query }) {
     },
     { title: 'Seen in', cell: ({ services }) => services.join(', ') },
   ];
-  return html`<${DataTable}
-    caption="Traces, the latest first"
-    columns=${columns}
-    rows=${traces}
-    keyOf=${({ traceId }) => traceId}
-  />`;
+  const older = { ...query, to: Math.floor(traces.at(-1).startTime) };
+  return html`
+    <${DataTable}
+      caption="Traces, the latest first"
+      columns=${columns}
+      rows=${traces}
+      keyOf=${({ traceId }) => traceId}
+    />
+    ${traces.length >= PAGE && html`<p><a href=${hrefOf('traces', [], older)}>Older traces →</a></p>`}
+  `;
 }
 
 function NoTraces({ isFiltered }) {

@@ -8,6 +8,8 @@ export interface InvalidationDelivery {
   readonly kind: InvalidationKind;
   readonly name: string;
   readonly soft: boolean;
+  /** On whose word: the service, and which process of it. */
+  readonly by: string;
   /** Milliseconds until each peer confirmed it; null while it has not. */
   readonly peers: Readonly<Record<string, number | null>>;
 }
@@ -65,11 +67,12 @@ export class DeliveryLog {
     return this.#sent
       .slice(-limit)
       .reverse()
-      .map(({ message: { kind, name, soft, stamp }, peers }) => ({
+      .map(({ message: { kind, name, soft, stamp, origin }, peers }) => ({
         at: stamp.time,
         kind,
         name: shown(name),
         soft: soft === true,
+        by: origin,
         peers: Object.fromEntries(peers),
       }));
   }

@@ -50,7 +50,7 @@ describe('who may see it', () => {
     expect(await access(bearer(CONTROL))).toEqual({ ok: true, read: true, control: true });
   });
 
-  test.each(['/stream', '/traces', '/queries', `/traces/${'a'.repeat(32)}`, '/instances/web-1'])(
+  test.each(['/stream', '/traces', '/caches', '/queries', `/traces/${'a'.repeat(32)}`, '/instances/web-1'])(
     '%s is closed without a token from afar',
     async (path) => {
       const asked = await get(`/api/v1/dashboard${path}`, FROM_AFAR).expect(401);
@@ -89,7 +89,22 @@ test('a trace is found by what it was, and holds the spans of every service', as
   expect((await search('status=error')).traces).toEqual([]);
   expect((await search(`to=${found.startTime - 1}`)).traces).toEqual([]);
   expect((await search('minDuration=60000')).traces).toEqual([]);
+  const ofAttribute = (line: string) => search(new URLSearchParams({ q: line }).toString());
+  const byMethod = await ofAttribute(
+    'service:training http.request.method:GET route:/api/v1/training/overview duration<60s',
+  );
+  expect(byMethod.traces).toMatchObject([{ traceId }]);
+  expect(
+    (await search('attribute=http.request.method:GET&attribute=http.response.status_code:404')).traces,
+  ).toMatchObject([{ statusCode: 404 }]);
+  expect((await ofAttribute('status:404')).traces).toMatchObject([{ statusCode: 404 }]);
+  expect((await ofAttribute('http.request.method:DELETE')).traces).toEqual([]);
+  expect((await search('maxDuration=0')).traces).toEqual([]);
   await get('/api/v1/dashboard/traces?limit=0').expect(400);
+  for (const wrong of ['q=slow', 'q=duration:5', 'attribute=method', 'status=teapot', `q=${'a'.repeat(501)}`]) {
+    const { body } = await get(`/api/v1/dashboard/traces?${wrong}`).expect(400);
+    expect(JSON.stringify(body)).toMatch(/expected/);
+  }
 
   const { trace } = (await get(`/api/v1/dashboard/traces/${traceId}`).expect(200)).body;
   const spanOf = (service: string) =>
@@ -99,6 +114,27 @@ test('a trace is found by what it was, and holds the spans of every service', as
   expect(spanOf('training').parentSpanId).toBe(attempt.spanId);
   expect(trace.spans.map((span: { operation: string }) => span.operation)).toContain('db.query');
   await get(`/api/v1/dashboard/traces/${'0'.repeat(31)}1`).expect(404);
+});
+
+test('what the caches are asked for most and what was taken out of them, without what a client put into an address', async () => {
+  for (let i = 0; i < 3; i++) await get('/api/v1/training/overview?learner=s3cret').expect(200);
+  await request(url).post('/api/v1/dashboard/purge').send({ tag: 'provider' }).expect(200);
+  const { body } = await get('/api/v1/dashboard/caches').expect(200);
+  const [ofWeb] = body.hottest;
+  expect(ofWeb.keys[0]).toMatchObject({
+    key: expect.stringMatching(/^GET \/api\/v1\/training\/overview\?#[0-9a-f]+ http/),
+  });
+  expect(ofWeb.keys[0].lookups).toBeGreaterThanOrEqual(3);
+  expect(JSON.stringify(body)).not.toContain('s3cret');
+  // Before it an instance that finds itself alone empties what it has on disk.
+  expect(body.invalidations[0]).toMatchObject({
+    kind: 'tag',
+    name: 'provider',
+    by: 'by hand',
+    applied: [{ removed: null }],
+    told: 0,
+    waitingFor: [],
+  });
 });
 
 test('queries of every service, and advice on a statement that was sent', async () => {

@@ -1,0 +1,38 @@
+/** What may be asked of traces, the same of one service and of the whole fleet. */
+import { z } from 'zod';
+
+const MOST_ATTRIBUTES = 12;
+
+const attribute = z
+  .string()
+  .max(500)
+  .regex(/^[^:]+:/, 'expected name:value');
+
+export const traceFields = {
+  minDuration: z.coerce.number().min(0).optional(),
+  maxDuration: z.coerce.number().min(0).optional(),
+  status: z
+    .union([z.enum(['success', 'error']), z.coerce.number().int().min(100).max(599)], {
+      error: 'expected success, error or an HTTP status',
+    })
+    .optional(),
+  route: z.string().max(200).optional(),
+  from: z.coerce.number().min(0).optional(),
+  to: z.coerce.number().min(0).optional(),
+  /** `name:value`, once or several times. */
+  attribute: z
+    .union([attribute, z.array(attribute).max(MOST_ATTRIBUTES)], { error: 'expected name:value' })
+    .transform((given) => (typeof given === 'string' ? [given] : given))
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+};
+
+/** The pairs a query's `attribute` names. */
+export function attributesOf(given: readonly string[] | undefined): Record<string, string> {
+  return Object.fromEntries((given ?? []).map((pair) => splitPair(pair)));
+}
+
+function splitPair(pair: string): [name: string, value: string] {
+  const at = pair.indexOf(':');
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
