@@ -41,6 +41,7 @@ function pulse() {
     cache: { memory: { size: 1 }, layers: { [HOSTILE]: { size: 1 } } },
     responses: { hits: 1 },
     coordination: { peers: [HOSTILE], stats: {} },
+    concurrency: { keys: { [HOSTILE]: { limit: 1, inFlight: 1, waiting: 0 } } },
   };
   const process = { cpu: 1, uptime: 1, loopActive: 1, loopIdle: 1, rss: 1, heapUsed: 1 };
   const slots = [{ slot, requests: { [HOSTILE]: tally, ['__proto__']: tally }, calls: { [HOSTILE]: tally } }];
@@ -64,6 +65,11 @@ const ANSWERS: Readonly<Record<string, () => object>> = {
   '/api/v1/system/traces': () => ({ traces: [{ ...trace, status: HOSTILE, statusCode: HOSTILE, route: HOSTILE }] }),
   [`/api/v1/system/traces/${HOSTILE_TRACE}`]: () => ({
     trace: { ...trace, status: HOSTILE, droppedSpans: 0, spans: [span('a'), span('b', 'c'), span('c', 'b')] },
+  }),
+  '/api/v1/system/cache': () => ({
+    hottest: { keys: [{ key: HOSTILE, lookups: 1, misses: 0, error: 0 }], tags: [{ tag: HOSTILE, hits: 1, error: 0 }] },
+    invalidations: [{ at: Date.now(), kind: HOSTILE, name: HOSTILE, soft: false, by: HOSTILE, removed: HOSTILE }],
+    deliveries: [{ at: Date.now(), kind: 'key', name: HOSTILE, soft: false, by: HOSTILE, peers: { [HOSTILE]: null } }],
   }),
   '/api/v1/system/queries': () => ({
     service: HOSTILE,

@@ -1,4 +1,6 @@
 /** The caches of the fleet as rows of tables, out of what the instances' engines tell. */
+import type { CoherenceFigures } from '../../../src/index.js';
+import type { CacheDetail } from '../../web/cache-detail.js';
 import type { FrameInstance } from '../../web/fleet-sampler.js';
 
 type Figures = Readonly<Record<string, number | undefined>>;
@@ -24,6 +26,7 @@ export interface CoordinationRow {
   readonly sent: number | undefined;
   readonly received: number | undefined;
   readonly pending: number | undefined;
+  readonly coherence: CoherenceFigures | undefined;
 }
 
 export interface CacheRows {
@@ -39,6 +42,7 @@ interface CacheEngines {
   readonly coordination?: {
     readonly peers?: readonly string[];
     readonly pendingInvalidations?: number;
+    readonly coherence?: CoherenceFigures;
     readonly stats?: Figures;
   };
 }
@@ -68,9 +72,25 @@ export function cacheRows(instances: readonly FrameInstance[]): CacheRows {
               sent: coordination.stats?.['published'],
               received: coordination.stats?.['received'],
               pending: coordination.pendingInvalidations,
+              coherence: coordination.coherence,
             },
           ],
     ),
+  };
+}
+
+type HotKeyRow = CacheDetail['hottest'][number]['keys'][number] & { readonly instance: string };
+type HotTagRow = CacheDetail['hottest'][number]['tags'][number] & { readonly instance: string };
+
+const MOST_HOT = 25;
+
+/** The hottest keys and tags over all caches, the hottest first. */
+export function hottestRows(hottest: CacheDetail['hottest']): { keys: HotKeyRow[]; tags: HotTagRow[] } {
+  const keys = hottest.flatMap(({ instance, keys: told }) => told.map((one) => ({ ...one, instance })));
+  const tags = hottest.flatMap(({ instance, tags: told }) => told.map((one) => ({ ...one, instance })));
+  return {
+    keys: keys.sort((a, b) => b.lookups - a.lookups).slice(0, MOST_HOT),
+    tags: tags.sort((a, b) => b.hits - a.hits).slice(0, MOST_HOT),
   };
 }
 

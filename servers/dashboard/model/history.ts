@@ -1,4 +1,5 @@
 /** What the pages remember of the stream: a timeline of traffic and of instance counts, bounded however long one looks. */
+import { concurrencyRows } from './limit-rows.js';
 import type { Frame, ScalingFigures } from '../../web/fleet-sampler.js';
 import type { ServiceTraffic, TrafficFigures, TrafficPoint } from '../../web/traffic-merge.js';
 
@@ -17,6 +18,8 @@ export interface FleetMark {
   /** Totals of the engines, by service: what is shown is what they grow by. */
   readonly cache: Readonly<Record<string, CacheTotals>>;
   readonly limits: Readonly<Record<string, LimitTotals>>;
+  /** Limits on requests in flight, by `slotName`. */
+  readonly slots: Readonly<Record<string, SlotTotals>>;
   /** What the last decision on each service's size rested on. */
   readonly scaling: Readonly<Record<string, ScalingFigures>>;
 }
@@ -30,6 +33,21 @@ export interface LimitTotals {
   readonly allowed: number;
   readonly denied: number;
   readonly waiting: number;
+}
+
+/** Of all instances of a service that have such a limit. */
+export interface SlotTotals {
+  readonly limit: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+}
+
+/** Limits on requests in flight remembered in a mark: a limit may have a key for each client. */
+const MOST_SLOTS = 16;
+
+/** What a limit on requests in flight is called: whose it is, and for what. */
+export function slotName(service: string, key: string): string {
+  return key === 'all' ? service : `${service} → ${key}`;
 }
 
 const NOTHING: TrafficFigures = { count: 0, errors: 0, p50: 0, p95: 0, p99: 0, heat: [] };
@@ -92,7 +110,8 @@ function markOf({ at, instances, scaling }: Frame): FleetMark {
   const limits: Record<string, { allowed: number; denied: number; waiting: number }> = {};
   for (const { service, state, figures } of instances) {
     ready[service] = (ready[service] ?? 0) + (state === 'ready' ? 1 : 0);
-    const { responses, rateLimiter } = (figures?.engines ?? {}) as Record<string, Record<string, number> | undefined>;
+    const engines = (figures?.engines ?? {}) as Record<string, Record<string, number> | undefined>;
+    const { responses, rateLimiter, concurrency } = engines;
     if (responses !== undefined) {
       const total = (cache[service] ??= { hits: 0, lookups: 0 });
       const { hits = 0, staleHits = 0, collapsed = 0, misses = 0, revalidated = 0 } = responses;
@@ -103,10 +122,23 @@ function markOf({ at, instances, scaling }: Frame): FleetMark {
       const total = (limits[service] ??= { allowed: 0, denied: 0, waiting: 0 });
       total.allowed += rateLimiter['allowedRequests'] ?? 0;
       total.denied += rateLimiter['deniedRequests'] ?? 0;
-      total.waiting += rateLimiter['waitingRequests'] ?? 0;
+      total.waiting += (rateLimiter['waitingRequests'] ?? 0) + (concurrency?.['waiting'] ?? 0);
     }
   }
-  return { at, ready, cache, limits, scaling: scaling ?? {} };
+  return { at, ready, cache, limits, slots: slotTotals(instances), scaling: scaling ?? {} };
+}
+
+function slotTotals(instances: Frame['instances']): Record<string, SlotTotals> {
+  const slots = new Map<string, { limit: number; inFlight: number; waiting: number }>();
+  for (const { service, key, limit, inFlight, waiting } of concurrencyRows(instances)) {
+    const name = slotName(service, key);
+    const total = slots.get(name) ?? { limit: 0, inFlight: 0, waiting: 0 };
+    total.limit += limit;
+    total.inFlight += inFlight;
+    total.waiting += waiting;
+    if (slots.has(name) || slots.size < MOST_SLOTS) slots.set(name, total);
+  }
+  return Object.fromEntries(slots);
 }
 
 /** What grew between two totals; a service that began anew counts from nothing. */

@@ -1,6 +1,6 @@
 /** The limiters of the fleet as rows of tables, out of what the instances' engines tell. */
 import type { FrameInstance } from '../../web/fleet-sampler.js';
-import type { RateLimiterStats } from '../../../src/index.js';
+import type { ConcurrencyStats, KeyConcurrency, RateLimiterStats } from '../../../src/index.js';
 
 export interface LimiterRow extends Pick<
   RateLimiterStats,
@@ -13,6 +13,13 @@ export interface LimiterRow extends Pick<
 }
 
 export type KeyRow = RateLimiterStats['busiest'][number] & { readonly instance: string };
+
+export interface ConcurrencyRow extends KeyConcurrency {
+  readonly instance: string;
+  readonly service: string;
+  /** What the limit is for: `all`, or whatever key it has. */
+  readonly key: string;
+}
 
 const MOST_KEYS = 50;
 
@@ -30,6 +37,17 @@ export function busiestKeys(instances: readonly FrameInstance[]): KeyRow[] {
   return limiters(instances)
     .flatMap(({ instance, stats }) => stats.busiest.map((busy) => ({ ...busy, instance })))
     .sort((a, b) => b.denied - a.denied || b.requests - a.requests)
+    .slice(0, MOST_KEYS);
+}
+
+/** Limits on requests in flight, by name: a row stays where it is. */
+export function concurrencyRows(instances: readonly FrameInstance[]): ConcurrencyRow[] {
+  return instances
+    .flatMap(({ id, service, figures }) => {
+      const stats = (figures?.engines as { concurrency?: ConcurrencyStats } | undefined)?.concurrency;
+      return Object.entries(stats?.keys ?? {}).map(([key, told]) => ({ ...told, key, instance: id, service }));
+    })
+    .sort((a, b) => a.service.localeCompare(b.service) || a.key.localeCompare(b.key))
     .slice(0, MOST_KEYS);
 }
 

@@ -66,6 +66,25 @@ export function refusalColumns(marks: readonly FleetMark[], services: readonly s
   return [marks.map(({ at }) => at / 1000), ...lines];
 }
 
+/** Requests that wait for tokens or for a slot, a line for each service. */
+export function waitingColumns(marks: readonly FleetMark[], services: readonly string[]): Columns {
+  return [
+    marks.map(({ at }) => at / 1000),
+    ...services.map((name) => marks.map(({ limits }) => limits[name]?.waiting ?? null)),
+  ];
+}
+
+/** A limit on requests in flight over time: the limit, what is in flight, what waits. */
+export function slotColumns(marks: readonly FleetMark[], name: string): Columns {
+  const told = marks.map(({ slots }) => slots[name]);
+  return [
+    marks.map(({ at }) => at / 1000),
+    told.map((one) => one?.limit ?? null),
+    told.map((one) => one?.inFlight ?? null),
+    told.map((one) => one?.waiting ?? null),
+  ];
+}
+
 /** Where each slot begins, in epoch seconds. */
 function times(points: readonly TrafficPoint[], slotMs: number): number[] {
   return points.map(({ slot }) => (slot * slotMs) / 1000);

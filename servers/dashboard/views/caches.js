@@ -1,6 +1,6 @@
 // Caches: what each layer holds and gives, and taking out what is no longer true.
 import { html } from '../ui/html.js';
-import { bytes, count, percent } from '../model/format.ts';
+import { bytes, clockTime, count, duration, percent } from '../model/format.ts';
 import { cacheRows } from '../model/cache-rows.ts';
 import { hitRateColumns } from '../model/series.ts';
 import { session } from '../state/session.js';
@@ -9,6 +9,7 @@ import { Chart } from '../ui/chart.js';
 import { DataTable } from '../ui/data-table.js';
 import { Empty, Loading } from '../ui/notice.js';
 import { serviceLines } from '../ui/service-lines.js';
+import { CacheDetail } from './cache-detail.js';
 import { PurgeForm } from './purge-form.js';
 
 const LAYER_COLUMNS = [
@@ -78,6 +79,7 @@ export function CachesView() {
       />
     </section>
     ${coordination.length > 0 && html`<section class="panel"><${Coordination} rows=${coordination} /></section>`}
+    <${CacheDetail} />
   `;
 }
 
@@ -91,8 +93,32 @@ const COORDINATION_COLUMNS = [
     cell: ({ pending }) => count(pending),
     tone: ({ pending }) => (pending > 0 ? 'warn' : undefined),
   },
+  {
+    title: 'Up to date',
+    cell: ({ coherence }) => (coherence ? `${coherence.upToDate} of ${coherence.peers} peers` : '–'),
+    tone: ({ coherence }) => (coherence && coherence.upToDate < coherence.peers ? 'warn' : undefined),
+  },
+  {
+    title: 'Oldest waiting',
+    isNumber: true,
+    cell: ({ coherence }) => (coherence?.oldestPending > 0 ? duration(coherence.oldestPending) : '–'),
+    tone: ({ coherence }) => (coherence?.oldestPending > 0 ? 'warn' : undefined),
+  },
+  { title: 'Delay p50', isNumber: true, cell: ({ coherence }) => delay(coherence, 'p50') },
+  { title: 'p95', isNumber: true, cell: ({ coherence }) => delay(coherence, 'p95') },
+  { title: 'p99', isNumber: true, cell: ({ coherence }) => delay(coherence, 'p99') },
+  { title: 'Compared', cell: ({ coherence }) => comparison(coherence?.lastCheck) },
   { title: 'Peers', cell: ({ peers }) => peers.join(', ') || 'none' },
 ];
+
+function delay(coherence, percentile) {
+  return coherence?.delays.count > 0 ? duration(coherence.delays[percentile]) : '–';
+}
+
+function comparison(check) {
+  if (check === undefined) return 'not yet';
+  return `${clockTime(check.at)}: ${check.isCoherent ? 'equal' : '✕ something was missing'}`;
+}
 
 function Coordination({ rows }) {
   return html`<${DataTable}

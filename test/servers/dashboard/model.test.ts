@@ -4,10 +4,16 @@ import { execFileSync } from 'node:child_process';
 import { curlOf, shellWord } from '../../../servers/dashboard/model/curl.js';
 import { bytes, count, duration, percent, rate } from '../../../servers/dashboard/model/format.js';
 import { heatGrid } from '../../../servers/dashboard/model/heatmap.js';
-import { FleetHistory, growth } from '../../../servers/dashboard/model/history.js';
+import { FleetHistory, growth, slotName } from '../../../servers/dashboard/model/history.js';
 import { hrefOf, parsePlace, VIEWS } from '../../../servers/dashboard/model/location.js';
 import { readLogLine } from '../../../servers/dashboard/model/log-line.js';
-import { hitRateColumns, latencyColumns, rateColumns } from '../../../servers/dashboard/model/series.js';
+import {
+  hitRateColumns,
+  latencyColumns,
+  rateColumns,
+  slotColumns,
+  waitingColumns,
+} from '../../../servers/dashboard/model/series.js';
 import { SseParser } from '../../../servers/dashboard/model/sse-parser.js';
 import type { Frame, FrameInstance } from '../../../servers/web/fleet-sampler.js';
 import type { JoinedSpan } from '../../../servers/web/trace-search.js';
@@ -170,6 +176,28 @@ describe('the timeline', () => {
       history.add(frame(at, [], [instance(hits, misses)]));
     expect(hitRateColumns(history.marks, ['web'])[1]).toEqual([null, 75, null, 50]);
     expect([growth(5, undefined), growth(5, 3), growth(2, 5)]).toEqual([0, 2, 2]);
+  });
+
+  test('limits on requests in flight are told by what they are for, all instances together, and bounded', () => {
+    const instance = (keys: object, waiting = 0) => {
+      const engines = { rateLimiter: { waitingRequests: 2 }, concurrency: { waiting, keys } };
+      return { id: 'web-1', service: 'web', state: 'ready', figures: { engines } } as unknown as FrameInstance;
+    };
+    const history = new FleetHistory();
+    history.add(frame(1, []));
+    const training = { limit: 20, inFlight: 3, waiting: 1 };
+    history.add(frame(2, [], [instance({ training }, 1), instance({ training, all: { ...training, limit: 5 } }, 1)]));
+    expect(slotColumns(history.marks, slotName('web', 'training'))).toEqual([
+      [0.001, 0.002],
+      [null, 40],
+      [null, 6],
+      [null, 2],
+    ]);
+    expect(slotColumns(history.marks, slotName('web', 'all'))[1]).toEqual([null, 5]);
+    expect(waitingColumns(history.marks, ['web'])[1]).toEqual([null, 6]);
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`client ${i}`, training]));
+    history.add(frame(3, [], [instance(many)]));
+    expect(Object.keys(history.marks[2]!.slots)).toHaveLength(16);
   });
 
   test('a cell of the heatmap leads to its time and latency', () => {
