@@ -1,6 +1,8 @@
 /**
  * `@tooloo/resilience/cls-hooked`: the trace carried in a cls-hooked namespace, for servers that keep their request state
  * in one. `AsyncLocalStorage`, the default, does the same for less.
+ *
+ * @module
  */
 import { createNamespace, getNamespace, type Namespace } from 'cls-hooked';
 import type { ActiveSpan, ContextCarrier } from './tracing/context.js';

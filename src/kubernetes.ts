@@ -1,3 +1,7 @@
-/** `@tooloo/resilience/kubernetes`: scaling the Deployments of a cluster. */
+/**
+ * `@tooloo/resilience/kubernetes`: scaling the Deployments of a cluster.
+ *
+ * @module
+ */
 export { kubernetes, type KubernetesOptions } from './scaling/kubernetes/kubernetes.js';
 export { type CredentialOptions } from './scaling/kubernetes/credentials.js';

@@ -1,6 +1,8 @@
 /**
  * `@tooloo/resilience/opentelemetry`: exporters made for OpenTelemetry, and libraries instrumented with it. Needs
  * `@opentelemetry/api`.
+ *
+ * @module
  */
 export { registerOpenTelemetry, type OpenTelemetryRegistration } from './tracing/opentelemetry/register.js';
 export {

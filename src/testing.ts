@@ -1,4 +1,8 @@
-/** `@tooloo/resilience/testing`: the fake clock, the conformance suites and the fault doubles. */
+/**
+ * `@tooloo/resilience/testing`: the fake clock, the conformance suites and the fault doubles.
+ *
+ * @module
+ */
 export { FakeClock } from './testing/fake-clock.js';
 export { type ConformanceCase } from './testing/conformance-case.js';
 export { cacheLayerCases, type CacheLayerFixture } from './testing/cache-layer-cases.js';

@@ -1,4 +1,8 @@
-/** Caching: the layers, the manager over them, invalidation and coordination. */
+/**
+ * Caching: the layers, the manager over them, invalidation and coordination.
+ *
+ * @module
+ */
 export {
   type Awaitable,
   type CacheEntry,
@@ -41,7 +45,12 @@ export {
 } from './coordination/conflict-resolution.js';
 export { type DeliveryDelays, type InvalidationDelivery } from './coordination/delivery-log.js';
 export { HttpTransport, type HttpTransportOptions } from './coordination/http-transport.js';
-export { type CoordinationMessage, type DigestAnswer, type InvalidationKind } from './coordination/messages.js';
+export {
+  type CoordinationMessage,
+  type DigestAnswer,
+  type DigestQuestion,
+  type InvalidationKind,
+} from './coordination/messages.js';
 export { type Stamp } from './coordination/hybrid-clock.js';
 export { type CoordinationReceiver, type CoordinatorTransport, type PeerStatus } from './coordination/transport.js';
 export {

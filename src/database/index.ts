@@ -1,3 +1,8 @@
+/**
+ * Connection pools for SQLite, PostgreSQL and what else has a factory, and what watches the queries on them.
+ *
+ * @module
+ */
 export { ConnectionPool, type AcquireOptions, type DrainOptions, type PoolHealth } from './connection-pool.js';
 export { type ConnectionPoolOptions, type LeakReport } from './pool-options.js';
 export { type ConnectionPoolStats } from './pool-statistics.js';

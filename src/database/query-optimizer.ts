@@ -135,7 +135,7 @@ export class QueryOptimizer {
    * statement, writes one transaction. What it resolves to, or fails with, is what it would have been alone. Statements
    * of different shapes are not kept in the order they were queued.
    *
-   * @param options.signal gives up: a statement still queued does not run
+   * @param options its `signal` gives up: a statement still queued does not run
    * @throws ResilienceError NOT_CONFIGURED without a pool, QUEUE_FULL when `maxQueued` wait, and what `acquire` throws
    */
   queueQuery<R = Row>(

@@ -1,3 +1,8 @@
+/**
+ * Health: probes, the monitor of other instances, and a shutdown that drains.
+ *
+ * @module
+ */
 export { ReadinessProbe, type ProbeScope, type ReadinessProbeOptions } from './readiness-probe.js';
 export type { CheckStatus, ProbeAnswer, ProbeFunction, ProbeKind, ProbeOptions, ProbeResult } from './probe.js';
 export type { ProbeReport } from './probe-report.js';

@@ -1,3 +1,8 @@
+/**
+ * The five middleware, and `compose` that runs them without Express.
+ *
+ * @module
+ */
 export { compose, type Handler } from './compose.js';
 export { trace, type TraceOptions, type TraceMiddleware } from './trace.js';
 export {
@@ -30,3 +35,5 @@ export {
   type CacheResponseStats,
 } from './cache-response.js';
 export { isBackgroundRequest } from '../shared/background-request.js';
+export { type TtlFunction } from '../caching/http/cache-settings.js';
+export { type ResponseStore } from '../caching/http/response-store.js';

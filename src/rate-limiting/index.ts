@@ -1,3 +1,8 @@
+/**
+ * Rate limiting: token buckets, fair waiting, limits on what is in flight, and the stores behind them.
+ *
+ * @module
+ */
 export { RateLimiter } from './rate-limiter.js';
 export {
   type RateLimiterOptions,

@@ -1,4 +1,8 @@
-/** Balancing over instances and forwarding to them. */
+/**
+ * Balancing over instances and forwarding to them.
+ *
+ * @module
+ */
 export { LoadBalancer, type Fitness, type LoadBalancerOptions, type LoadBalancerStats } from './load-balancer.js';
 export {
   IntelligentRouter,

@@ -1,3 +1,8 @@
+/**
+ * Scaling: deciding how many instances there should be, and running them.
+ *
+ * @module
+ */
 export {
   AutoScalingDecisionEngine,
   type AutoScalingDecisionEngineOptions,
@@ -6,9 +11,16 @@ export {
 } from './auto-scaling-decision-engine.js';
 export { type ForecastAdvice, type MetricAdvice, type ScalingAction, type ScalingDecision } from './decision.js';
 export { type InstanceCounts } from './fleet-samples.js';
-export { type Figure, type InstanceSample, type ScalingMetric } from './metrics.js';
+export {
+  type Figure,
+  type InstanceSample,
+  type LoadMetric,
+  type ScalingMetric,
+  type SymptomMetric,
+} from './metrics.js';
 export {
   type ChangeLimit,
+  type LoadRule,
   type LoadTarget,
   type PerDirection,
   type PredictivePolicy,

@@ -4,14 +4,14 @@
  */
 
 /** Divided among the instances: HPA's formula applies. */
-export const LOADS = ['cpu', 'memory', 'queueDepth', 'inFlight'] as const;
+export type LoadMetric = 'cpu' | 'memory' | 'queueDepth' | 'inFlight';
 /** Not divided among the instances: a limit and a step apply. */
-export const SYMPTOMS = ['p99', 'errorRate'] as const;
-
-export type LoadMetric = (typeof LOADS)[number];
-export type SymptomMetric = (typeof SYMPTOMS)[number];
+export type SymptomMetric = 'p99' | 'errorRate';
+/** What a policy may name. */
 export type ScalingMetric = LoadMetric | SymptomMetric;
 
+export const LOADS: readonly LoadMetric[] = ['cpu', 'memory', 'queueDepth', 'inFlight'];
+export const SYMPTOMS: readonly SymptomMetric[] = ['p99', 'errorRate'];
 export const METRICS: readonly ScalingMetric[] = [...LOADS, ...SYMPTOMS];
 
 /**

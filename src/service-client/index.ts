@@ -1,3 +1,8 @@
+/**
+ * HTTP between services: an axios instance with the trace, retries, a breaker and deduplication.
+ *
+ * @module
+ */
 export type { ClientRetryOptions } from './attempts.js';
 export {
   serviceClient,

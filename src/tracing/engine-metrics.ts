@@ -70,7 +70,7 @@ export function queryMetrics(queries: QueryFigures): ExposedMetric[] {
     .counter('tooloo_merged_lookups', 'Lookups merged into one statement with others.', queries.lookupsMerged).list;
 }
 
-interface LayerFigures {
+export interface LayerFigures {
   readonly hits: number;
   readonly evictions: number;
   readonly expirations: number;

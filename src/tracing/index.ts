@@ -1,4 +1,8 @@
-/** Tracing and metrics: what users of the package see. */
+/**
+ * Tracing and metrics: traces, spans, what they are carried in and exported to, and what Prometheus reads.
+ *
+ * @module
+ */
 export { DistributedTracer, type TracerMetrics } from './tracer.js';
 export { type TracerOptions } from './tracer-options.js';
 export { type Keep, type KeepRule, type EndedTrace } from './keep.js';
@@ -52,6 +56,7 @@ export {
   routingMetrics,
   type CacheFigures,
   type CoordinationFigures,
+  type LayerFigures,
   type LoadFigures,
   type PoolFigures,
   type QueryFigures,
@@ -60,3 +65,5 @@ export {
   type RoutingFigures,
 } from './engine-metrics.js';
 export { otlpExporter, type OtlpExporter, type OtlpExporterOptions, type OtlpExporterStats } from './otlp-exporter.js';
+export { type SpanQueueStats } from './span-queue.js';
+export { type Span } from './span.js';
