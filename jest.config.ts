@@ -3,6 +3,8 @@ import type { Config } from 'jest';
 const config: Config = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
+  // Jest leaves a processor to its own process, which has nothing to do: of two processors that is half of them.
+  maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   testSequencer: '<rootDir>/test/support/slow-first.js',
   transform: {
