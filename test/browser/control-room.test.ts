@@ -44,6 +44,7 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
       WEB_PORT: String(await freePort()),
       SCALING_INTERVAL_MS: '0',
       TRACE_SAMPLING_RATE: '1',
+      MAX_IN_FLIGHT: 'adaptive',
       RATE_LIMIT_CAPACITY: '100000',
       RATE_LIMIT_REFILL_PER_SECOND: '100000',
       RATE_LIMIT_SERVICE_CAPACITY: '100000',
@@ -145,6 +146,55 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     expect(await statusOf()).not.toMatch(/; hit/);
     await purge('tag', 'provider');
     await page.getByText(/in .*budget-1/).waitFor();
+    const purged = rowOf(page, 'Invalidations', 'tag provider').filter({ hasText: 'by hand' }).first();
+    for (const instance of ['web-1', 'budget-1', 'reports-1']) await purged.getByText(instance).waitFor();
+    expect(wrongs).toEqual([]);
+  });
+
+  test('what is asked of the caches most is shown, and where an invalidation went and who has confirmed it', async () => {
+    const { page, wrongs } = await open('#/caches');
+    await fetch(`${web}/api/v1/capabilities/discovered?of=s3cret`);
+    const keys = page.getByRole('table', { name: 'Hottest keys' });
+    await keys
+      .getByText(/^GET \/api\/v1\/capabilities\/discovered\?#[0-9a-f]{12} /)
+      .first()
+      .waitFor();
+    expect(await page.getByText('s3cret').count()).toBe(0);
+    const policy = await fetch(`${web}/api/v1/providers/policy`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ concurrency: 3 }),
+    });
+    expect(policy.status).toBeLessThan(300);
+    const published = page.getByRole('table', { name: 'Invalidations, the latest first' }).getByRole('row');
+    const told = published.filter({ hasText: 'pattern provider:*' }).filter({ hasText: 'budget-1' }).first();
+    await told.getByText('2 of 2').waitFor();
+    await rowOf(page, 'Invalidations between the services', 'budget-1').getByText('2 of 2 peers').waitFor();
+    expect(wrongs).toEqual([]);
+  });
+
+  test('traces are searched by attributes, and what cannot be read is said to be so', async () => {
+    const { page, wrongs } = await open('#/traces');
+    const search = async (line: string) => {
+      await page.getByLabel('Attributes').fill(line);
+      await page.getByRole('button', { name: 'Search' }).click();
+    };
+    await search('http.request.method:GET status:200 route:/api/v1/training/status');
+    const traces = page.getByRole('table', { name: 'Traces' });
+    await traces.getByRole('link', { name: 'GET /api/v1/training/status' }).first().waitFor();
+    await search('http.request.method:DELETE');
+    await page.getByText('No trace matches.').waitFor();
+    expect(wrongs).toEqual([]);
+    await search('slow ones');
+    await page.getByText(/'slow': expected name:value/).waitFor();
+  });
+
+  test('a limit that is found out is drawn beside what is in flight', async () => {
+    const { page, wrongs } = await open('#/limits');
+    await rowOf(page, 'Limits on requests in flight', 'web → training').getByText(/^\d+$/).first().waitFor();
+    await page.getByRole('link', { name: 'web → training' }).click();
+    await page.getByRole('img', { name: /^In flight, web → training, now: limit \d+, in flight \d+/ }).waitFor();
+    await page.getByRole('img', { name: /^Waiting, now: / }).waitFor();
     expect(wrongs).toEqual([]);
   });
 

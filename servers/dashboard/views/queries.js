@@ -10,7 +10,8 @@ import { PlanText } from '../ui/plan-text.js';
 import { Advice } from './advice.js';
 
 const REFRESH_MS = 5000;
-const STATEMENTS_SHOWN = 100;
+/** Rows of a table: of a large fleet the first, which are those to look at. */
+const MOST_SHOWN = 100;
 
 const traceLink = (traceId) => (traceId ? html`<a href=${hrefOf('traces', [traceId])}>trace</a>` : '–');
 
@@ -49,8 +50,8 @@ export function QueriesView({ query }) {
 function Queries({ services, silent, only, advised }) {
   const chosen = services.filter(({ service }) => only === undefined || service === only);
   const statements = statementRows(chosen);
-  const slow = slowRows(chosen);
-  const repeated = repeatedRows(chosen);
+  const slow = slowRows(chosen).slice(0, MOST_SHOWN);
+  const repeated = repeatedRows(chosen).slice(0, MOST_SHOWN);
   const names = [...new Set(services.map(({ service }) => service))];
   return html`
     <nav class="choices" aria-label="Services">
@@ -68,7 +69,7 @@ function Queries({ services, silent, only, advised }) {
           : html`<${DataTable}
               caption="Statements by total time"
               columns=${statementColumns(only)}
-              rows=${statements.slice(0, STATEMENTS_SHOWN)}
+              rows=${statements.slice(0, MOST_SHOWN)}
               keyOf=${rowKey}
             />`
       }
