@@ -4,10 +4,10 @@
 import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { cpus } from 'node:os';
-import { judge, publish, ratio, spread, whole } from './report.js';
+import { usedMemory } from './memory.js';
+import { judge, machine, publish, ratio, spread, whole } from './report.js';
 
-export { spread };
+export { machine, spread };
 
 export function shuffled(list) {
   return list
@@ -17,8 +17,8 @@ export function shuffled(list) {
 }
 
 /** Starts a server module; it sends its port to the parent when it listens (see `listen`). */
-async function start({ module, args = [] }) {
-  const child = fork(module, args, { stdio: 'inherit' });
+export async function start({ module, args = [] }) {
+  const child = fork(module, args, { stdio: 'inherit', execArgv: ['--expose-gc'] });
   const [port] = await Promise.race([
     once(child, 'message'),
     once(child, 'exit').then(([code]) => Promise.reject(new Error(`${module} ${args.join(' ')} ended with ${code}`))),
@@ -26,27 +26,51 @@ async function start({ module, args = [] }) {
   return { child, port };
 }
 
-/** For a server module: listens on a free port of loopback and tells the parent. */
-export function listen(listener) {
+/**
+ * For a server module: listens on a free port of loopback and tells the parent, whose questions it answers (see `ask`).
+ *
+ * @param answers by question: what else can be asked, a function each
+ */
+export function listen(listener, answers = {}) {
+  const known = { cpu: () => process.cpuUsage(), memory: memoryNow, ...answers };
   const server = listener.listen(0, '127.0.0.1', () => process.send(server.address().port));
-  process.on('message', () => process.send(process.cpuUsage()));
+  process.on('message', async (question) => process.send(await known[question]()));
   process.once('disconnect', () => process.exit());
   return server;
 }
 
+/** Bytes in use and resident after a collection, and how much keeps the process open. */
+async function memoryNow() {
+  const used = await usedMemory();
+  return { used, rss: process.memoryUsage.rss(), handles: process.getActiveResourcesInfo().length };
+}
+
+/** What a server that `listen` started says to a question. */
+export async function ask(child, question) {
+  child.send(question);
+  const [answer] = await once(child, 'message');
+  return answer;
+}
+
 /** Microseconds of processor time that a server has used. */
-async function processorTime(child) {
-  child.send('cpu');
-  const [{ user, system }] = await once(child, 'message');
+export async function processorTime(child) {
+  const { user, system } = await ask(child, 'cpu');
   return user + system;
 }
 
-async function load({ child, port }, { path, connections, seconds, requests }) {
+/** What a server holds: `{ used, rss, handles }`, in bytes after a collection. */
+export const memoryOf = (child) => ask(child, 'memory');
+
+/**
+ * Loads a server that `start` started, for so many seconds or with so many requests: requests a second, µs of its processor time for
+ * each, p99 in ms, and what went wrong.
+ */
+export async function load({ child, port }, { path, connections, seconds, amount, requests }) {
   const before = await processorTime(child);
   const result = await autocannon({
     url: `http://127.0.0.1:${port}${path}`,
     connections,
-    duration: seconds,
+    ...(amount === undefined ? { duration: seconds } : { amount }),
     ...(requests && { requests }),
   });
   const used = (await processorTime(child)) - before;
@@ -96,11 +120,6 @@ export async function compareServers({
   } finally {
     for (const { child } of running.values()) child.kill();
   }
-}
-
-/** What was measured on. */
-export function machine() {
-  return `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`;
 }
 
 function publishServers(title, settings, samples, { ceiling, ours, targets }) {

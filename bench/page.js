@@ -1,19 +1,16 @@
-// The report: docs/performance.md with the tables, a chart a comparison, and the same as JSON beside it.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { barChart } from './chart.js';
-import { machine } from './harness.js';
-import { markdown } from './report.js';
+// The report: docs/performance.md from what is kept in docs/measurements, with a chart a comparison.
+import { barChart, curveChart } from './chart.js';
+import { asked, markdown } from './report.js';
 
-const docs = fileURLToPath(new URL('../docs/', import.meta.url));
-const charts = 'images/performance';
+const CHARTS = 'images/performance';
 
 const INTRODUCTION = `# Performance
 
 Written by \`npm run bench\`, which starts the kit and its peers side by side and loads them in interleaved rounds (see
 [bench/README.md](../bench/README.md)). A figure is the median over the rounds, with the least and the most; a ratio is taken
 round by round. Targets that were not met are listed like those that were. What the peers are and how they are set up
-stands in \`bench/\`; each is set up as its documentation says.`;
+stands in \`bench/\`; each is set up as its documentation says. What was decided by these figures:
+[design decisions](design-decisions.md).`;
 
 const slug = (text) =>
   text
@@ -21,31 +18,39 @@ const slug = (text) =>
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-|-$/g, '');
 
-function section(comparison) {
-  const drawn = comparison.rows.filter(({ rate }) => rate !== undefined);
-  if (drawn.length < 2) return markdown(comparison);
-  const file = `${charts}/${slug(comparison.title)}.svg`;
-  writeFileSync(docs + file, barChart(comparison.title, drawn));
-  return `${markdown(comparison)}\n![${comparison.title}](${file})\n`;
+function chartOf({ title, rows, curves }) {
+  if (curves !== undefined) return curveChart(title, curves);
+  const drawn = rows.filter(({ rate }) => rate !== undefined);
+  return drawn.length < 2 ? undefined : barChart(title, drawn);
 }
 
-function summary(found) {
-  const targets = found.flatMap(({ comparisons }) =>
-    comparisons.flatMap(({ title, targets: judged = [] }) => judged.map((target) => ({ title, ...target }))),
+const written = (value) => value.toLocaleString('en', { maximumFractionDigits: 2 });
+
+function summary(results) {
+  const rows = results.flatMap(({ comparisons }) =>
+    comparisons.flatMap(({ title, targets = [] }) =>
+      targets.map((target) => {
+        const { what, found, isMet } = target;
+        return `| ${title} | ${what} | ${asked(target, written)} | ${written(found.median)} | ${isMet ? 'met' : 'not met'} |`;
+      }),
+    ),
   );
-  const rows = targets.map(
-    ({ title, what, least, found: { median }, isMet }) =>
-      `| ${title} | ${what} | ${least.toLocaleString('en')} | ${median.toLocaleString('en', { maximumFractionDigits: 2 })} | ${isMet ? 'met' : 'not met'} |`,
-  );
-  return ['| comparison | target | at least | found | |', '|---|---|---|---|---|', ...rows].join('\n');
+  return ['| comparison | target | asked | found | |', '|---|---|---|---|---|', ...rows].join('\n');
 }
 
-/** Writes the page, its charts and its JSON. */
-export function writePerformancePage(found) {
-  rmSync(docs + charts, { recursive: true, force: true });
-  mkdirSync(docs + charts, { recursive: true });
-  const sections = found.flatMap(({ comparisons }) => comparisons.map(section));
-  const measured = `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine()}.`;
-  writeFileSync(`${docs}performance.md`, `${[INTRODUCTION, measured, summary(found), ...sections].join('\n\n')}`);
-  writeFileSync(`${docs}performance.json`, `${JSON.stringify(found, undefined, 2)}\n`);
+/** The page and its charts: the text of each file by its path below docs/. */
+export function performancePage(results) {
+  const files = {};
+  const section = (comparison) => {
+    const chart = chartOf(comparison);
+    if (chart === undefined) return markdown(comparison, 3);
+    const path = `${CHARTS}/${slug(comparison.title)}.svg`;
+    files[path] = chart;
+    return `${markdown(comparison, 3)}\n![${comparison.title}](${path})\n`;
+  };
+  const sections = results.map(({ title, date, machine, comparisons }) =>
+    [`## ${title}\n\nMeasured on ${date}: ${machine}.`, ...comparisons.map(section)].join('\n'),
+  );
+  files['performance.md'] = `${[INTRODUCTION, summary(results), ...sections].join('\n\n').trimEnd()}\n`;
+  return files;
 }

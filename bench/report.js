@@ -1,5 +1,11 @@
 // What a comparison found: a table on the console and, where BENCH_RESULTS names a file, a line of JSON there (see run.js).
 import { appendFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+/** What was measured on. */
+export function machine() {
+  return `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`;
+}
 
 /** Median, least and most of some numbers. */
 export function spread(numbers) {
@@ -27,20 +33,31 @@ export function judge({ name, of, least, what }, rates) {
   return { what: what ?? (of === undefined ? name : `${name} / ${of}`), least, found, isMet: found.median >= least };
 }
 
-const figure = (value) => (value >= 1000 ? whole(value) : value.toFixed(2));
-
-function line({ what, least, found, isMet }) {
-  const seen = `${figure(found.median)} (${figure(found.least)} – ${figure(found.most)})`;
-  return `| ${what} | ≥ ${figure(least)} | ${seen} | ${isMet ? 'met' : 'not met'} |`;
+/** Judges numbers that are to be at most so much, by their median. */
+export function judgeMost({ what, most }, numbers) {
+  const found = spread(numbers);
+  return { what, most, found, isMet: found.median <= most };
 }
 
-/** The comparison in Markdown. */
-export function markdown({ title, settings, columns, rows, notes = [], targets = [] }) {
+/** What a target asks for. */
+export const asked = ({ least, most }, write = figure) =>
+  most === undefined ? `≥ ${write(least)}` : `≤ ${write(most)}`;
+
+const figure = (value) => (value >= 1000 ? whole(value) : value.toFixed(2));
+
+function line(target) {
+  const { what, found, isMet } = target;
+  const seen = `${figure(found.median)} (${figure(found.least)} – ${figure(found.most)})`;
+  return `| ${what} | ${asked(target)} | ${seen} | ${isMet ? 'met' : 'not met'} |`;
+}
+
+/** The comparison in Markdown, under a heading of that level. */
+export function markdown({ title, settings, columns, rows, notes = [], targets = [] }, level = 2) {
   const table = [`| ${columns.join(' | ')} |`, `|${'---|'.repeat(columns.length)}`];
   for (const { cells } of rows) table.push(`| ${cells.join(' | ')} |`);
   const judged = ['| target | asked | found | |', '|---|---|---|---|', ...targets.map(line)];
   const parts = [
-    `## ${title}`,
+    `${'#'.repeat(level)} ${title}`,
     settings,
     table.join('\n'),
     ...notes,
@@ -52,8 +69,9 @@ export function markdown({ title, settings, columns, rows, notes = [], targets =
 /**
  * Prints a comparison and keeps it for the report.
  *
- * @param comparison `{ title, settings?, columns, rows: [{ name, cells, rate? }], notes?, targets? }`: `cells` are what the table
- *   shows, `rate` (a spread) is what the chart draws, `targets` come from `judge`
+ * @param comparison `{ title, settings?, columns, rows: [{ name, cells, rate? }], curves?, notes?, targets? }`: `cells` are what the
+ *   table shows, `rate` (a spread) is what the chart draws, or `curves` (see `curveChart`); `targets` come
+ *   from `judge` and `judgeMost`
  */
 export function publish(comparison) {
   console.log(markdown(comparison));

@@ -1,0 +1,53 @@
+// An Express application without a network, in a process of its own, since what watches its routes watches all of the process:
+// a route below a router, after four middleware, whose name is told by the way that the argument names.
+import express from 'express';
+import { tracingChannel } from 'node:diagnostics_channel';
+import { serve } from '../in-process.js';
+import { undisturbedRate } from '../rates.js';
+
+const RouteLayer = () => {
+  const probe = express.Router();
+  probe.get('/', () => undefined);
+  return Object.getPrototypeOf(probe.stack[0]);
+};
+
+let told = 0;
+
+/** By name: begins to watch, and notes the route of each request. */
+const ways = {
+  'nobody asks': () => undefined,
+  'a wrapped layer'() {
+    const prototype = RouteLayer();
+    const original = prototype.handleRequest;
+    prototype.handleRequest = function watched(req, res, next) {
+      if (this.route !== undefined && this.route.path !== undefined) told++;
+      return original.call(this, req, res, next);
+    };
+  },
+  'the diagnostics channel'() {
+    tracingChannel('express.router.request').subscribe({
+      start(message) {
+        if (message.route !== undefined) told++;
+      },
+    });
+  },
+};
+
+const app = express();
+for (let i = 0; i < 4; i++) app.use((_req, _res, next) => next());
+const router = express.Router();
+router.get('/', (_req, res) => {
+  res.json({ ok: true });
+});
+app.use(router);
+
+const name = process.argv[2];
+ways[name]();
+const rate = await undisturbedRate(
+  async (n) => {
+    for (let i = 0; i < n; i++) await serve(app);
+  },
+  { batch: 20, milliseconds: 600 },
+);
+if (told === 0 && name !== 'nobody asks') throw new Error(`${name} told nothing`);
+process.send(rate);
