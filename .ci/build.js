@@ -2,10 +2,12 @@
 //   node .ci/build.js           everything
 //   node .ci/build.js servers   only the fleet, transpiled without type checking: what `npm run dev` starts
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { dashboardBundle, serverBundle } from './bundles.js';
+import { writeNotices } from './third-party.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
@@ -30,29 +32,8 @@ async function buildServers() {
   const target = mkdtempSync(join(root, 'dist/building-'));
   chmodSync(target, 0o755); // whoever runs it need not be who built it
   const esbuild = await import('esbuild');
-  const entryPoints = readdirSync(join(root, 'servers'))
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => join(root, 'servers', name));
-  await esbuild.build({
-    entryPoints,
-    outdir: target,
-    bundle: true,
-    external: ['better-sqlite3', 'pg', 'ioredis', 'cls-hooked'],
-    // CommonJS packages inside an ES module still ask for Node's own modules by `require`.
-    banner: {
-      js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
-    },
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    // Nine processes read this at once: less of it to parse is a third of their start. Names stay, for stack traces.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    sourcemap: true,
-    sourcesContent: false,
-    logLevel: 'warning',
-  });
+  const { metafile } = await esbuild.build(serverBundle(root, target));
+  writeNotices(root, metafile, join(target, 'third-party.txt'));
   await buildDashboard(esbuild, join(target, 'dashboard'));
   replaceServers(target);
 }
@@ -78,21 +59,11 @@ function replaceServers(built) {
   }
 }
 
-/** The pages of the control room: one script and one style sheet, and what is loaded only when it is shown. */
+/** The pages of the control room, and the notices of what is in them. */
 async function buildDashboard(esbuild, target) {
-  const source = join(root, 'servers/dashboard');
-  await esbuild.build({
-    entryPoints: [join(source, 'dashboard.js'), join(source, 'dashboard.css')],
-    outdir: target,
-    bundle: true,
-    splitting: true,
-    platform: 'browser',
-    format: 'esm',
-    target: 'es2022',
-    minify: true,
-    logLevel: 'warning',
-  });
-  cpSync(join(source, 'index.html'), join(target, 'index.html'));
+  const { metafile } = await esbuild.build(dashboardBundle(root, target));
+  writeNotices(root, metafile, join(target, 'third-party.txt'));
+  cpSync(join(root, 'servers/dashboard/index.html'), join(target, 'index.html'));
 }
 
 const only = process.argv[2];

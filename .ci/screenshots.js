@@ -26,6 +26,7 @@ const SERVICES = [
 ];
 const USE_MS = 90_000;
 const VIEWPORT = { width: 1360, height: 850 };
+const TELEPHONE = { width: 360, height: 740 };
 
 const CONVERSATION = [
   { speaker: 'ada', text: 'The cache answers before the limiter does, so refused clients still get pages.' },
@@ -51,6 +52,7 @@ function requests(web, n) {
     ['/api/v1/capabilities/list'],
     post('/api/v1/training/start', { learner, topics: ['sums', 'fractions'] }),
     post('/api/v1/segmentation/analyze', { messages: CONVERSATION }),
+    ...(n % 20 === 0 ? [post('/api/v1/providers/policy', { concurrency: 2 + (n % 3) })] : []),
   ].map(([path, options]) => fetch(web + path, options).then((answer) => answer.arrayBuffer()));
 }
 
@@ -94,6 +96,7 @@ const orchestrator = spawn(process.execPath, ['dist/servers/orchestrator.js'], {
     ...Object.fromEntries(SERVICES.map((name) => [`${name}_PORT`, '0'])),
     DATA_DIR: dataDir,
     TRACE_SAMPLING_RATE: '1',
+    MAX_IN_FLIGHT: 'adaptive',
     RATE_LIMIT_CAPACITY: '100000',
     RATE_LIMIT_REFILL_PER_SECOND: '100000',
   },
@@ -106,13 +109,17 @@ try {
     args: ['--no-sandbox', '--disable-gpu'],
   });
   const pages = await Promise.all(
-    ['light', 'dark'].map(async (colorScheme) => {
-      const page = await browser.newPage({ viewport: VIEWPORT, colorScheme });
+    [
+      { colorScheme: 'light', viewport: VIEWPORT },
+      { colorScheme: 'dark', viewport: VIEWPORT },
+      { colorScheme: 'light', viewport: TELEPHONE },
+    ].map(async (options) => {
+      const page = await browser.newPage(options);
       await page.goto(web);
       return page;
     }),
   );
-  const [light, dark] = pages;
+  const [light, dark, telephone] = pages;
   const using = use(web);
   await pause(USE_MS - 40_000);
   await fetch(`${web}/api/v1/system/scale/training/up`, { method: 'POST' });
@@ -123,6 +130,9 @@ try {
   await shoot(dark, web, 'trace', `#/traces/${await tellingTrace(web)}`);
   await shoot(light, web, 'scaling', '#/scaling/training');
   await shoot(dark, web, 'queries', '#/queries?service=training');
+  await shoot(light, web, 'caches', '#/caches');
+  await shoot(dark, web, 'limits', '#/limits');
+  await shoot(telephone, web, 'telephone', '#/fleet');
   await using;
   await browser.close();
 } finally {
