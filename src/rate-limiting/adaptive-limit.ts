@@ -70,8 +70,10 @@ export class AdaptiveLimit implements InFlightLimit {
       this.#best = Math.max(latency, 0.001);
       this.#bestSince = now;
     } else if (now - this.#bestSince > REMEASURE_AFTER) {
-      this.#remeasure(now);
-      return;
+      if (inFlight >= this.#limit / 2) return this.#remeasure(now);
+      // With few in flight nothing queues up: this is the best of now, and no reason to let in fewer.
+      this.#best = Math.max(latency, 0.001);
+      this.#bestSince = now;
     }
     // A service that is not asked for what it may bear says nothing about whether it would bear more.
     if (inFlight < this.#limit / 2) return;

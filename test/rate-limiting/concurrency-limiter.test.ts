@@ -95,6 +95,19 @@ describe('an adaptive limit', () => {
     return limit.limit;
   }
 
+  test('stays while little is asked, however latencies wander', () => {
+    const clock = new FakeClock();
+    const limit = new AdaptiveLimit(clock);
+    const before = limit.limit;
+    for (let second = 0; second < 600; second++) {
+      for (let i = 0; i < 20; i++) {
+        clock.tick(50);
+        limit.record(5 + (i % 7), 2);
+      }
+    }
+    expect(limit.limit).toBe(before);
+  });
+
   test('finds what a service bears, and follows when that changes', () => {
     const clock = new FakeClock();
     const limit = new AdaptiveLimit(clock);
