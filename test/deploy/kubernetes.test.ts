@@ -1,4 +1,7 @@
-/** The manifests of deploy/kubernetes against the API's schemas, and against the servers they start. */
+/**
+ * The manifests of deploy/kubernetes against the API's schemas, and against the servers they start. kubectl is needed only
+ * after a change: `UPDATE_MANIFESTS=1` renders them anew.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import request from 'supertest';
@@ -6,8 +9,19 @@ import { FLEET, MANAGED_SERVICES } from '../../servers/support/fleet.js';
 import { readConfig, VARIABLE_NAMES } from '../../servers/support/config.js';
 import { trainingServer } from '../../servers/training-server.js';
 import { testFleet } from '../support/fleet-server.js';
-import { kubectlUnavailable, renderManifests, schemaErrors, typeErrors, type Manifest } from '../support/manifests.js';
-import { describeUnless } from '../support/services.js';
+import {
+  kubectlUnavailable,
+  parseManifests,
+  renderedFrom,
+  renderedManifests,
+  renderManifests,
+  schemaErrors,
+  typeErrors,
+  updateManifests,
+  type Manifest,
+} from '../support/manifests.js';
+
+const FOLDER = 'deploy/kubernetes';
 
 /** The secret that a user makes, as docs/deployment.md says. */
 const SECRETS = {
@@ -17,7 +31,7 @@ const SECRETS = {
 };
 const SECONDS = 1000;
 
-describeUnless(kubectlUnavailable, 'deploy/kubernetes', () => {
+describe('deploy/kubernetes', () => {
   let manifests: Manifest[];
   let settings: Record<string, string>;
   /** A manifest, as loose as JSON is; a copy, to be changed at will. */
@@ -26,8 +40,14 @@ describeUnless(kubectlUnavailable, 'deploy/kubernetes', () => {
   const podOf = (name: string) => find('Deployment', name).spec.template;
 
   beforeAll(() => {
-    manifests = renderManifests('deploy/kubernetes');
+    if (process.env.UPDATE_MANIFESTS === '1') updateManifests(FOLDER);
+    manifests = parseManifests(renderedManifests());
     settings = find('ConfigMap', 'settings').data;
+  });
+
+  test('is what was rendered last', () => {
+    expect(renderedManifests().split('\n', 1)).toEqual([renderedFrom(FOLDER)]);
+    if (kubectlUnavailable === undefined) expect(manifests).toEqual(parseManifests(renderManifests(FOLDER)));
   });
 
   test('fits the schemas of the API, and names nothing that they do not know', () => {

@@ -1,6 +1,8 @@
 /** The Kubernetes manifests as `kubectl apply -k` would send them, and what the API's schemas say of them. */
 import { spawnSync } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 import { parseAllDocuments } from 'yaml';
 
@@ -13,15 +15,46 @@ export interface Manifest {
   readonly [field: string]: unknown;
 }
 
-/** Why they cannot be rendered here; undefined when they can. */
+/** Why nothing can be rendered here; undefined when it can. */
 export const kubectlUnavailable =
   spawnSync('kubectl', ['kustomize', '--help']).status === 0 ? undefined : 'no kubectl is installed';
 
+/** What kubectl made of the kustomization, and of which state of its files. */
+const RENDERED = join(__dirname, 'manifests.rendered');
+
 /** What a kustomization makes. */
-export function renderManifests(folder: string): Manifest[] {
+export function renderManifests(folder: string): string {
   const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', join(ROOT, folder)], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`kubectl kustomize ${folder}: ${stderr}`);
-  return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+  return stdout;
+}
+
+/** A digest over all files of a folder: their paths and what is in them. */
+function digestOf(folder: string): string {
+  const hash = createHash('sha256');
+  const files = readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  for (const file of files) hash.update(`${relative(ROOT, file)}\0${readFileSync(file, 'utf8')}\0`);
+  return hash.digest('hex');
+}
+
+/** The first line of what was rendered: the state of the files it was rendered from. */
+export const renderedFrom = (folder: string): string => `# kubectl kustomize ${folder}, of ${digestOf(folder)}`;
+
+/** What was rendered last. */
+export function renderedManifests(): string {
+  return readFileSync(RENDERED, 'utf8');
+}
+
+/** Renders anew and keeps it. */
+export function updateManifests(folder: string): void {
+  writeFileSync(RENDERED, `${renderedFrom(folder)}\n${renderManifests(folder)}`);
+}
+
+export function parseManifests(text: string): Manifest[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 
 /** What does not fit the schema, value by value: types, ranges, formats, what must be there. */
