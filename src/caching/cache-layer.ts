@@ -50,6 +50,7 @@ export interface LayerStats {
   readonly expirations: number;
   /** Entries held, those included whose time has passed but that nobody has asked for since; -1 where a layer cannot tell. */
   readonly size: number;
+  /** Part of the lookups that hit, 0 to 1. */
   readonly hitRate: number;
 }
 

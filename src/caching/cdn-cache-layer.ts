@@ -35,6 +35,7 @@ export interface CdnCacheLayerOptions {
   readonly timeout?: number;
   /** Told of every failed purge; it is repeated until it succeeds. */
   readonly onError?: (error: unknown, layer: string) => void;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -21,6 +21,7 @@ export interface MultiLayerCacheStats extends Readonly<LoadCounters> {
   readonly writes: number;
   /** Values brought from a layer below into memory. */
   readonly promotions: number;
+  /** Part of the lookups answered by any layer, 0 to 1. */
   readonly overallHitRate: number;
   readonly memory: MemoryLayerStats;
   readonly disk: DiskLayerStats | undefined;

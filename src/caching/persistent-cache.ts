@@ -14,6 +14,7 @@ export interface PersistentCacheOptions {
   readonly compress?: boolean;
   /** Values kept in memory as well; the least recently used goes first. Default 1000. */
   readonly maxMemoryItems?: number;
+  /** Tells the time. Default: of each layer its own. */
   readonly clock?: Clock;
 }
 

@@ -50,6 +50,7 @@ export interface ConnectionPoolOptions<C extends DatabaseConnection = DatabaseCo
   readonly onLeak?: (report: LeakReport) => unknown;
   /** Called for each failed attempt to connect. */
   readonly onError?: (error: unknown) => unknown;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

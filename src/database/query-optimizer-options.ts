@@ -23,6 +23,7 @@ export interface QueryOptimizerOptions {
   readonly maxShapes?: number;
   /** Called for each slow statement, e.g. to log it. */
   readonly onSlowQuery?: (query: SlowQuery) => unknown;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -35,6 +35,7 @@ export interface SqliteConnectionsOptions {
   readonly statementCacheSize?: number;
   /** Called on each new better-sqlite3 handle: pragmas, functions, extensions. */
   readonly setup?: (database: Database.Database) => void;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -42,7 +42,9 @@ export interface CheckSettings {
 export interface HealthMonitorOptions extends CheckSettings {
   /** Replaces the HTTP check: asks one instance, heeding the signal. Rejecting is unhealthy. */
   readonly check?: (target: CheckTarget, signal: AbortSignal) => Promise<CheckOutcome>;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: () => number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

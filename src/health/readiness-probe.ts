@@ -13,6 +13,7 @@ export interface ReadinessProbeOptions {
   readonly timeout?: number;
   /** `interval` of probes that name none. Default 1000 ms. */
   readonly interval?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

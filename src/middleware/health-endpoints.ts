@@ -39,6 +39,7 @@ export interface HealthEndpointsOptions {
   /** Milliseconds from its start after which `shutdown` destroys what is still open. Default 25 000. */
   readonly drainTimeout?: number;
   readonly paths?: HealthPaths;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

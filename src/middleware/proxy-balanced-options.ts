@@ -59,8 +59,11 @@ export interface ProxyBalancedOptions {
    * a router of its own; a shared one has its `monitor`. Default: none, answers alone decide.
    */
   readonly health?: boolean | CheckSettings;
+  /** Further attempts at other instances; `false` for none. Default: up to 3 attempts in all. */
   readonly retry?: RetryOptions | false;
+  /** How many retries there may be at once, by the requests in flight. */
   readonly retryBudget?: RetryBudgetOptions;
+  /** A second attempt beside one that is slow. Default: none. */
   readonly hedge?: HedgeOptions;
   /** Milliseconds until the head of the response, all attempts included. Default 30 000. */
   readonly timeout?: number;
@@ -89,9 +92,13 @@ export interface ProxyBalancedOptions {
   readonly key?: (req: IncomingMessage) => string | undefined;
   /** For a router of its own, as in IntelligentRouter. */
   readonly circuitBreaker?: CircuitBreakerOptions | false;
+  /** Which instances are set aside by their answers, and for how long; `false` for none ever. */
   readonly outlier?: OutlierOptions | false;
+  /** Milliseconds an instance that joins or returns takes to reach its whole weight. Default 0. */
   readonly slowStart?: number;
+  /** Below this share of usable instances, unhealthy and ejected ones are used too. Default 0.5. */
   readonly panicThreshold?: number;
+  /** The own zone of the router; instances there are preferred. Default: none. */
   readonly zone?: string;
   /** Whose `X-Forwarded-*` and `Forwarded` are believed and continued. Default: nobody's. */
   readonly trustProxy?: TrustProxy;
@@ -103,7 +110,9 @@ export interface ProxyBalancedOptions {
   readonly webSocket?: boolean;
   /** Upgraded connections open at once. Default 10 000. */
   readonly maxUpgraded?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
 }
 

@@ -110,6 +110,7 @@ export interface RateLimitOptions {
   readonly ipv6Prefix?: number;
   /** Told of every refusal, before it is answered. It may answer itself; what it throws is reported as a warning. */
   readonly onLimited?: (limited: LimitedRequest, req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

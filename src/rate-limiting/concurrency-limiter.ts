@@ -20,6 +20,7 @@ export interface ConcurrencyLimiterOptions {
   readonly maxQueue?: number;
   /** Longest wait for a slot in milliseconds; 1,000 unless told. */
   readonly maxWaitTime?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -41,6 +41,7 @@ export interface RateLimiterOptions<S extends RateLimitStore = MemoryStore> {
   readonly name?: string;
   /** Whether statistics show client ids only as keyed hashes, because they hold secrets; false unless told. */
   readonly hideKeys?: boolean;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
@@ -57,7 +58,9 @@ export interface Acquired {
 
 /** How `RateLimiter.wait` waits. */
 export interface WaitOptions {
+  /** Milliseconds. */
   readonly maxWait: number;
+  /** Rejects at once where the buckets cannot pay within `maxWait`. Default false. */
   readonly failFast?: boolean;
   /** Leaves the queue when it aborts. */
   readonly signal?: AbortSignal;

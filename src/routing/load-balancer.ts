@@ -19,7 +19,9 @@ export interface LoadBalancerOptions {
   readonly zone?: string;
   /** Judges an instance whenever candidates are chosen; call `refresh()` when its answer may differ. Default: all usable. */
   readonly fitness?: (instance: Instance) => Fitness;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
 }
 

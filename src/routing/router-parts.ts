@@ -28,7 +28,9 @@ export interface IntelligentRouterOptions {
   readonly panicThreshold?: number;
   /** The router's own zone; instances there are preferred. */
   readonly zone?: string;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
 }
 

@@ -16,6 +16,7 @@ export interface InstanceLoadOptions {
   readonly requestWindow?: number;
   /** Bytes the process may use. Default: what its container allows; the bound of the heap counts as well. */
   readonly memoryLimit?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -28,6 +28,7 @@ export interface InstanceSupervisorOptions {
    * any more. Heeds the signal, which aborts when there is no time for it.
    */
   readonly drain?: (instance: RunningInstance, signal: AbortSignal) => Promise<void>;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

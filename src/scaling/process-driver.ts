@@ -18,6 +18,7 @@ export interface ProcessDriverOptions {
   readonly onLine?: (line: string, spec: InstanceSpec, stream: 'stdout' | 'stderr') => void;
   /** Address the instances are reached at. Default 127.0.0.1. */
   readonly host?: string;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

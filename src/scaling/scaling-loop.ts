@@ -21,6 +21,7 @@ export interface ScalingLoopOptions {
   readonly sampleTimeout?: number;
   /** Told of what could not be done; the loop goes on. */
   readonly onError?: (error: Error, service: string) => unknown;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -37,7 +37,9 @@ export interface RetryOptions {
   readonly onRetry?: (error: unknown, retry: number, delay: number) => unknown;
   /** Ends everything with its reason. */
   readonly signal?: AbortSignal;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -48,6 +48,7 @@ export interface ServiceClientOptions {
   readonly timeout?: number;
   /** Bytes of a response, decompressed, above which it fails. Default 10 MiB. */
   readonly maxContentLength?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

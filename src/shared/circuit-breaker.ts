@@ -40,6 +40,7 @@ export interface CircuitBreakerOptions {
    * but an `AbortError` and this kit's own refusals (circuit open, queue full, quota, shutting down).
    */
   readonly isFailure?: (error: unknown) => boolean;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -16,6 +16,7 @@ export interface SpanQueueOptions {
   queueSize?: number;
   /** Milliseconds between batches while fewer than a whole one wait; 5000 by default. */
   interval?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   clock?: Clock;
 }
 

@@ -27,6 +27,7 @@ export interface HttpTransportOptions {
   readonly timeout?: number;
   /** Messages kept for a peer that is away; more become one that invalidates everything. Default 10 000. */
   readonly maxPending?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -41,6 +41,7 @@ export interface RedisTransportOptions {
   readonly timeout?: number;
   /** Messages kept while Redis is away; more become one that invalidates everything. Default 10 000. */
   readonly maxPending?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 

@@ -28,7 +28,9 @@ export interface DnsTargetsOptions {
   readonly onError?: (error: Error) => unknown;
   /** Resolves in another way than Node's resolver. */
   readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
 }
 

@@ -19,7 +19,9 @@ export interface RegistryTargetsOptions {
   readonly idleTimeout?: number;
   /** Told when the stream cannot be had; it is tried again. Default: ignored, the last known instances serve. */
   readonly onError?: (error: Error) => unknown;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
 }
 

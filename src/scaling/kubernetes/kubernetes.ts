@@ -17,7 +17,9 @@ export interface KubernetesOptions extends CredentialOptions {
   readonly pollInterval?: number;
   /** Milliseconds a request to the API may take. Default 10,000. */
   readonly requestTimeout?: number;
+  /** Tells the time and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
+  /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
 }
 
