@@ -1,5 +1,5 @@
 // One store filled with as many keys as the second argument says, in a process of its own: what an operation on it costs, for
-// keys in no order, and how much memory a key takes. The keys themselves are there before: they come with the requests.
+// keys in no order, and how much memory a key takes. Keys and values are there before: they come from elsewhere.
 import { MemoryCacheLayer, MemoryStore, RateLimiter } from '@tooloo/resilience';
 import { LRUCache } from 'lru-cache';
 import { usedMemory } from '../memory.js';
@@ -9,7 +9,6 @@ const size = Number(count);
 const HOUR = 3_600_000;
 const BATCH = 50_000;
 const BATCHES = 10;
-const VALUE = { id: 1, name: 'Ada', roles: ['admin'] };
 
 /** Keys as a request has them: each a string of its own, of an address' length. */
 const addressOf = (i) => `${10 + (i >> 24)}.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
@@ -20,17 +19,23 @@ const stores = {
     const store = new MemoryStore({ maxKeys: most });
     const limiter = new RateLimiter({ rateLimit: 1_000_000_000, refillRate: 0.001, store });
     const decide = (key) => limiter.isAllowed(key);
-    return { fill: decide, operations: { decide } };
+    return { fill: decide, operations: { decide: (i) => decide(keys[i]) } };
   },
   cache(most) {
     const layer = new MemoryCacheLayer({ maxSize: most, defaultTTL: HOUR });
-    const set = (key) => layer.set(key, VALUE);
-    return { fill: set, operations: { get: (key) => layer.get(key), set } };
+    const set = (key, value) => layer.set(key, value);
+    return {
+      fill: set,
+      operations: { get: (i) => (sum += layer.get(keys[i]).id), set: (i) => set(keys[i], values[i]) },
+    };
   },
   'lru-cache'(most) {
     const list = new LRUCache({ max: most });
-    const set = (key) => list.set(key, VALUE);
-    return { fill: set, operations: { get: (key) => list.get(key), set } };
+    const set = (key, value) => list.set(key, value);
+    return {
+      fill: set,
+      operations: { get: (i) => (sum += list.get(keys[i]).id), set: (i) => set(keys[i], values[i]) },
+    };
   },
 };
 
@@ -39,7 +44,7 @@ function costOf(operation) {
   const step = Math.floor(size * 0.618) | 1; // meets all keys where it shares no factor with their number
   let at = 0;
   const run = () => {
-    for (let i = 0; i < BATCH; i++) operation(keys[(at = (at + step) % size)]);
+    for (let i = 0; i < BATCH; i++) operation((at = (at + step) % size));
   };
   run();
   const durations = Array.from({ length: BATCHES }, () => {
@@ -52,11 +57,13 @@ function costOf(operation) {
 }
 
 const keys = Array.from({ length: size }, (_, i) => addressOf(i));
+const values = keys.map((name, id) => ({ id, name }));
+let sum = 0; // who gets a value reads it
 const another = stores[name](1000); // what is loaded and compiled with the first keys is no key's
-for (const key of keys.slice(0, 1000)) another.fill(key);
+for (let i = 0; i < 1000; i++) another.fill(keys[i], values[i]);
 const before = await usedMemory();
 const { fill, operations } = stores[name](size);
-for (const key of keys) fill(key);
+for (let i = 0; i < size; i++) fill(keys[i], values[i]);
 const bytes = ((await usedMemory()) - before) / size;
 const costs = Object.fromEntries(Object.entries(operations).map(([what, operation]) => [what, costOf(operation)]));
 process.send({ bytes, ...costs });

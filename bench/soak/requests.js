@@ -8,9 +8,9 @@ const below = (count) => Math.floor(Math.random() * count);
 
 function path() {
   const kind = Math.random();
-  if (kind < 0.5) return `/documents/${Math.random() < 0.8 ? below(POPULAR) : below(DOCUMENTS)}`;
+  if (kind < 0.6) return `/documents/${Math.random() < 0.8 ? below(POPULAR) : below(DOCUMENTS)}`;
   if (kind < 0.8) return `/calls/${below(DOCUMENTS)}`;
-  return kind < 0.95 ? `/proxied/${below(DOCUMENTS)}` : '/livez';
+  return kind < 0.9 ? `/proxied/${below(DOCUMENTS)}` : '/livez';
 }
 
 /** One request at random. */

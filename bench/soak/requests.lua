@@ -1,12 +1,12 @@
 -- The same requests as requests.js, for wrk.
 local function path()
   local kind = math.random()
-  if kind < 0.5 then
+  if kind < 0.6 then
     local documents = math.random() < 0.8 and 1000 or 200000
     return "/documents/" .. math.random(0, documents - 1)
   end
   if kind < 0.8 then return "/calls/" .. math.random(0, 199999) end
-  return kind < 0.95 and "/proxied/" .. math.random(0, 199999) or "/livez"
+  return kind < 0.9 and "/proxied/" .. math.random(0, 199999) or "/livez"
 end
 
 init = function(args)

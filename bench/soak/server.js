@@ -1,7 +1,17 @@
-// One Express application with the lot: traced, limited, cached in memory, probed, and a part of it proxied to the origin at the
-// port named by the argument. Every bound is reached soon: there are more clients than buckets, and more documents than entries.
-import { MemoryStore, cacheResponse, healthEndpoints, proxyBalanced, rateLimit, trace } from '@tooloo/resilience';
+// One server with the lot, before an Express application: traced, probed, limited, cached in memory, and a part of it proxied to
+// the origin at the port named by the argument. Every bound is reached soon: there are more clients than buckets, and more
+// documents than entries.
+import {
+  MemoryStore,
+  cacheResponse,
+  compose,
+  healthEndpoints,
+  proxyBalanced,
+  rateLimit,
+  trace,
+} from '@tooloo/resilience';
 import express from 'express';
+import { createServer } from 'node:http';
 import { listen } from '../harness.js';
 
 const traced = trace({ serviceName: 'soak', samplingRate: 0.1 });
@@ -10,13 +20,9 @@ const store = new MemoryStore({ maxKeys: 100_000 });
 const key = (req) => req.headers['x-client'];
 const limited = rateLimit({ rateLimit: 1_000_000, refillRate: 0.001, key, store });
 const cached = cacheResponse();
+const proxied = proxyBalanced({ prefix: '/proxied', targets: [`http://127.0.0.1:${process.argv[2]}`] });
 
 const app = express();
-app.use(traced);
-app.use(healthEndpoints());
-app.use(limited);
-app.use(cached);
-app.use('/proxied', proxyBalanced({ targets: [`http://127.0.0.1:${process.argv[2]}`] }));
 app.get('/documents/:id', (req, res) => {
   const { id } = req.params;
   res.set('Cache-Control', 'public, max-age=60').json({ id, text: id.repeat(50) });
@@ -26,7 +32,8 @@ app.get('/calls/:id', async (req, res) => {
   res.set('Cache-Control', 'no-store').json({ id: req.params.id });
 });
 
-listen(app, {
+const server = createServer(compose(traced, healthEndpoints(), limited, cached, proxied, app));
+listen(server, {
   bounds: () => {
     const { store: layers, hitRate } = cached.stats();
     return {

@@ -1,7 +1,7 @@
 // Millions of requests against one server with the lot, in slices; after each its memory is looked at, with the garbage
 // collected. REQUESTS=300000 for a short one.
 import { setTimeout as pass } from 'node:timers/promises';
-import { ask, memoryOf, start } from '../harness.js';
+import { ask, memoryOf, processorTime, start } from '../harness.js';
 import { judgeMost, machine, publish, spread, whole } from '../report.js';
 import { secondHalf, slope } from './flatness.js';
 import { client, loadFor } from './load.js';
@@ -29,11 +29,13 @@ const seconds = Math.min(10, Math.max(1, Math.round(REQUESTS / (inTwoSeconds / 2
 const samples = [];
 let sent = 0;
 while (sent < REQUESTS) {
+  const before = await processorTime(server.child);
   const { requests, p99, unanswered, refused } = await loadFor(url, CONNECTIONS, seconds);
+  const cost = ((await processorTime(server.child)) - before) / requests;
   sent += requests;
   await pass(SETTLE);
   const memory = await memoryOf(server.child);
-  samples.push({ sent, rate: requests / seconds, p99, unanswered, refused, ...memory });
+  samples.push({ sent, rate: requests / seconds, cost, p99, unanswered, refused, ...memory });
   if (samples.length % TENTHS === 0) console.error(`${whole(sent)} of ${whole(REQUESTS)} requests`);
 }
 const { buckets, cache, traced } = await ask(server.child, 'bounds');
@@ -57,6 +59,7 @@ publish({
   columns: [
     'requests until then',
     'requests/s',
+    'processor µs each',
     'p99 ms',
     'failed',
     'heap and external, MB',
@@ -67,7 +70,7 @@ publish({
     const name = whole(group.at(-1).sent);
     const megabytes = (figure) => (median(group, figure) / 1e6).toFixed(1);
     const bad = sum(group, 'unanswered') + sum(group, 'refused');
-    const speed = [whole(median(group, 'rate')), median(group, 'p99').toFixed(1)];
+    const speed = [whole(median(group, 'rate')), median(group, 'cost').toFixed(0), median(group, 'p99').toFixed(1)];
     return { name, cells: [name, ...speed, bad, megabytes('used'), megabytes('rss'), median(group, 'handles')] };
   }),
   notes: [
@@ -75,7 +78,8 @@ publish({
       `${growth('rss').toFixed(2)}. At the end: ${whole(cache.size)} responses stored, ${whole(cache.evictions)} evicted, ` +
       `${(100 * cache.hitRate).toFixed(0)} % hits; ${whole(buckets.size)} buckets after ` +
       `${whole(buckets.decisions)} decisions; ${whole(traced)} requests counted by the tracer.`,
-    `p99 was ${median(first, 'p99').toFixed(1)} ms in the first tenth and ${median(last, 'p99').toFixed(1)} ms in the last.`,
+    `A request took ${median(first, 'cost').toFixed(0)} µs of the server's processor time in the first tenth and ` +
+      `${median(last, 'cost').toFixed(0)} µs in the last; p99 was ${median(first, 'p99').toFixed(1)} ms and ${median(last, 'p99').toFixed(1)} ms.`,
   ],
   targets: [
     judgeMost({ what: 'bytes a request leaves behind, second half', most: FLAT }, [growth('used')]),
