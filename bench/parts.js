@@ -11,7 +11,7 @@ export const parts = [
     aliases: ['limit'],
     title: 'Rate limiting',
     modules: {
-      'rate-limiting/http.js': { ROUNDS: 5 },
+      'rate-limiting/http.js': { ROUNDS: 4 },
       'rate-limiting/decisions.js': { ROUNDS: 5 },
       'rate-limiting/redis.js': { ROUNDS: 5 },
     },
@@ -20,7 +20,7 @@ export const parts = [
     name: 'tracing',
     aliases: ['trace'],
     title: 'Tracing',
-    modules: { 'tracing/http.js': { ROUNDS: 5 }, 'tracing/sqlite.js': { ROUNDS: 5 } },
+    modules: { 'tracing/http.js': { ROUNDS: 4 }, 'tracing/sqlite.js': { ROUNDS: 4 } },
   },
   {
     name: 'routing',
@@ -43,7 +43,7 @@ export const parts = [
       'caching/disk.js': { ROUNDS: 5 },
       'caching/invalidation.js': { ROUNDS: 15 },
       'caching/budget.js': { ROUNDS: 7 },
-      'caching/outage.js': { SECONDS: 3 },
+      'caching/outage.js': { SECONDS: 2 },
     },
   },
   {
@@ -62,7 +62,7 @@ export const parts = [
     aliases: [],
     title: 'Scale and cost',
     modules: {
-      'scale/picking.js': { ROUNDS: 5 },
+      'scale/picking.js': { ROUNDS: 3 },
       'scale/keys.js': { ROUNDS: 2 },
       'scale/bodies.js': { ROUNDS: 3 },
       'scale/connections.js': { ROUNDS: 2 },
@@ -76,10 +76,10 @@ export const parts = [
     title: 'What decisions rest on',
     modules: {
       'decisions/carriers.js': { ROUNDS: 3 },
-      'decisions/forwarding.js': { ROUNDS: 3, SECONDS: 1 },
-      'decisions/windows.js': { ROUNDS: 3 },
-      'decisions/sketches.js': { ROUNDS: 3 },
-      'decisions/heavy-hitters.js': { ROUNDS: 3 },
+      'decisions/forwarding.js': { ROUNDS: 2, SECONDS: 1 },
+      'decisions/windows.js': { ROUNDS: 2 },
+      'decisions/sketches.js': { ROUNDS: 2 },
+      'decisions/heavy-hitters.js': { ROUNDS: 2 },
       'decisions/sqlite.js': { ROUNDS: 3 },
       'decisions/route-names.js': { ROUNDS: 3 },
     },

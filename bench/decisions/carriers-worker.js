@@ -29,7 +29,7 @@ const rate = await undisturbedRate(
   async (n) => {
     for (let i = 0; i < n; i++) await serve(app);
   },
-  { batch: 20, milliseconds: 600 },
+  { batch: 20, milliseconds: 400 },
 );
 if (lost > 0 && name !== 'none') throw new Error(`${name} lost what it carried ${lost} times`);
 process.send(rate);

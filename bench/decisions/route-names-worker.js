@@ -47,7 +47,7 @@ const rate = await undisturbedRate(
   async (n) => {
     for (let i = 0; i < n; i++) await serve(app);
   },
-  { batch: 20, milliseconds: 600 },
+  { batch: 20, milliseconds: 400 },
 );
 if (told === 0 && name !== 'nobody asks') throw new Error(`${name} told nothing`);
 process.send(rate);

@@ -7,7 +7,7 @@ import { setTimeout as pass } from 'node:timers/promises';
 
 const rounds = Number(process.env.ROUNDS ?? 5);
 const seconds = Number(process.env.SECONDS ?? 2);
-const LATENCY_ROUNDS = Math.min(rounds, 3);
+const LATENCY_ROUNDS = Math.min(rounds, 2);
 const RATE = Number(process.env.RATE ?? 500);
 const NODE = ['ours, Express', 'ours, compose', 'http-proxy-middleware', '@fastify/http-proxy', 'bare undici'];
 const NGINX = 'nginx, 1 worker';

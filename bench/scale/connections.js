@@ -9,7 +9,7 @@ const SIZES = [10, 100, 1000, 10_000];
 const FILES_BESIDE = 200;
 const rounds = Number(process.env.ROUNDS ?? 5);
 const rate = Number(process.env.RATE ?? 1000);
-const SECONDS = 1;
+const SECONDS = 0.5;
 /** Requests a second before anything is looked at: enough that what is used often is compiled. */
 const WARM_RATE = 4000;
 const module = new URL('connections-server.js', import.meta.url).pathname;
