@@ -39,7 +39,9 @@ function indexOf(folder) {
   return `# API reference
 
 Every public name, written from the docstrings by \`npm run docs:api\`. The guides in [docs](../) say when to use what.
-Times are milliseconds and sizes bytes unless a name says otherwise.
+Times are milliseconds and sizes bytes unless a name says otherwise. Whatever takes options throws a TypeError or RangeError
+for one that is unknown, of the wrong kind or out of range; every other error the kit makes is a
+[ResilienceError](shared.md#resilienceerror), and [errors](../errors.md) says what each code means.
 
 | page | import from | what |
 | --- | --- | --- |

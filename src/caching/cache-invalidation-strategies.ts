@@ -10,6 +10,7 @@ export interface InvalidationPublisher {
   publishInvalidation(key: string): Promise<unknown>;
 }
 
+/** What else hears of an invalidation. */
 export interface CacheInvalidationStrategiesOptions {
   /** Default: none, a broadcast stays in this process. */
   readonly coordinator?: InvalidationPublisher;

@@ -24,6 +24,7 @@ export interface CdnRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** How the CDN is told to forget. */
 export interface CdnCacheLayerOptions {
   /** Base URLs of the caches; each is told. */
   readonly endpoints: readonly string[];

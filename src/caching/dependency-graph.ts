@@ -1,6 +1,7 @@
 /** Which names depend on which: keys or patterns on both sides. Pure; cycles are allowed and walked once. */
 import { compilePattern, overlap, type KeyPattern } from './key-pattern.js';
 
+/** What is invalidated with a name. */
 export interface DependencyAnalysis {
   readonly directlyDependents: readonly string[];
   /** Everything reached, the direct ones included, the name itself not. */

@@ -10,6 +10,7 @@ import type { EntryRow, KeyRange, Statements } from './disk-schema.js';
 import { afterPrefix, compilePattern } from './key-pattern.js';
 import { decodeValue, encodeValue, isWellFormed } from './value-codec.js';
 
+/** Where the file lies and how large it may grow. */
 export interface DiskCacheLayerOptions {
   /** The SQLite file; its folder is made where it is missing. `:memory:` keeps everything in the process. */
   readonly dbPath: string;

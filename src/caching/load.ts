@@ -19,6 +19,7 @@ export interface LoadContext {
 /** Makes the value of a key. `undefined` is answered but not stored. */
 export type Loader<V> = (context: LoadContext) => V | Promise<V>;
 
+/** How long `getOrSet` waits for its loader. */
 export interface LoadTimeouts {
   /** Milliseconds to wait for a fresh value where a stale one is at hand; it is then answered while loading goes on. Default 0. */
   readonly soft?: number;

@@ -6,6 +6,7 @@ import { DiskCacheLayer, type DiskCacheLayerOptions } from './disk-cache-layer.j
 import { GuardedLayer } from './guarded-layer.js';
 import { MemoryCacheLayer, type MemoryCacheLayerOptions } from './memory-cache-layer.js';
 
+/** The layers of the manager. */
 export interface MultiLayerCacheOptions {
   /** The layer in the process; `ttl` is its default lifetime. */
   readonly memory?: Omit<MemoryCacheLayerOptions, 'defaultTTL' | 'clock'> & { readonly ttl?: number };

@@ -10,6 +10,7 @@ import { RecentTime } from './recent-time.js';
 import { TagGenerations } from './tag-generations.js';
 import { estimateSize } from './value-size.js';
 
+/** The bounds of the layer in memory. */
 export interface MemoryCacheLayerOptions {
   /** Most entries held; the least recently used goes first. Default 1000. */
   readonly maxSize?: number;

@@ -5,6 +5,7 @@ import { boolean, checkOptions, clock as clockCheck, count, milliseconds, string
 import { MultiLayerCacheManager } from './multi-layer-cache-manager.js';
 import type { MultiLayerCacheStats } from './manager-stats.js';
 
+/** Where the files lie and what is kept in memory as well. */
 export interface PersistentCacheOptions {
   /** Where the file `cache.db` is kept; made where it is missing. Several processes may share it. Default 'cache'. */
   readonly cacheDir?: string;

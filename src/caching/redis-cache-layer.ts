@@ -5,6 +5,7 @@ import { GuardedLayer } from './guarded-layer.js';
 import { RedisCacheStore } from './redis-cache-store.js';
 import { RedisLink, type RedisCacheClient } from './redis-link.js';
 
+/** The client, the keys and the lifetime. */
 export interface RedisCacheLayerOptions {
   /** The caller's ioredis client, `Redis` or `Cluster`. The layer never closes it. */
   readonly client: RedisCacheClient;

@@ -4,6 +4,7 @@ import { isName, isWord, readStructure, splitConditions, splitList, type QueryPa
 
 export type Severity = 'info' | 'warning' | 'critical';
 
+/** Something to do about a query, and why. */
 export interface Suggestion {
   /** Stable name, e.g. 'select-star'. */
   readonly rule: string;

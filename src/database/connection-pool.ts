@@ -12,6 +12,7 @@ import { resolvePoolOptions, type ConnectionPoolOptions, type PoolSettings } fro
 import { PoolCounters, type ConnectionPoolStats } from './pool-statistics.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
 
+/** How a caller waits for a connection. */
 export interface AcquireOptions {
   /** Leaves the queue when it aborts, e.g. because the client has gone. */
   readonly signal?: AbortSignal;
@@ -19,6 +20,7 @@ export interface AcquireOptions {
   readonly timeout?: number;
 }
 
+/** How long a pool waits for what is borrowed. */
 export interface DrainOptions {
   /** Milliseconds that borrowers have to give back what they hold. Default: the pool's `connectionTimeout`. */
   readonly timeout?: number;

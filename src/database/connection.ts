@@ -10,6 +10,7 @@ export type Dialect = 'sqlite' | 'postgres';
 /** A row, column names to values. */
 export type Row = Record<string, unknown>;
 
+/** What a statement gave. */
 export interface QueryResult<R = Row> {
   /** Rows of a query, and of a write with `RETURNING`; empty for every other statement. */
   readonly rows: R[];

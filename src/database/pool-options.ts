@@ -17,6 +17,7 @@ export interface LeakReport {
   readonly traceId: string | undefined;
 }
 
+/** The database, how many connections there are and how long each is used. */
 export interface ConnectionPoolOptions<C extends DatabaseConnection = DatabaseConnection> {
   /** Shown in warnings, spans and errors. Default 'database'. */
   readonly name?: string;

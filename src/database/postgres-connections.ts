@@ -4,6 +4,7 @@ import { checkOptions, checkValue, milliseconds, object, string } from '../share
 import type { ConnectionFactory } from './connection.js';
 import { PostgresConnection } from './postgres-connection.js';
 
+/** How sessions are opened. */
 export interface PostgresConnectionsOptions {
   /** Schema that unqualified names mean, created as needed. Default: the database's own search path. */
   readonly schema?: string;

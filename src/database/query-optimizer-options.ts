@@ -4,6 +4,7 @@ import { checkOptions, clock, count, func, having, milliseconds, number } from '
 import type { ConnectionPool } from './connection-pool.js';
 import type { SlowQuery } from './slow-query-log.js';
 
+/** The pool, how statements are batched, and what counts as slow. */
 export interface QueryOptimizerOptions {
   /** Where statements run and plans come from. Without one the optimizer still analyses and observes. */
   readonly pool?: ConnectionPool;

@@ -2,6 +2,7 @@
 import { wallClock } from '../shared/clock.js';
 import { callGuarded } from '../shared/listeners.js';
 
+/** One statement that took longer than the threshold. */
 export interface SlowQuery {
   /** The statement without its values. */
   readonly fingerprint: string;

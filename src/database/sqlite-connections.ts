@@ -21,6 +21,7 @@ import { SqliteConnection } from './sqlite-connection.js';
 import { SqliteThreadConnection } from './sqlite-thread-connection.js';
 import { WriteLock } from './write-lock.js';
 
+/** How a SQLite database is opened. */
 export interface SqliteConnectionsOptions {
   /** Open the file for reading only; it must exist. Default false. */
   readonly readOnly?: boolean;

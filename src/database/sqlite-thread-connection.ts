@@ -28,6 +28,7 @@ function closedError(cause?: unknown): Error {
   return Object.assign(new Error('the connection is closed', { cause }), { code: 'SQLITE_MISUSE' });
 }
 
+/** A session with a SQLite database in a thread of its own. */
 export class SqliteThreadConnection implements DatabaseConnection {
   readonly dialect = 'sqlite';
   readonly #worker: Worker;

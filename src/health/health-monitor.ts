@@ -55,6 +55,7 @@ export interface RegisterOptions extends CheckSettings {
   readonly protocol?: 'http' | 'https';
 }
 
+/** A service by its instances. */
 export interface ServiceHealth {
   readonly service: string;
   /** `healthy`: every instance known is. `degraded`: some are not, or warn. `unhealthy`: none takes traffic. */
@@ -75,6 +76,7 @@ export interface InstanceChange {
   readonly previous: HealthStatus;
 }
 
+/** Instances by their state, and the checks made. */
 export interface HealthMonitorStats {
   readonly services: number;
   readonly instances: number;

@@ -3,6 +3,7 @@ import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { messageOf } from '../shared/errors.js';
 import type { CheckOutcome } from './http-check.js';
 
+/** Of an instance, or of a service by its instances. */
 export type HealthStatus = 'unknown' | 'healthy' | 'degraded' | 'unhealthy';
 
 /** What is checked. */

@@ -1,6 +1,7 @@
 /** What the probes say together: may this service be restarted, may it get traffic, how is it. */
 import type { Probe, ProbeKind, ProbeResult } from './probe.js';
 
+/** Every probe and what follows from them. */
 export interface ProbeReport {
   /** `pass`; `warn` when something not critical fails; `fail` when not live or not ready. */
   readonly status: 'pass' | 'warn' | 'fail';

@@ -27,6 +27,7 @@ export interface ProbeFunction {
   close?(): void;
 }
 
+/** How long the probe may take, how often it runs, and whether its failure is the whole service's. */
 export interface ProbeOptions {
   /** Milliseconds until a probe that has not answered fails. Default 1000. */
   readonly timeout?: number;

@@ -8,6 +8,7 @@ import { boolean, checkOptions, checkValue, clock, func, milliseconds, positive,
 import { hasPassed, reportOn, type ProbeReport } from './probe-report.js';
 import { Probe, type ProbeFunction, type ProbeKind, type ProbeOptions } from './probe.js';
 
+/** How long probes may take and how often they run, where they do not say so themselves. */
 export interface ReadinessProbeOptions {
   /** `timeout` of probes that name none. Default 1000 ms. */
   readonly timeout?: number;

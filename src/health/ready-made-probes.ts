@@ -9,6 +9,7 @@ import type { ProbeAnswer, ProbeFunction } from './probe.js';
 const NANOSECONDS = 1e6; // in a millisecond
 const PERCENT = 100;
 
+/** When the event loop counts as blocked. */
 export interface EventLoopProbeOptions {
   /** Milliseconds of delay, the longest since the probe ran before, above which it fails. Default 500. */
   readonly max?: number;
@@ -48,6 +49,7 @@ export function eventLoopProbe(options?: EventLoopProbeOptions): ProbeFunction {
   return Object.assign(probe, { close: () => void histogram?.disable() });
 }
 
+/** When memory counts as short. */
 export interface MemoryProbeOptions {
   /** Share of V8's heap limit above which it fails. Default 0.95. */
   readonly max?: number;
@@ -74,6 +76,7 @@ function heapShare(): number {
   return used / limit;
 }
 
+/** When a disk counts as full. */
 export interface DiskProbeOptions {
   /** Bytes that must be free. Default 100 MiB. */
   readonly minFree?: number;

@@ -23,6 +23,7 @@ import {
   string,
 } from '../shared/options.js';
 
+/** What is stored, for how long, for whom, and how misses are collapsed. */
 export interface CacheResponseOptions {
   /**
    * Where responses are kept: a `MultiLayerCacheManager`, or a `MemoryCacheLayer`. Default: memory, 10,000 responses and
@@ -63,6 +64,7 @@ export interface CacheResponseOptions {
   readonly clock?: Clock;
 }
 
+/** What the cache counted since it was made. */
 export interface CacheResponseStats extends Readonly<CacheCounts> {
   /** Of the requests looked up, the fraction answered without the origin: 0 to 1. */
   readonly hitRate: number;

@@ -24,6 +24,7 @@ export interface HealthPaths {
   readonly startup?: string | false;
 }
 
+/** What is probed, who sees the details, and how a shutdown proceeds. */
 export interface HealthEndpointsOptions {
   /** `serviceId` of the answers' details. */
   readonly serviceName?: string;
@@ -43,6 +44,7 @@ export interface HealthEndpointsOptions {
   readonly clock?: Clock;
 }
 
+/** The middleware with its probes and the shutdown that they announce. */
 export type HealthEndpoints = Middleware & {
   readonly probes: ReadinessProbe;
   /**

@@ -25,6 +25,7 @@ import {
 import { func, having, milliseconds, number, object, oneOf, positive, string } from '../shared/options.js';
 import type { RetryBudgetOptions } from '../shared/retry-budget.js';
 
+/** How often, and how far apart. */
 export interface RetryOptions {
   /** Attempts in all, the first included, each at another instance. Default 3; 1 never retries. */
   readonly attempts?: number;
@@ -36,11 +37,13 @@ export interface RetryOptions {
   readonly maxBackoff?: number;
 }
 
+/** When a slow attempt gets a second one beside it. */
 export interface HedgeOptions {
   /** Milliseconds without a response head after which an idempotent request is sent to another instance too. */
   readonly delay: number;
 }
 
+/** Where requests go, what is tried again, and every bound on the way. */
 export interface ProxyBalancedOptions {
   /** The instances, or a source that tells of them. Without it, those the `router` has for `service`. */
   readonly targets?: ReadonlyArray<string | TargetUrl | TargetSpec> | TargetSource;

@@ -10,6 +10,7 @@ import { IntelligentRouter } from '../routing/intelligent-router.js';
 import { staticTargets } from '../routing/sources/static-targets.js';
 import { stickySessions } from '../routing/sticky-sessions.js';
 import type { TargetSpec, TargetUrl } from '../routing/target.js';
+import { isBackgroundRequest } from '../shared/background-request.js';
 import { clientAddress, compileTrust } from '../shared/client-address.js';
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
@@ -27,6 +28,7 @@ import {
 
 export type { HedgeOptions, ProxyBalancedOptions, RetryOptions } from './proxy-balanced-options.js';
 
+/** What the proxy counts, and its instances. */
 export interface ProxyBalancedStats {
   readonly service: string;
   /** Requests under way. */
@@ -124,7 +126,8 @@ export function proxyBalanced(options: ProxyBalancedOptions): ProxyBalanced {
       next();
       return;
     }
-    nameRoute(route);
+    // A cache's own request runs within a client's, which has its name already.
+    if (!isBackgroundRequest(req)) nameRoute(route);
     try {
       forwarder.forward(req, res);
     } catch (error) {

@@ -42,6 +42,7 @@ export interface RateLimitPolicy extends Limit {
   readonly key?: KeyFunction;
 }
 
+/** Waiting instead of refusing. */
 export interface QueueOptions {
   /** Longest wait in milliseconds; 5,000 unless told. */
   readonly maxWaitTime?: number;
@@ -49,6 +50,7 @@ export interface QueueOptions {
   readonly maxQueue?: number;
 }
 
+/** Limits requests in flight, beside those a second. */
 export interface ConcurrencyOptions {
   /** Most requests in flight; 'adaptive' finds it out from their latencies. */
   readonly limit: number | 'adaptive';
@@ -75,6 +77,7 @@ export interface LimitedRequest {
   readonly dryRun: boolean;
 }
 
+/** Limits, whose they are, and what a refusal looks like. */
 export interface RateLimitOptions {
   /** Capacity of a client's bucket in tokens; 100 unless told. */
   readonly rateLimit?: number;

@@ -16,6 +16,7 @@ import { SHARED_CHECKS, type SharedTracerOptions } from '../tracing/tracer-optio
 import { DistributedTracer } from '../tracing/tracer.js';
 import { checkCaptured, recordHeaders, sendServerTiming } from './trace-headers.js';
 
+/** How a trace is recorded, carried and shown. */
 export interface TraceOptions extends SharedTracerOptions {
   /** A tracer to record with, in place of one made from `serviceName`, `samplingRate`, `exporter`, `keep` and `clock`. */
   tracer?: DistributedTracer;
@@ -36,6 +37,7 @@ export interface TraceOptions extends SharedTracerOptions {
   captureHeaders?: readonly string[];
 }
 
+/** The middleware with its tracer. Close it when the server has closed. */
 export type TraceMiddleware = Middleware &
   AsyncDisposable & { readonly tracer: DistributedTracer; close(): Promise<void> };
 

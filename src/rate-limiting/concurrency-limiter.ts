@@ -13,6 +13,7 @@ import {
 } from '../shared/options.js';
 import { AdaptiveLimit, fixedLimit, type InFlightLimit } from './adaptive-limit.js';
 
+/** How many may be in flight and wait. */
 export interface ConcurrencyLimiterOptions {
   /** Most in flight for one key; 'adaptive' finds it out from the latencies. */
   readonly limit: number | 'adaptive';
@@ -27,6 +28,7 @@ export interface ConcurrencyLimiterOptions {
 /** Ends a request's time in flight. Counts once; later calls do nothing. */
 export type ReleaseSlot = () => void;
 
+/** What is in flight, what waits and what was refused. */
 export interface ConcurrencyStats {
   /** In flight now, of all keys. */
   readonly inFlight: number;
@@ -39,6 +41,7 @@ export interface ConcurrencyStats {
   readonly keys: Readonly<Record<string, KeyConcurrency>>;
 }
 
+/** One key: its limit, in flight and waiting now. */
 export interface KeyConcurrency {
   readonly limit: number;
   readonly inFlight: number;

@@ -19,6 +19,7 @@ import { MemoryStore } from './memory-store.js';
 import { policyName, rateLimitCheck, refillRateCheck, type Quota } from './quota.js';
 import type { Charge, RateLimitStore } from './store.js';
 
+/** The usual limit, the wait and the store. */
 export interface RateLimiterOptions<S extends RateLimitStore = MemoryStore> {
   /** Capacity of a client's bucket in tokens; 100 unless told. */
   readonly rateLimit?: number;
@@ -48,6 +49,7 @@ export interface RateLimiterOptions<S extends RateLimitStore = MemoryStore> {
 /** What `isAllowed` returns: the decision, or the promise of one where the store is asynchronous. */
 export type Decision<S extends RateLimitStore> = ReturnType<S['take']>;
 
+/** A token that was waited for. */
 export interface Acquired {
   readonly acquired: true;
   /** Milliseconds waited. */
@@ -74,6 +76,7 @@ export interface Bucket {
   tokens: number;
 }
 
+/** What the limiter counted since it was made. */
 export interface RateLimiterStats {
   /** Decisions asked for, those that had to wait counted once. */
   readonly totalRequests: number;

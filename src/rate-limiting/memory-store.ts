@@ -5,6 +5,7 @@ import { BucketTable } from './bucket-table.js';
 import { microseconds, refillTime, unitsOf, type Quota } from './quota.js';
 import type { Charge, RateLimitStore } from './store.js';
 
+/** The bound of the store in memory. */
 export interface MemoryStoreOptions {
   /**
    * Most buckets kept for one policy; 500,000 unless told, about 60 MB when reached. Buckets that have refilled are

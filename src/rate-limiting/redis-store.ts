@@ -27,6 +27,7 @@ export interface RedisScriptClient {
   connect?(): Promise<unknown>;
 }
 
+/** The client, the keys and the deadline. */
 export interface RedisStoreOptions {
   /** The caller's client. The store never closes it. */
   readonly client: RedisScriptClient;

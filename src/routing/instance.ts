@@ -33,6 +33,7 @@ const SLOW_START_MIN = 0.1;
 /** Milliseconds after which the slowest answer remembered counts 1/e. */
 const SLOWEST_DECAY = 600_000;
 
+/** An instance as the balancer sees it. */
 export interface InstanceStats {
   readonly id: string;
   readonly host: string;

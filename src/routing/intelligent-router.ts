@@ -17,6 +17,7 @@ import { parseTarget, type Target, type TargetSpec, type TargetUrl } from './tar
 /** An instance as callers name it: a target, its id, or its port. */
 export type TargetRef = string | number | { readonly id: string };
 
+/** An instance as the router sees it. */
 export interface TargetStats extends InstanceStats {
   readonly state: 'usable' | Exclude<TargetState, 'up' | 'removed'> | 'probing';
   readonly health: InstanceStatus | undefined;
@@ -25,6 +26,7 @@ export interface TargetStats extends InstanceStats {
   readonly ejections: number;
 }
 
+/** A service as the router sees it. */
 export interface ServiceStats {
   readonly service: string;
   readonly algorithm: string;

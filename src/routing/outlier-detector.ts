@@ -4,6 +4,7 @@
  */
 import { checkOptions, count, milliseconds, number, type OptionChecks } from '../shared/options.js';
 
+/** When an instance is set aside by its answers, and for how long. */
 export interface OutlierOptions {
   /** Failures in a row (5xx, no answer) that eject. Default 5. */
   readonly consecutive?: number;

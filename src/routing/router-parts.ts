@@ -10,6 +10,7 @@ import { LoadBalancer, type Fitness } from './load-balancer.js';
 import type { InstanceMonitor } from './monitor.js';
 import { OutlierDetector, type OutlierOptions } from './outlier-detector.js';
 
+/** Balancing, breaking and setting aside, for every service of the router. */
 export interface IntelligentRouterOptions {
   /** Whose active checks gate traffic, e.g. a HealthMonitor. Its owner closes it. Default: none, answers alone decide. */
   readonly monitor?: InstanceMonitor;

@@ -9,6 +9,7 @@ import { sameSecret } from '../shared/control-access.js';
 import { checkOptions, string, positive } from '../shared/options.js';
 import type { Target } from './target.js';
 
+/** How a session is recognised and how long it stays with its instance. */
 export interface StickyOptions {
   /** Name of the cookie. Default 'tooloo_instance', unless `header` is given. */
   readonly cookie?: string;

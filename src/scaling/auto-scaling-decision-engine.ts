@@ -8,6 +8,7 @@ import type { InstanceSample } from './metrics.js';
 import { resolvePolicy, type ResolvedPolicy, type ScalingPolicy } from './policy.js';
 import { ServiceScaler } from './service-scaler.js';
 
+/** The clock; policies come with each service. */
 export interface AutoScalingDecisionEngineOptions {
   /** Default: the monotonic clock of the process. */
   readonly clock?: Clock;

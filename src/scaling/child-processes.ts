@@ -21,6 +21,7 @@ export interface InstanceCommand {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** The program, and how long it may take to start and to end. */
 export interface ChildProcessesOptions extends ProcessDriverOptions {
   /**
    * The command that runs an instance, which must listen on `spec.port`. Default: `<service>-server.js` in the working

@@ -8,6 +8,7 @@ import { arrayOf, checkOptions, func, string } from '../shared/options.js';
 import type { InstanceSpec, ScalingDriver } from './driver.js';
 import { processDriver, PROCESS_DRIVER_CHECKS, type ProcessDriverOptions } from './process-driver.js';
 
+/** The program, and how long a worker may take to start and to end. */
 export interface ClusterWorkersOptions extends ProcessDriverOptions {
   /** The file each worker runs. It says that it is ready as a child process does (`process.send('ready')`). */
   readonly program: string;

@@ -2,6 +2,7 @@
 import type { InstanceCounts } from './fleet-samples.js';
 import type { ScalingMetric } from './metrics.js';
 
+/** What a decision asks for. */
 export type ScalingAction = 'SCALE_UP' | 'SCALE_DOWN' | 'HOLD';
 
 /** One metric's part in a decision. */
@@ -47,6 +48,7 @@ export interface ForecastAdvice {
   readonly ahead: number | null;
 }
 
+/** How many instances there should be, and why. */
 export interface ScalingDecision {
   readonly service: string;
   /** Milliseconds of the engine's clock. */

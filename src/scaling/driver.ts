@@ -38,6 +38,7 @@ export interface FoundInstance extends InstanceSpec {
   readonly pid: number;
 }
 
+/** What starts and stops instances: processes, workers, containers. */
 export interface ScalingDriver {
   /** True where all instances of a service listen on one port, and whoever connects reaches any of them. */
   readonly sharesPort?: boolean;
@@ -72,6 +73,7 @@ export interface Replica {
   readonly state: 'starting' | 'ready' | 'draining';
 }
 
+/** How many instances there are and how many are ready. */
 export interface ReplicaStatus {
   /** How many there should be. */
   readonly wanted: number;
@@ -80,6 +82,7 @@ export interface ReplicaStatus {
   readonly replicas: readonly Replica[];
 }
 
+/** What runs a number of instances by itself, as a cluster does. */
 export interface ReplicaDriver {
   /**
    * How a service stands.

@@ -5,6 +5,7 @@ import { monotonicClock, startInterval, type Clock, type Timer } from '../shared
 import { checkOptions, clock as clockCheck, func, positive } from '../shared/options.js';
 import { RequestWindow } from './request-window.js';
 
+/** What the load of this process is measured by. */
 export interface InstanceLoadOptions {
   /** Requests being served now. Default: not told. */
   readonly inFlight?: () => number;

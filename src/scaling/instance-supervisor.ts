@@ -10,6 +10,7 @@ import type { InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
 import { describeExit } from './process-driver.js';
 import { RestartBudget, type RestartPolicy } from './restart-budget.js';
 
+/** What an instance is at. */
 export type SupervisedState =
   | { readonly state: 'stopped' }
   | { readonly state: 'starting' }
@@ -19,6 +20,7 @@ export type SupervisedState =
   /** With the instance, while it still finishes what it has begun. */
   | { readonly state: 'stopping'; readonly instance?: RunningInstance };
 
+/** What is run, and what happens when it ends by itself. */
 export interface InstanceSupervisorOptions {
   readonly driver: ScalingDriver;
   readonly spec: InstanceSpec;
@@ -32,6 +34,7 @@ export interface InstanceSupervisorOptions {
   readonly clock?: Clock;
 }
 
+/** How an instance is ended. */
 export interface StopOptions {
   /** Lets those who send it requests turn away first. Default false. */
   readonly drain?: boolean;

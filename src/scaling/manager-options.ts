@@ -48,6 +48,7 @@ export interface ServiceOptions {
   readonly max?: number;
 }
 
+/** The services, what runs them, and who is told. */
 export interface HorizontalScalingManagerOptions {
   /** What runs the instances. Default `childProcesses()`. */
   readonly driver?: ScalingDriver | ReplicaDriver;

@@ -37,6 +37,7 @@ export interface ChangeLimit {
   readonly period: number;
 }
 
+/** Scaling ahead of the load that the past lets expect. */
 export interface PredictivePolicy {
   /** Grid of the history, in milliseconds. Default 60 000. */
   readonly step?: number;

@@ -9,6 +9,7 @@ import { clock as clockCheck, func, milliseconds, string, type OptionChecks } fr
 import type { InstanceExit, InstanceSpec, RunningInstance } from './driver.js';
 import { splitLines } from './line-splitter.js';
 
+/** How long a process may take to start and to end. */
 export interface ProcessDriverOptions {
   /** Longest time from start to ready, in ms. Default 20,000. */
   readonly readyTimeout?: number;

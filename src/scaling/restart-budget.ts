@@ -2,6 +2,7 @@
 import { Backoff } from '../shared/backoff.js';
 import { checkOptions, count, milliseconds, type OptionChecks } from '../shared/options.js';
 
+/** How soon and how often an instance that ended is started again. */
 export interface RestartPolicy {
   /** First wait before a restart, in ms; it doubles with each failure. Default 100. */
   readonly initialDelay?: number;

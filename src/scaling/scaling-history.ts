@@ -7,9 +7,11 @@ import { callGuarded } from '../shared/listeners.js';
 import { checkOptions, count, func, string } from '../shared/options.js';
 import { openSqlite } from '../shared/sqlite-driver.js';
 
+/** Something that changed the number of instances, or tried to. */
 export type ScalingEvent =
   'START' | 'STOP' | 'RESTART' | 'SCALE_UP' | 'SCALE_DOWN' | 'MIGRATE' | 'ADOPT' | 'CRASH' | 'CRASH_LOOP';
 
+/** An event as the history keeps it. */
 export interface ScalingRecord {
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
@@ -27,6 +29,7 @@ export interface ScalingRecord {
   readonly error: string | null;
 }
 
+/** Which events are wanted, and how many. */
 export interface HistoryQuery {
   /** One service alone. */
   readonly service?: string;
@@ -41,6 +44,7 @@ export interface ScalingHistory {
   close(): void;
 }
 
+/** Where the history lies and how much it keeps. */
 export interface SqliteScalingHistoryOptions {
   /** The file, folders made as needed; default ':memory:'. */
   readonly path?: string;

@@ -8,6 +8,7 @@ import type { HorizontalScalingManager } from './horizontal-scaling-manager.js';
 import type { InstanceDetails } from './instance-group.js';
 import type { InstanceSample } from './metrics.js';
 
+/** Where samples come from, who decides and who acts. */
 export interface ScalingLoopOptions {
   readonly engine: AutoScalingDecisionEngine;
   readonly manager: HorizontalScalingManager;

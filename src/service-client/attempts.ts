@@ -16,6 +16,7 @@ import {
 import type { Peer, Peers } from './peers.js';
 import { retryUnchecked } from './retry.js';
 
+/** Which calls are made again, and how often. */
 export interface ClientRetryOptions {
   /** Attempts after the first. Default 2. */
   readonly retries?: number;

@@ -1,6 +1,7 @@
 /** Calls with the same key at the same time become one; each caller may leave it without harming the others. */
 import { func, checkOptions } from '../shared/options.js';
 
+/** How those that share an answer each get their own. */
 export interface RequestDeduplicatorOptions<T> {
   /** What each caller gets of the shared result, where the result itself could be changed by one. Default: the result. */
   readonly copy?: (value: T) => T;
@@ -12,6 +13,7 @@ interface Flight<T> {
   waiting: number;
 }
 
+/** Calls since the start, and how many were answered together. */
 export interface DeduplicatorStats {
   /** Calls made. */
   readonly calls: number;

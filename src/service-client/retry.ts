@@ -16,6 +16,7 @@ import {
 import type { RetryBudget } from '../shared/retry-budget.js';
 import { orAborted, startDeadline, type Deadline } from './deadline.js';
 
+/** How often, and how far apart. */
 export interface RetryOptions {
   /** Attempts after the first. Default 2. */
   readonly retries?: number;

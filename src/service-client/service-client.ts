@@ -33,6 +33,7 @@ import { isTimeout, startDeadline } from './deadline.js';
 import { Peers, type CircuitChange, type ServiceRouter } from './peers.js';
 import { RequestDeduplicator } from './request-deduplicator.js';
 
+/** Where the service is and what is done when it does not answer. */
 export interface ServiceClientOptions {
   /** Where the service is. This or `router`. */
   readonly baseURL?: string;
@@ -52,6 +53,7 @@ export interface ServiceClientOptions {
   readonly clock?: Clock;
 }
 
+/** Calls since the start. */
 export interface ServiceClientStats {
   readonly service: string;
   /** Requests made of the client, and how many joined another's. */

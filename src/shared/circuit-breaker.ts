@@ -8,6 +8,7 @@ import { Listeners } from './listeners.js';
 import { checkOptions, clock as clockCheck, count, func, milliseconds, object, string } from './options.js';
 import { ConsecutiveFailures, ErrorRate, anyPolicy, type ErrorRateOptions, type TripPolicy } from './trip-policies.js';
 
+/** `closed`: calls pass. `open`: none does. `half-open`: a few probe. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
 /** How a call went. `ignored`: it says nothing about the other side (cancelled by the caller, shed on this side). */
@@ -18,6 +19,7 @@ export interface Permit {
   end(outcome: Outcome): void;
 }
 
+/** When the circuit opens, and how it closes again. */
 export interface CircuitBreakerOptions {
   /** Names the circuit in errors. Default 'circuit'. */
   readonly name?: string;

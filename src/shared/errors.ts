@@ -57,8 +57,10 @@ export const ERRORS = {
   INTERNAL: { status: 500, title: 'The server failed' },
 } as const satisfies Record<string, ErrorDefinition>;
 
+/** The codes of the registry; docs/errors.md says when each occurs. */
 export type ErrorCode = keyof typeof ERRORS;
 
+/** What an HTTP client is told beside the message. */
 export interface ResilienceErrorOptions extends ErrorOptions {
   /** Members added to the problem document: shown to the client, so never a secret. */
   readonly extensions?: Readonly<Record<string, unknown>>;

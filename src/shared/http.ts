@@ -1,6 +1,7 @@
 /** The shapes of HTTP that every middleware and engine shares: Node's own request and response, nothing of Express. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+/** Hands over to the next handler, or the error to the error handler. */
 export type NextFunction = (error?: unknown) => void;
 
 /** A handler as Express, Connect and `compose` call it. */

@@ -19,6 +19,7 @@ const CODES_BY_STATUS: Readonly<Partial<Record<number, ErrorCode>>> = {
 
 const TYPE_BASE = 'https://tooloo.ai/problems/';
 
+/** A problem document of RFC 9457. */
 export interface Problem {
   /** URI that identifies the kind of problem (RFC 9457 §3.1.1). */
   readonly type: string;

@@ -32,6 +32,7 @@ export class ConsecutiveFailures implements TripPolicy {
   }
 }
 
+/** Opens the circuit by the share of failures. */
 export interface ErrorRateOptions {
   /** Share of failures at which the circuit opens, above 0, at most 1. */
   readonly threshold: number;

@@ -3,6 +3,7 @@ import type { LatencySummary } from './operation-stats.js';
 import { DURATION_BOUNDS, type Exemplar, type RequestSeries } from './request-metrics.js';
 import type { DistributedTracer } from './tracer.js';
 
+/** The labels of a sample. */
 export type Labels = Readonly<Record<string, string | number>>;
 
 /** One line of an exposition. */

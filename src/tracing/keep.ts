@@ -18,6 +18,7 @@ export interface EndedTrace {
  */
 export type Keep = false | KeepRule | ((trace: EndedTrace) => boolean);
 
+/** Which traces are kept by their outcome although they were not sampled. */
 export interface KeepRule {
   readonly errors?: boolean;
   readonly slowerThan?: number;

@@ -13,6 +13,7 @@ import { sourceMetrics, tracerMetrics, type ExposedMetric } from './exposition.j
 import { RuntimeFigures } from './runtime-figures.js';
 import type { DistributedTracer } from './tracer.js';
 
+/** Whose requests the metrics are of, and whether the process' own figures are with them. */
 export interface MetricsOptions {
   /** Its requests, operations and traces are exposed. */
   tracer?: DistributedTracer;
@@ -38,6 +39,7 @@ export interface Metrics extends Closeable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The formats Prometheus can be answered in. */
 export type MetricsFormat = 'prometheus' | 'openmetrics';
 
 const CONTENT_TYPES = {

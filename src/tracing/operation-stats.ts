@@ -1,6 +1,7 @@
 /** Count, errors and latency of operations: since the start, and over the last minute. */
 import { QuantileSketch } from './sketch.js';
 
+/** Latencies and errors of one operation. */
 export interface LatencySummary {
   readonly count: number;
   readonly errors: number;

@@ -7,6 +7,7 @@ import type { SpanExporter } from './exporter.js';
 import { encodeSpans } from './otlp-encoding.js';
 import { QUEUE_CHECKS, SpanQueue, type Outcome, type SpanQueueOptions, type SpanQueueStats } from './span-queue.js';
 
+/** Where spans go and how they are batched. */
 export interface OtlpExporterOptions extends SpanQueueOptions {
   /** The collector, `http://127.0.0.1:4318` by default; `/v1/traces` is appended where it is not there. */
   url?: string;
@@ -20,6 +21,7 @@ export interface OtlpExporterOptions extends SpanQueueOptions {
   timeout?: number;
 }
 
+/** What became of the spans. */
 export type OtlpExporterStats = SpanQueueStats;
 
 export interface OtlpExporter extends SpanExporter, AsyncDisposable {

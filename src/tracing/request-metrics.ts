@@ -23,6 +23,7 @@ export interface Exemplar {
   readonly timestamp: number;
 }
 
+/** One series of `http.server.request.duration`. */
 export interface RequestSeries {
   readonly method: string;
   readonly route: string;

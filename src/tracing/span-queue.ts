@@ -20,6 +20,7 @@ export interface SpanQueueOptions {
   clock?: Clock;
 }
 
+/** Counts of spans since the start; `queued` is now. */
 export interface SpanQueueStats extends Readonly<Record<string, number>> {
   readonly queued: number;
   readonly sent: number;

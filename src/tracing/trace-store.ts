@@ -32,6 +32,7 @@ export interface TraceSummary extends Omit<TraceView, 'spans' | 'logs' | 'droppe
   readonly statusCode: number | undefined;
 }
 
+/** Which stored traces are wanted: all that is given must hold. */
 export interface TraceQuery {
   /** Milliseconds, at least. */
   readonly minDuration?: number;

@@ -15,6 +15,7 @@ import {
 import type { SpanExporter } from './exporter.js';
 import type { Keep } from './keep.js';
 
+/** What is sampled, kept and exported. */
 export interface TracerOptions {
   /** Names the service in spans and metrics; 'service' by default. */
   serviceName?: string;

@@ -22,6 +22,7 @@ import { TRACER_CHECKS, TRACER_DEFAULTS, type TracerOptions } from './tracer-opt
 import { TracerStats } from './tracer-stats.js';
 import { Trace, type RemoteParent, type TraceOwner } from './trace.js';
 
+/** What the tracer counted: since the start, over the last minute and by operation. */
 export interface TracerMetrics extends Omit<LatencySummary, 'count'> {
   readonly service: string;
   readonly activeTraces: number;

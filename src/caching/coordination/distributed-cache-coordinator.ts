@@ -41,6 +41,7 @@ import {
 import type { CoordinatorTransport, PeerStatus } from './transport.js';
 import { VersionLog } from './version-log.js';
 
+/** How messages travel, who may send them, and who wins. */
 export interface DistributedCacheCoordinatorOptions {
   /** Default: HTTP, with this `secret`. */
   readonly transport?: CoordinatorTransport;
@@ -54,6 +55,7 @@ export interface DistributedCacheCoordinatorOptions {
   readonly clock?: Clock;
 }
 
+/** Messages since the start. */
 export interface CoordinationStats {
   readonly published: number;
   readonly received: number;
@@ -66,6 +68,7 @@ export interface CoordinationStats {
   readonly repaired: number;
 }
 
+/** Who the peers are and what is under way to them. */
 export interface CoordinationStatus {
   readonly serviceId: string;
   readonly peers: readonly string[];
@@ -87,6 +90,7 @@ export interface CoherenceFigures {
   readonly lastCheck: { readonly at: number; readonly isCoherent: boolean } | undefined;
 }
 
+/** What `checkCoherence` found at one peer. */
 export interface PeerCoherence {
   readonly isReachable: boolean;
   /** Messages of the peer that had not arrived here; they are applied now. */
@@ -96,6 +100,7 @@ export interface PeerCoherence {
   readonly error?: string;
 }
 
+/** What `checkCoherence` found. */
 export interface CoherenceReport {
   /** Whether every peer was reached and nothing was missing. */
   readonly isCoherent: boolean;

@@ -18,6 +18,7 @@ import { PeerQueue, type Batch } from './peer-queue.js';
 import { isSigned, sign, type Envelope } from './signature.js';
 import type { CoordinationReceiver, CoordinatorTransport, PeerStatus } from './transport.js';
 
+/** The secret, the path and the bounds of messages over HTTP. */
 export interface HttpTransportOptions {
   /** Shared by all services. Without one, only programs on this machine are believed. */
   readonly secret?: string;

@@ -23,6 +23,7 @@ export interface RedisStreamReader {
   disconnect(): void;
 }
 
+/** The client, the stream and how long messages are kept in it. */
 export interface RedisTransportOptions {
   /** The caller's client. The transport never closes it. */
   readonly client: RedisStreamClient;

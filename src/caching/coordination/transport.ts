@@ -16,6 +16,7 @@ export interface CoordinationReceiver {
   everything(): CoordinationMessage;
 }
 
+/** How one peer is reached. */
 export interface PeerStatus {
   /** `unknown` until something was sent. */
   readonly state: 'unknown' | 'up' | 'down';

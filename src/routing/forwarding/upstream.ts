@@ -9,6 +9,7 @@ import type { Target } from '../target.js';
 import { ListeningCheck } from './listening-check.js';
 import { sendThroughNode } from './node-transport.js';
 
+/** How `https:` instances are trusted, and what they are shown. */
 export interface TlsOptions {
   /** Certificates to trust beside the public ones, in PEM. */
   readonly ca?: string | Buffer | Array<string | Buffer>;

@@ -16,6 +16,7 @@ export interface ResolvedAddress {
   readonly weight?: number;
 }
 
+/** What is asked for under the name, and how often. */
 export interface DnsTargetsOptions {
   /** Of every address. Needed unless the name has one, or `type` is 'SRV'. */
   readonly port?: number;

@@ -10,6 +10,7 @@ import { parseTarget } from '../target.js';
 import { EventStreamParser, type ServerSentEvent } from './event-stream-parser.js';
 import type { DiscoveredTarget, TargetSource } from './target-source.js';
 
+/** How the stream of instances is followed. */
 export interface RegistryTargetsOptions {
   /** The service, or services, to take from the registry whatever name is subscribed with. Default: the name subscribed. */
   readonly service?: string | readonly string[];

@@ -6,6 +6,7 @@ import { ResilienceError } from '../../shared/errors.js';
 /** Where the kubelet puts what a pod's service account needs. */
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
+/** How the API is reached; by default as a pod is. */
 export interface CredentialOptions {
   /** The API's address, e.g. `https://10.0.0.1:443`. Default: what the pod's environment says. */
   readonly server?: string;

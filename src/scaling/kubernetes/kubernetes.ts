@@ -8,6 +8,7 @@ import { KubernetesApi } from './api.js';
 import { findCredentials, type CredentialOptions } from './credentials.js';
 import { progressOf, replicaOf, type Deployment, type PodList, type Scale } from './objects.js';
 
+/** Which cluster, and how long a change may take. */
 export interface KubernetesOptions extends CredentialOptions {
   /** Name of a service's Deployment. Default: the service's. */
   readonly deploymentOf?: (service: string) => string;

@@ -15,6 +15,7 @@ export interface OpenTelemetrySpanExporter {
   forceFlush?(): Promise<void>;
 }
 
+/** The resource and how spans are batched. */
 export interface OpenTelemetryExporterOptions extends SpanQueueOptions {
   /** Attributes of the resource beside `service.name`. */
   resource?: Attributes;

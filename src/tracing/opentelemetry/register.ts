@@ -6,6 +6,7 @@ import { BridgedContextManager } from './bridged-context.js';
 import { BridgedTracerProvider } from './bridged-tracer.js';
 import { BridgedPropagator } from './propagator.js';
 
+/** Takes the bridge away again. */
 export interface OpenTelemetryRegistration extends Disposable {
   /** Gives the API back. Spans still open are recorded all the same. */
   close(): void;
