@@ -5,6 +5,7 @@ import { cacheResponse, MultiLayerCacheManager, type CacheResponse } from '../..
 import type { CloseStack } from './close-stack.js';
 import { trustProxyOf, type FleetConfig } from './config.js';
 import type { ServiceName } from './fleet.js';
+import { isSystemRoute } from './pulse.js';
 
 export interface CachePlan {
   /** Entries in memory, and how long they live there, in ms. */
@@ -36,6 +37,8 @@ export function openServiceCache(
   const responses = cacheResponse({
     cache: manager,
     trustProxy: trustProxyOf(config),
+    // Live state, never stored: what the control room asks would be the hottest of all keys.
+    bypass: (req) => isSystemRoute((req.url ?? '').split('?', 1)[0]!),
     ...(config.CONTROL_TOKEN !== undefined && { controlToken: config.CONTROL_TOKEN }),
   });
   stack.add(() => responses.close());

@@ -1,4 +1,8 @@
-/** Server-sent events out of a stream of text, however it is cut (HTML Living Standard, 9.2.6). */
+/**
+ * Server-sent events out of a stream of text, however it is cut (HTML Living Standard, 9.2.6). The kit reads an
+ * orchestrator's stream with a parser of its own over Node's buffers: the page can load nothing that needs Node, servers
+ * reach the kit through its entry points only, and a parser is nothing those should offer.
+ */
 
 export interface ServerSentEvent {
   readonly event: string;

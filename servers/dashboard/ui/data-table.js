@@ -3,9 +3,10 @@ import { html } from './html.js';
 
 /**
  * @param columns [{ title, cell(row), isNumber, tone(row) }]; the first is the row's heading
+ * @param isTall whether there may be more rows than one wants to scroll the page by: the table scrolls by itself
  * @param keyOf what tells one row from another
  */
-export function DataTable({ caption, columns, rows, keyOf, isCaptionHidden = false }) {
+export function DataTable({ caption, columns, rows, keyOf, isCaptionHidden = false, isTall = false }) {
   const [heading, ...others] = columns;
   const row = (one) => html`
     <tr key=${keyOf(one)}>
@@ -17,7 +18,7 @@ export function DataTable({ caption, columns, rows, keyOf, isCaptionHidden = fal
     </tr>
   `;
   return html`
-    <div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+    <div class=${classes('scroll', isTall && 'tall')} tabindex="0" role="region" aria-label=${caption}>
       <table>
         <caption class=${isCaptionHidden ? 'visually-hidden' : undefined}>
           ${caption}

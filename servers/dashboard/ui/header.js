@@ -1,4 +1,5 @@
 // The bar on top: where one is, how the connection is, what one may do.
+import { useEffect, useRef } from 'preact/hooks';
 import { hrefOf } from '../model/location.ts';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
@@ -11,10 +12,14 @@ const THEME_SIGNS = { system: '◐', light: '○', dark: '●' };
 
 export function Header({ view, views, onHelp, onToken }) {
   const { control } = useObservable(session.access);
+  const nav = useRef(null);
+  useEffect(() => showCurrent(nav.current), [view]);
   return html`
     <header class="bar">
-      <a class="brand" href=${hrefOf('fleet')}><span aria-hidden="true">◆</span> TooLoo</a>
-      <nav aria-label="Views">
+      <a class="brand" href=${hrefOf('fleet')}
+        ><span aria-hidden="true">◆</span> <span class="brand-name">TooLoo</span></a
+      >
+      <nav aria-label="Views" ref=${nav}>
         ${views.map(
           (one) =>
             html`<a key=${one} href=${hrefOf(one)} aria-current=${one === view ? 'page' : undefined}
@@ -34,6 +39,12 @@ export function Header({ view, views, onHelp, onToken }) {
       </div>
     </header>
   `;
+}
+
+/** Where the tabs do not fit beside each other the current one is in the middle of those that are seen. */
+function showCurrent(nav) {
+  const current = nav.querySelector('[aria-current]');
+  nav.scrollLeft = current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
 }
 
 /** Told aloud only when it changes: a screen reader must not read every frame. */

@@ -47,7 +47,7 @@ function appliedWhere({ instance, removed }) {
 }
 
 function confirmation({ told, confirmed, waitingFor }) {
-  if (told === 0) return 'by itself';
+  if (told === 0) return 'told to nobody';
   const missing = waitingFor.length > 0 ? `, ✕ not by ${waitingFor.join(', ')}` : '';
   return `${confirmed} of ${told}${missing}`;
 }
@@ -75,11 +75,12 @@ function Detail({ hottest, invalidations, silent }) {
               caption="Invalidations, the latest first"
               columns=${INVALIDATION_COLUMNS}
               rows=${invalidations}
+              isTall=${true}
               keyOf=${({ at, kind, name, by }) => `${at} ${kind} ${name} ${by}`}
             />`
       }
     </section>
-    <div class="columns">
+    <div class="columns wide-first">
       <section class="panel">
         ${
           keys.length === 0
@@ -90,6 +91,7 @@ function Detail({ hottest, invalidations, silent }) {
                 caption="Hottest keys"
                 columns=${KEY_COLUMNS}
                 rows=${keys}
+                isTall=${true}
                 keyOf=${({ instance, key }) => `${instance} ${key}`}
               />`
         }
@@ -105,6 +107,7 @@ function Detail({ hottest, invalidations, silent }) {
                 caption="Hottest tags"
                 columns=${TAG_COLUMNS}
                 rows=${tags}
+                isTall=${true}
                 keyOf=${({ instance, tag }) => `${instance} ${tag}`}
               />`
         }
