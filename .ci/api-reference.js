@@ -49,9 +49,18 @@ ${rows.join('\n')}
 `;
 }
 
+/** A parameter that is taken apart where it is declared has no name of its own: an optional one is always the options. */
+function nameParameters(folder) {
+  for (const name of readdirSync(folder)) {
+    const page = read(folder, name).replaceAll('__namedParameters?', 'options?').replaceAll('__namedParameters', 'value');
+    writeFileSync(join(folder, name), page);
+  }
+}
+
 /** What TypeDoc warns of (a public type that is not exported, a link into nothing) is an error. */
 function generate(folder) {
   execFileSync(process.execPath, [typedoc, '--options', settings, '--out', folder], { cwd: root, stdio: 'inherit' });
+  nameParameters(folder);
   writeFileSync(join(folder, 'README.md'), indexOf(folder));
 }
 
