@@ -8,6 +8,7 @@ export interface InvalidationOptions {
   readonly by?: string;
 }
 
+/** One invalidation of this cache. */
 export interface RecentInvalidation {
   /** Epoch milliseconds. */
   readonly at: number;

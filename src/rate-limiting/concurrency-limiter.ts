@@ -42,6 +42,7 @@ export interface ConcurrencyStats {
 }
 
 /** One key: its limit, in flight and waiting now. */
+/** A limit on requests in flight as it is now, for one key. */
 export interface KeyConcurrency {
   readonly limit: number;
   readonly inFlight: number;

@@ -16,6 +16,7 @@ export interface TransportFixture {
 class Recorder implements CoordinationReceiver {
   readonly serviceId: string;
   readonly heard: CoordinationMessage[] = [];
+  readonly confirmed: string[] = [];
   failures = 0;
   #changed: () => void = () => undefined;
 
@@ -31,6 +32,10 @@ class Recorder implements CoordinationReceiver {
     this.heard.push(...messages);
     this.#changed();
     return Promise.resolve();
+  }
+
+  delivered(_peer: string, messages: readonly CoordinationMessage[]): void {
+    this.confirmed.push(...messages.map(({ name }) => name));
   }
 
   compare(): { digest: number[]; messages: CoordinationMessage[]; next: number } {
@@ -66,6 +71,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
     await first!.flush();
     deepStrictEqual(recorders[0]!.heard, []);
     strictEqual(first!.pending, 0);
+  },
+  'tells what was confirmed, and not before it was': async ([first], [own]) => {
+    first!.send([message('a')]);
+    deepStrictEqual(own!.confirmed, []);
+    await first!.flush();
+    deepStrictEqual([...new Set(own!.confirmed)], ['a']);
   },
   'delivers whole messages, in order': async ([first], [, second]) => {
     const messages = [

@@ -57,3 +57,12 @@ function statusOf(value: string): 'success' | 'error' | number {
   if (/^[1-5]\d\d$/.test(value)) return Number(value);
   throw new TraceTermError(`'status:${value}': expected success, error or an HTTP status`);
 }
+
+/** The term that finds an attribute again; undefined where no term can. */
+export function termOf(name: string, value: unknown): string | undefined {
+  const text = String(value);
+  const isOwnTerm = /^(status|route|service|duration\b.*)$/.test(name);
+  if (isOwnTerm || Array.isArray(value) || /[\s:"]/.test(name) || name === '') return undefined;
+  if (text === '' || text.includes('"') || name.length + text.length > LONGEST_TERMS - 3) return undefined;
+  return `${name}:${/\s/.test(text) ? `"${text}"` : text}`;
+}

@@ -3,6 +3,7 @@ import { html } from '../ui/html.js';
 import { clockTime, count, duration, percent } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
 import { labelOf } from '../model/span-facts.ts';
+import { termOf } from '../model/trace-terms.ts';
 import { useAnswer } from '../state/use-answer.js';
 import { Facts } from '../ui/facts.js';
 import { Answered } from '../ui/notice.js';
@@ -20,7 +21,7 @@ export function SpanDetail({ row, traceId }) {
     ['Began', clockTime(span.startTime, true)],
     ['Span', span.spanId],
     ...(span.error === undefined ? [] : [['Error', span.error]]),
-    ...Object.entries(span.attributes).map(([name, value]) => [name, String(value)]),
+    ...Object.entries(span.attributes).map(([name, value]) => [name, attribute(name, value)]),
   ];
   return html`
     <section class="detail" aria-labelledby="span-title">
@@ -38,6 +39,13 @@ export function SpanDetail({ row, traceId }) {
       ${typeof statement === 'string' && html`<${QueryOfSpan} service=${span.service} instance=${span.instance} statement=${statement} />`}
     </section>
   `;
+}
+
+/** Leads to the other traces that have it. */
+function attribute(name, value) {
+  const term = termOf(name, value);
+  if (term === undefined) return String(value);
+  return html`<a href=${hrefOf('traces', [], { q: term })} title="Traces with ${term}">${String(value)}</a>`;
 }
 
 function QueryOfSpan({ service, instance, statement }) {

@@ -2,6 +2,7 @@
 import { compareStamps, type Stamp } from './hybrid-clock.js';
 import { aboutOf, isEverything, type CoordinationMessage, type InvalidationKind } from './messages.js';
 
+/** One invalidation published by this process, and how far it came. */
 export interface InvalidationDelivery {
   /** Epoch milliseconds. */
   readonly at: number;

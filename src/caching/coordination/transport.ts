@@ -8,7 +8,7 @@ export interface CoordinationReceiver {
   readonly serviceId: string;
   /** Applies messages of other services; settles when their effect is visible. */
   receive(messages: readonly CoordinationMessage[]): Promise<void>;
-  /** Told what a peer has confirmed. */
+  /** Told what a peer has confirmed, by the name `status` gives it. */
   delivered?(peer: string, messages: readonly CoordinationMessage[]): void;
   /** This service's digest, and what it knows where the one given differs. */
   compare(question: DigestQuestion): DigestAnswer;

@@ -1,5 +1,10 @@
 import fc from '../../support/fast-check.js';
-import { LONGEST_TERMS, parseTraceTerms, TraceTermError } from '../../../servers/dashboard/model/trace-terms.js';
+import {
+  LONGEST_TERMS,
+  parseTraceTerms,
+  termOf,
+  TraceTermError,
+} from '../../../servers/dashboard/model/trace-terms.js';
 
 test('a line is read term by term', () => {
   expect(parseTraceTerms('status:500 route:/api/x http.request.method:GET duration>100')).toEqual({
@@ -50,4 +55,26 @@ test('whatever is typed is read or refused, and an attribute is never of the pro
     { numRuns: 300 },
   );
   expect(Object.getPrototypeOf(parseTraceTerms('__proto__:x').attributes)).toBe(Object.prototype);
+});
+
+test('an attribute that has a term is found by it, whatever it is', () => {
+  expect(termOf('http.route', '/api/:id')).toBe('http.route:/api/:id');
+  expect(termOf('db.query.summary', 'select items')).toBe('db.query.summary:"select items"');
+  for (const [name, value] of [
+    ['status', 'x'],
+    ['a b', 'x'],
+    ['a', 'say "x"'],
+    ['a', ''],
+    ['a', ['x']],
+    ['duration>1', 'x'],
+  ])
+    expect(termOf(name as string, value)).toBeUndefined();
+  fc.assert(
+    fc.property(fc.string({ maxLength: 20 }), fc.string({ maxLength: 40 }), (name, value) => {
+      const term = termOf(name, value);
+      fc.pre(term !== undefined && name !== '__proto__');
+      expect(parseTraceTerms(term!)).toEqual({ attributes: { [name]: value } });
+    }),
+    { numRuns: 300 },
+  );
 });
