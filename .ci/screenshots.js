@@ -26,12 +26,14 @@ const SERVICES = [
 ];
 const USE_MS = 90_000;
 const VIEWPORT = { width: 1360, height: 850 };
+/** What the bar on top covers, and some air. */
+const BELOW_BAR = 90;
 const TELEPHONE = { width: 360, height: 740 };
 
 const CONVERSATION = [
-  { speaker: 'ada', text: 'The cache answers before the limiter does, so refused clients still get pages.' },
-  { speaker: 'ben', text: 'Then the limiter goes first, and the cache behind it.' },
-  { speaker: 'ada', text: 'What do we cook on Friday? I would like soup.' },
+  { content: 'The cache answers before the limiter does, so refused clients still get pages.' },
+  { content: 'Then the limiter goes first, and the cache behind it.' },
+  { content: 'What do we cook on Friday? I would like soup.' },
 ];
 
 /** What the fleet is asked for in turn, as its users would. */
@@ -73,10 +75,16 @@ async function tellingTrace(web) {
   return first.traceId;
 }
 
-async function shoot(page, web, name, hash) {
+/** @param table the one the picture begins with; the page's top unless told */
+async function shoot(page, web, name, hash, table) {
   await page.goto(`${web}/${hash}`);
   await page.getByRole('table').or(page.getByRole('figure')).first().waitFor();
   await pause(2500); // one more frame, so that charts have it
+  if (table !== undefined) {
+    const { y } = await page.getByRole('region', { name: table }).boundingBox();
+    await page.mouse.wheel(0, y - BELOW_BAR);
+    await pause(500);
+  }
   await page.screenshot({ path: join(images, `${name}.png`) });
 }
 
@@ -130,8 +138,8 @@ try {
   await shoot(dark, web, 'trace', `#/traces/${await tellingTrace(web)}`);
   await shoot(light, web, 'scaling', '#/scaling/training');
   await shoot(dark, web, 'queries', '#/queries?service=training');
-  await shoot(light, web, 'caches', '#/caches');
-  await shoot(dark, web, 'limits', '#/limits');
+  await shoot(light, web, 'caches', '#/caches', 'Invalidations between the services');
+  await shoot(dark, web, 'limits', `#/limits?slot=${encodeURIComponent('web → training')}`);
   await shoot(telephone, web, 'telephone', '#/fleet');
   await using;
   await browser.close();

@@ -108,7 +108,7 @@ const COORDINATION_COLUMNS = [
   { title: 'p95', isNumber: true, cell: ({ coherence }) => delay(coherence, 'p95') },
   { title: 'p99', isNumber: true, cell: ({ coherence }) => delay(coherence, 'p99') },
   { title: 'Compared', cell: ({ coherence }) => comparison(coherence?.lastCheck) },
-  { title: 'Peers', cell: ({ peers }) => peers.join(', ') || 'none' },
+  { title: 'Peers', cell: ({ peers }) => html`<span class="wrap">${peers.join(', ') || 'none'}</span>` },
 ];
 
 function delay(coherence, percentile) {
