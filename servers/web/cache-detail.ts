@@ -86,7 +86,8 @@ function noteApplied({ applied }: Group, instance: string, { removed }: RecentIn
   applied.set(instance, { times: (before?.times ?? 0) + 1, removed: sum });
 }
 
-function rowOf({ at, about, by, applied, deliveries }: Group, publishers: ReadonlyMap<string, string>) {
+function rowOf(group: Group, publishers: ReadonlyMap<string, string>): FleetInvalidation {
+  const { at, about, by, applied, deliveries } = group;
   const peers = deliveries.flatMap((one) => Object.entries(one.peers));
   const waiting = new Set(peers.filter(([, delay]) => delay === null).map(([peer]) => peer));
   const told = new Set(peers.map(([peer]) => peer));
