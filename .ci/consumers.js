@@ -4,7 +4,7 @@
 // A Node that cannot be had here is skipped with the reason; with CI_REQUIRE_SERVICES=1 that fails.
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { bringNodes } from './consumers/nodes.js';
 import { createProject, install, pack } from './consumers/npm.js';
 import { COMPILATIONS, compileProgram } from './consumers/programs.js';
@@ -116,33 +116,56 @@ function report(nodes) {
   return faults.length > 0 || mayNotSkip ? 1 : 0;
 }
 
-async function main(folder) {
-  const [tarball, nodes] = await Promise.all([pack(folder), bringNodes(join(folder, 'nodes'))]);
-  const present = nodes.filter((node) => node.path !== undefined);
+/** The tree that programs run in: installed by the oldest Node, completed by the newest, the peers last. */
+async function prepareTree(project, present, packages) {
   // The oldest installs, so that what a later one needs beside it (another SQLite driver) is seen to come.
   const installer = present[0];
   const newest = present.at(-1);
-  const five = join(folder, 'express-5');
-  await createProject(five, installer.path, [tarball, 'express@5']);
-  cpSync(new URL('consumers/programs', import.meta.url), join(five, 'plain'), { recursive: true });
-  const plain = { project: five, installer, folder: join(five, 'plain') };
-  for (const node of present) await checkWithoutPeers({ ...plain, node });
+  await createProject(project, installer.path, packages);
+  const folder = join(project, 'plain');
+  cpSync(new URL('consumers/programs', import.meta.url), folder, { recursive: true });
+  for (const node of present) await checkWithoutPeers({ project, node, folder });
   if (newest !== installer) {
-    await checkForeignDriver({ ...plain, node: newest });
-    await install(five, newest.path);
+    await checkForeignDriver({ project, node: newest, installer, folder });
+    await install(project, newest.path);
   }
-  await install(five, newest.path, [...PEERS, ...TYPES, '@types/express@5']);
+  await install(project, newest.path, PEERS);
+}
+
+/** What is compiled under the types of each Express. Nothing runs in these trees, so no binary is built for them. */
+async function compileEverywhere(folder, tarball) {
+  const five = join(folder, 'types-5');
+  const packages = [tarball, 'express@5', '@types/express@5', ...PEERS, ...TYPES];
+  await createProject(five, process.execPath, [...packages, '--ignore-scripts']);
+  const four = join(folder, 'types-4');
+  cpSync(five, four, { recursive: true, verbatimSymlinks: true });
+  await install(four, process.execPath, ['express@4', '@types/express@4', '--ignore-scripts']);
+  const forFour = COMPILATIONS.filter(({ name }) => name.startsWith('nodenext'));
+  return { 5: await compileAll(five, COMPILATIONS, 5), 4: await compileAll(four, forFour, 4) };
+}
+
+/** Puts what was compiled elsewhere into the tree that it runs in. */
+function moveInto(project, compiled) {
+  return compiled.map((one) => {
+    const folder = join(project, basename(one.folder));
+    cpSync(one.folder, folder, { recursive: true });
+    return { ...one, folder };
+  });
+}
+
+async function main(folder) {
+  const [tarball, nodes] = await Promise.all([pack(folder), bringNodes(join(folder, 'nodes'))]);
+  const present = nodes.filter((node) => node.path !== undefined);
+  const five = join(folder, 'express-5');
+  const [compiled] = await Promise.all([
+    compileEverywhere(folder, tarball),
+    prepareTree(five, present, [tarball, 'express@5']),
+  ]);
   const four = join(folder, 'express-4');
   cpSync(five, four, { recursive: true, verbatimSymlinks: true });
-  await install(four, newest.path, ['express@4', '@types/express@4']);
-  const forFive = await compileAll(five, COMPILATIONS, 5);
-  const forFour = await compileAll(
-    four,
-    COMPILATIONS.filter(({ name }) => name.startsWith('nodenext')),
-    4,
-  );
-  await runAll(five, forFive, present, 5);
-  await runAll(four, forFour, present, 4);
+  await install(four, present.at(-1).path, ['express@4']);
+  await runAll(five, moveInto(five, compiled[5]), present, 5);
+  await runAll(four, moveInto(four, compiled[4]), present, 4);
   return report(nodes);
 }
 

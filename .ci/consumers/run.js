@@ -1,8 +1,8 @@
 // Programs run to their end, and what becomes of them.
 import { spawn } from 'node:child_process';
 
-/** Milliseconds: whoever takes longer does not end by itself. Compiling SQLite where there is no binary of it takes a minute. */
-const PATIENCE = { program: 60_000, tool: 300_000 };
+/** Milliseconds: whoever takes longer does not end by itself. Compiling SQLite, where there is no binary of it, takes minutes on a busy machine. */
+const PATIENCE = { program: 60_000, tool: 900_000 };
 
 /** npm's own variables would tell a nested npm of the project that it was started from. */
 const environment = Object.fromEntries(
