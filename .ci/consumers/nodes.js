@@ -8,6 +8,9 @@ const MAJORS = [20, 22, 24];
 
 const PLATFORMS = { linux: 'linux', darwin: 'darwin', win32: 'win' };
 
+/** What npm says in words; before it come its code and what was run. */
+const reasonOf = ({ message }) => /^npm error (?!code )(.+)$/m.exec(message)?.[1] ?? message.split('\n')[0];
+
 async function bringNode(major, folder) {
   if (process.versions.node.startsWith(`${major}.`)) return { major, path: process.execPath, version: process.version };
   const name = `node-${PLATFORMS[process.platform]}-${process.arch}`;
@@ -17,7 +20,7 @@ async function bringNode(major, folder) {
     const path = join(project, 'node_modules', name, 'bin/node');
     return { major, path, version: await outputOf(path, ['--version'], project) };
   } catch (error) {
-    return { major, missing: `${name}@${major}: ${error.message.split('\n')[0]}` };
+    return { major, missing: `${name}@${major}: ${reasonOf(error)}` };
   }
 }
 

@@ -1,7 +1,10 @@
 // Programs run to their end, and what becomes of them.
 import { spawn } from 'node:child_process';
 
-/** Milliseconds: whoever takes longer does not end by itself. Compiling SQLite, where there is no binary of it, takes minutes on a busy machine. */
+/**
+ * Milliseconds: whoever takes longer does not end by itself. Where there is no binary of SQLite, npm compiles it, which takes
+ * minutes on a busy machine.
+ */
 const PATIENCE = { program: 60_000, tool: 900_000 };
 
 /** npm's own variables would tell a nested npm of the project that it was started from. */
