@@ -8,7 +8,7 @@ import { forgetOldMarks, formatTags, lifetimeOf, parseTags, verdictOn } from './
 import { DiskSpace, EVICTION } from './disk-space.js';
 import type { EntryRow, KeyRange, Statements } from './disk-schema.js';
 import { afterPrefix, compilePattern } from './key-pattern.js';
-import { decodeValue, encodeValue, isWellFormed } from './value-codec.js';
+import { decodeValue, encodeValue, isWellFormed, type EncodedValue } from './value-codec.js';
 
 /** Where the file lies and how large it may grow. */
 export interface DiskCacheLayerOptions {
@@ -149,25 +149,21 @@ export class DiskCacheLayer implements CacheLayer {
     const encoded = isKept ? encodeValue(entry.value, this.#compressionThreshold) : undefined;
     // What would push out half of everything else is not worth keeping; what it replaces is outdated all the same.
     const fits = encoded !== undefined && encoded.data.length <= this.#maxSize / 2;
+    // Where nothing has to be looked at before, the one statement is a transaction of its own.
+    if (fits && lease === undefined && !this.#isBatching) {
+      this.#withRoom((sql) => this.#put(sql, key, entry, encoded));
+      return true;
+    }
     return this.#change((sql) => {
-      const now = this.#clock.now();
-      if (lease !== undefined && sql.leaseToken.get(key, now) !== lease.token) return false;
-      sql.revokeLease.run(key);
+      if (lease !== undefined && sql.leaseToken.get(key, this.#clock.now()) !== lease.token) return false;
       if (!fits) {
+        sql.revokeLease.run(key);
         sql.remove.run(key);
         return false;
       }
       // In a transaction of the user's a full file would roll back all of it; elsewhere trying is cheaper than measuring.
       if (this.#isBatching) this.#space.makeRoom(encoded.data.length);
-      sql.put.run({
-        key,
-        data: encoded.data,
-        format: encoded.format,
-        expiresAt: now + entry.ttl,
-        grace: entry.grace,
-        tags: formatTags(entry.tags),
-        generation: lease?.generation ?? null,
-      });
+      this.#put(sql, key, entry, encoded, lease);
       return true;
     });
   }
@@ -261,6 +257,13 @@ export class DiskCacheLayer implements CacheLayer {
     return Promise.resolve();
   }
 
+  #put(sql: Statements, key: string, entry: CacheEntry, { data, format }: EncodedValue, lease?: Lease): void {
+    const { ttl, grace, tags } = entry;
+    const expiresAt = this.#clock.now() + ttl;
+    const generation = lease?.generation ?? null;
+    sql.put.run(key, format, expiresAt, formatTags(tags), generation, grace, expiresAt + grace, data);
+  }
+
   #get(key: string): unknown {
     const sql = this.#file.statements;
     const row = sql.value.get(key);
@@ -295,10 +298,15 @@ export class DiskCacheLayer implements CacheLayer {
    * would fail at once, without waiting, whenever another process had written in between (SQLITE_BUSY_SNAPSHOT).
    */
   #change<R>(work: (sql: Statements) => R): R {
+    return this.#withRoom((sql) => this.#file.inTransaction(() => work(sql)));
+  }
+
+  /** Runs a write; where the file is full, again and again without what was written longest ago. */
+  #withRoom<R>(write: (sql: Statements) => R): R {
     return this.#attempt((sql) => {
       for (let rows = EVICTION; ; rows *= 2) {
         try {
-          return this.#file.inTransaction(() => work(sql));
+          return write(sql);
         } catch (error) {
           if (!isFull(error) || !this.#space.evict(rows)) throw error;
         }

@@ -2,21 +2,25 @@
 import type { Database, Statement } from 'better-sqlite3';
 
 /** Another version's tables are dropped: a cache is rebuilt, not migrated. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 export const TABLES = ['cache_entries', 'cache_tags', 'cache_leases', 'cache_state'] as const;
 
-/** Rows of cache_entries are replaced, never updated, so that the order of their rowids is the order of writing. */
+/**
+ * Rows of cache_entries are replaced, never updated, so that the order of their rowids is the order of writing. Whoever
+ * stores a value ends the lease on its key; a trigger, so that storing is one statement and its own transaction. The value
+ * comes last: what lies behind a large one is read only by following it through all of its pages.
+ */
 export const SCHEMA = `
   CREATE TABLE cache_entries (
     key TEXT NOT NULL PRIMARY KEY,
-    value NOT NULL,
     format INTEGER NOT NULL,
     expires_at REAL NOT NULL,
     tags TEXT,
     generation INTEGER NOT NULL,
     grace REAL NOT NULL,
-    stale_until REAL NOT NULL
+    stale_until REAL NOT NULL,
+    value NOT NULL
   );
   CREATE INDEX cache_entries_by_end ON cache_entries (stale_until);
   CREATE INDEX cache_entries_by_generation ON cache_entries (generation) WHERE tags IS NOT NULL;
@@ -24,6 +28,9 @@ export const SCHEMA = `
   CREATE TABLE cache_leases (
     key TEXT NOT NULL PRIMARY KEY, token TEXT NOT NULL, lapses_at REAL NOT NULL, generation INTEGER NOT NULL
   ) WITHOUT ROWID;
+  CREATE TRIGGER cache_entries_end_leases AFTER INSERT ON cache_entries BEGIN
+    DELETE FROM cache_leases WHERE key = NEW.key;
+  END;
   CREATE TABLE cache_state (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, floor INTEGER NOT NULL);
   INSERT INTO cache_state VALUES (1, 0, 0);
 `;
@@ -41,16 +48,17 @@ export type ValueRow = [
 ];
 export type EntryRow = [...ValueRow, grace: number];
 
-export interface NewRow {
-  readonly key: string;
-  readonly data: string | Buffer;
-  readonly format: number;
-  readonly expiresAt: number;
-  readonly grace: number;
-  readonly tags: string | null;
-  /** Null: the present one. */
-  readonly generation: number | null;
-}
+/** By position, as parameters are bound fastest. Generation null: the present one. */
+export type NewRow = [
+  key: string,
+  format: number,
+  expiresAt: number,
+  tags: string | null,
+  generation: number | null,
+  grace: number,
+  staleUntil: number,
+  data: string | Buffer,
+];
 
 export interface Statements {
   readonly value: Statement<[string], ValueRow>;
@@ -99,8 +107,8 @@ export function prepareStatements(database: Database): Statements {
       )
       .raw(),
     put: database.prepare(
-      `INSERT OR REPLACE INTO cache_entries VALUES (@key, @data, @format, @expiresAt, @tags,
-         coalesce(@generation, (SELECT generation FROM cache_state)), @grace, @expiresAt + @grace)`,
+      `INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?,
+         coalesce(?, (SELECT generation FROM cache_state)), ?, ?, ?)`,
     ),
     remove: database.prepare('DELETE FROM cache_entries WHERE key = ?'),
     removeRow: database.prepare('DELETE FROM cache_entries WHERE rowid = ?'),
