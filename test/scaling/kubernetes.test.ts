@@ -1,4 +1,7 @@
-/** The driver of a cluster's Deployments, against an API server of the same manners over TLS. No cluster runs here. */
+/**
+ * The driver of a cluster's Deployments, against an API server of the same manners over TLS: every refusal and delay. The real
+ * one is asked in kubernetes-cluster.test.ts.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
