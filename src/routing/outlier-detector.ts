@@ -6,7 +6,7 @@ import { checkOptions, count, milliseconds, number, type OptionChecks } from '..
 
 /** When an instance is set aside by its answers, and for how long. */
 export interface OutlierOptions {
-  /** Failures in a row (5xx, no answer) that eject. Default 5. */
+  /** Failures in a row that eject: a 5xx that is not 503 with Retry-After, no answer. Default 5. */
   readonly consecutive?: number;
   /** Milliseconds of the first ejection; the n-th lasts n times as long. Default 30 000. */
   readonly ejectionTime?: number;
