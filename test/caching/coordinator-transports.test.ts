@@ -49,8 +49,13 @@ describeWith(redisService, 'RedisTransport', (url) => {
 
   afterAll(async () => {
     if (streams.length > 0) await (await connected(url)).del(...streams);
-    for (const client of clients) client.disconnect();
+    disconnectAll();
   });
+
+  /** One whose connection is gone already would keep the process alive for two seconds more. */
+  function disconnectAll(): void {
+    for (const client of clients.splice(0)) if (client.status !== 'end') client.disconnect();
+  }
 
   async function connected(target: string | number): Promise<Redis> {
     const options = { retryStrategy: () => 50 };
@@ -124,7 +129,10 @@ describeWith(redisService, 'RedisTransport', (url) => {
     beforeEach(async () => {
       redis = await RedisServer.start(...durable);
     });
-    afterEach(() => redis.stop());
+    afterEach(() => {
+      disconnectAll();
+      return redis.stop();
+    });
 
     async function service(
       id: string,

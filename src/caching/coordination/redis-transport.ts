@@ -137,6 +137,7 @@ export class RedisTransport implements CoordinatorTransport {
   }
 
   close(): void {
+    if (this.#closing.signal.aborted) return;
     this.#receiver = undefined;
     this.#closing.abort();
     this.#queue.close();
