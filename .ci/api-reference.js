@@ -52,7 +52,9 @@ ${rows.join('\n')}
 /** A parameter that is taken apart where it is declared has no name of its own: an optional one is always the options. */
 function nameParameters(folder) {
   for (const name of readdirSync(folder)) {
-    const page = read(folder, name).replaceAll('__namedParameters?', 'options?').replaceAll('__namedParameters', 'value');
+    const page = read(folder, name)
+      .replaceAll('__namedParameters?', 'options?')
+      .replaceAll('__namedParameters', 'value');
     writeFileSync(join(folder, name), page);
   }
 }
