@@ -11,7 +11,7 @@ export const parts = [
     aliases: ['limit'],
     title: 'Rate limiting',
     modules: {
-      'rate-limiting/http.js': { ROUNDS: 4 },
+      'rate-limiting/http.js': { ROUNDS: 3 },
       'rate-limiting/decisions.js': { ROUNDS: 5 },
       'rate-limiting/redis.js': { ROUNDS: 5 },
     },
@@ -64,7 +64,7 @@ export const parts = [
     modules: {
       'scale/picking.js': { ROUNDS: 3 },
       'scale/keys.js': { ROUNDS: 2 },
-      'scale/bodies.js': { ROUNDS: 3 },
+      'scale/bodies.js': { ROUNDS: 2 },
       'scale/connections.js': { ROUNDS: 2 },
       'scale/spans.js': { ROUNDS: 3 },
       'scale/start.js': { ROUNDS: 5 },
