@@ -195,6 +195,10 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     await traces.getByRole('link', { name: 'GET /api/v1/training/status' }).first().waitFor();
     await search('http.request.method:DELETE');
     await page.getByText('No trace matches.').waitFor();
+    await page.getByLabel('Attributes').fill('not sent yet');
+    await page.waitForResponse((response) => response.url().includes('/dashboard/traces?'));
+    await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
+    expect(await page.getByLabel('Attributes').inputValue()).toBe('not sent yet');
     expect(wrongs).toEqual([]);
     await search('slow ones');
     await page.getByText(/'slow': expected name:value/).waitFor();

@@ -61,7 +61,10 @@ function PinnedTraces() {
   </section>`;
 }
 
-/** What is searched for is in the address: it can be sent to somebody. */
+/**
+ * What is searched for is in the address: it can be sent to somebody. Fields are given what they begin with and no value:
+ * whoever types while the list is read anew keeps what was typed.
+ */
 function SearchForm({ query }) {
   const services = [...new Set(session.frame.value?.instances.map(({ service }) => service) ?? [])];
   const search = (event) => {
@@ -88,14 +91,15 @@ function SearchForm({ query }) {
         </select>
       </label>
       <label
-        >At least, ms <input name="minDuration" type="number" min="0" step="any" value=${query.minDuration ?? ''}
+        >At least, ms
+        <input name="minDuration" type="number" min="0" step="any" defaultValue=${query.minDuration ?? ''}
       /></label>
       <label class="wide"
         >Route
         <input
           name="route"
           data-search
-          value=${query.route ?? ''}
+          defaultValue=${query.route ?? ''}
           placeholder="/api/v1/training/overview"
           spellcheck=${false}
       /></label>
@@ -103,7 +107,7 @@ function SearchForm({ query }) {
         >Attributes
         <input
           name="q"
-          value=${query.q ?? ''}
+          defaultValue=${query.q ?? ''}
           maxlength="500"
           placeholder="status:500 http.request.method:GET duration>100"
           aria-describedby="search-terms"
