@@ -31,13 +31,15 @@ export {
 } from './cache-invalidation-strategies.js';
 export {
   DistributedCacheCoordinator,
+  type DistributedCacheCoordinatorOptions,
+} from './coordination/distributed-cache-coordinator.js';
+export {
   type CoherenceFigures,
   type CoherenceReport,
   type CoordinationStats,
   type CoordinationStatus,
-  type DistributedCacheCoordinatorOptions,
   type PeerCoherence,
-} from './coordination/distributed-cache-coordinator.js';
+} from './coordination/coordination-status.js';
 export {
   type CacheVersion,
   type ConflictResolution,

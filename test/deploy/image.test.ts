@@ -4,14 +4,10 @@
  */
 import { FLEET } from '../../servers/support/fleet.js';
 import { Container, imageUnavailable, type ContainerOptions } from '../support/containers.js';
+import { describeWhereBuilt } from '../support/services.js';
 import { eventually } from '../support/eventually.js';
 
 jest.setTimeout(120_000);
-
-const describeWhere =
-  imageUnavailable === undefined
-    ? describe
-    : (title: string, suite: () => void) => describe.skip(`${title} (skipped: ${imageUnavailable})`, suite);
 
 /** Status of an answer; 0 for none. */
 const statusOf = (url: string): Promise<number> =>
@@ -23,7 +19,7 @@ const statusOf = (url: string): Promise<number> =>
     () => 0,
   );
 
-describeWhere('the image', () => {
+describeWhereBuilt(imageUnavailable, 'the image', () => {
   const containers: Container[] = [];
   afterEach(() => Promise.all(containers.splice(0).map((container) => container.remove())));
 

@@ -7,6 +7,7 @@ import { HorizontalScalingManager } from '../../src/scaling/horizontal-scaling-m
 import { kubernetes, type KubernetesOptions } from '../../src/scaling/kubernetes/kubernetes.js';
 import { until } from '../support/eventually.js';
 import { Cluster, clusterUnavailable, USER, USER_TOKEN } from '../support/kubernetes-cluster.js';
+import { describeWhereBuilt } from '../support/services.js';
 import { cert } from '../support/tls.js';
 
 jest.setTimeout(120_000);
@@ -14,12 +15,7 @@ jest.setTimeout(120_000);
 const RIGHTS = '/apis/rbac.authorization.k8s.io/v1/namespaces/shop';
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/shop/deployments';
 
-const describeWhere =
-  clusterUnavailable === undefined
-    ? describe
-    : (title: string, suite: () => void) => describe.skip(`${title} (skipped: ${clusterUnavailable})`, suite);
-
-describeWhere('the real API', () => {
+describeWhereBuilt(clusterUnavailable, 'the real API', () => {
   let folder: string;
   let cluster: Cluster;
   const drivers: ReplicaDriver[] = [];

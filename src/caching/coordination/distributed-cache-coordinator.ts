@@ -26,7 +26,8 @@ import {
   type ConflictResolution,
   type ConflictResolver,
 } from './conflict-resolution.js';
-import { DeliveryLog, type DeliveryDelays, type InvalidationDelivery } from './delivery-log.js';
+import type { CoherenceFigures, CoherenceReport, CoordinationStatus, PeerCoherence } from './coordination-status.js';
+import { DeliveryLog, type InvalidationDelivery } from './delivery-log.js';
 import { HttpTransport } from './http-transport.js';
 import { HybridClock, compareStamps } from './hybrid-clock.js';
 import {
@@ -53,58 +54,6 @@ export interface DistributedCacheCoordinatorOptions {
   readonly secret?: string;
   /** Default: the machine's wall clock. It may be wrong: no clock decides whether an invalidation is applied. */
   readonly clock?: Clock;
-}
-
-/** Messages since the start. */
-export interface CoordinationStats {
-  readonly published: number;
-  readonly received: number;
-  readonly applied: number;
-  /** Messages heard before. */
-  readonly duplicates: number;
-  /** Values that came while another stood. */
-  readonly conflicts: number;
-  /** Messages found missing, here or at a peer, by `checkCoherence`. */
-  readonly repaired: number;
-}
-
-/** Who the peers are and what is under way to them. */
-export interface CoordinationStatus {
-  readonly serviceId: string;
-  readonly peers: readonly string[];
-  readonly pendingInvalidations: number;
-  readonly peerStatus: Readonly<Record<string, PeerStatus>>;
-  readonly stats: CoordinationStats;
-  readonly coherence: CoherenceFigures;
-}
-
-/** How far the others are behind what was published here. */
-export interface CoherenceFigures {
-  /** Peers that have confirmed all of it, and all there are. */
-  readonly upToDate: number;
-  readonly peers: number;
-  /** Milliseconds for which the oldest message that is not confirmed has been on its way; 0 where there is none. */
-  readonly oldestPending: number;
-  readonly delays: DeliveryDelays;
-  /** What the last comparison found, and when in epoch milliseconds; undefined before the first, and where there is none. */
-  readonly lastCheck: { readonly at: number; readonly isCoherent: boolean } | undefined;
-}
-
-/** What `checkCoherence` found at one peer. */
-export interface PeerCoherence {
-  readonly isReachable: boolean;
-  /** Messages of the peer that had not arrived here; they are applied now. */
-  readonly missedHere: number;
-  /** Messages that had not arrived at the peer; they are on their way now. */
-  readonly missedThere: number;
-  readonly error?: string;
-}
-
-/** What `checkCoherence` found. */
-export interface CoherenceReport {
-  /** Whether every peer was reached and nothing was missing. */
-  readonly isCoherent: boolean;
-  readonly peers: Readonly<Record<string, PeerCoherence>>;
 }
 
 /** Bytes of a value that travels with its message; of a larger one only the invalidation does. */
