@@ -1,12 +1,13 @@
-// Writes docs/api from the docstrings of the sources, a page for each capability and each optional entry.
+// Writes docs/api from the docstrings of the sources: one page per capability and per optional entry.
 //   npm run docs:api              writes the pages
-//   npm run docs:api -- --check   fails when those that are there are not what the sources say
+//   npm run docs:api -- --check   fails if the pages differ from the sources
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { incompleteNames } from './api-completeness.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = join(root, 'docs/api');
@@ -38,12 +39,12 @@ function indexOf(folder) {
   });
   return `# API reference
 
-Every public name, written from the docstrings by \`npm run docs:api\`. The guides in [docs](../) say when to use what.
-Times are milliseconds and sizes bytes unless a name says otherwise. Whatever takes options throws a TypeError or RangeError
-for one that is unknown, of the wrong kind or out of range; every other error the kit makes is a
-[ResilienceError](shared.md#resilienceerror), and [errors](../errors.md) says what each code means.
+Every public name, generated from the docstrings by \`npm run docs:api\`. The guides in [docs](../) explain when to use
+each part. Times are in milliseconds and sizes in bytes unless a name states another unit. A function or class with options
+throws a TypeError or RangeError for an option that is unknown, of the wrong type or out of range. Every other error of the
+kit is a [ResilienceError](shared.md#resilienceerror), and [errors](../errors.md) explains each code.
 
-| page | import from | what |
+| page | import from | content |
 | --- | --- | --- |
 ${rows.join('\n')}
 `;
@@ -59,11 +60,13 @@ function nameParameters(folder) {
   }
 }
 
-/** What TypeDoc warns of (a public type that is not exported, a link into nothing) is an error. */
+/** Every warning of TypeDoc (a public type that is not exported, a broken link) is an error. */
 function generate(folder) {
   execFileSync(process.execPath, [typedoc, '--options', settings, '--out', folder], { cwd: root, stdio: 'inherit' });
   nameParameters(folder);
   writeFileSync(join(folder, 'README.md'), indexOf(folder));
+  const faults = incompleteNames(folder);
+  if (faults.length > 0) throw new Error(`docs/api is incomplete:\n${faults.join('\n')}`);
 }
 
 /** The names of the pages that differ, are missing or are left over. */

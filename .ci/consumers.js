@@ -1,31 +1,46 @@
-// Installs the packed package into new projects, as its users do, and runs what they would write: JavaScript and TypeScript,
-// ES modules, CommonJS and bundles, Express 4 and 5, on every supported Node.
-//   npm run test:consumers      after `npm run build`
-// A Node that cannot be had here is skipped with the reason; with CI_REQUIRE_SERVICES=1 that fails.
+// Installs the packed package into new projects, as its users do, and runs programs that use it. The programs cover
+// JavaScript and TypeScript, ES modules, CommonJS and bundles, and Express 4 and 5, on every supported Node.
+//   npm run test:consumers                 after `npm run build`
+//   npm run test:consumers -- bare readme  only these of its parts: bare, readme, express
+// A Node that cannot be installed is skipped with the reason; with CI_REQUIRE_SERVICES=1 that fails.
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { checkBare } from './consumers/bare.js';
 import { bringNodes } from './consumers/nodes.js';
 import { createProject, install, pack } from './consumers/npm.js';
 import { COMPILATIONS, compileProgram } from './consumers/programs.js';
+import { checkReadme } from './consumers/readme.js';
 import { outputOf, runProgram, together } from './consumers/run.js';
 
 /** The entries beside the main one, and the package that each needs where it needs one. */
 const ENTRIES = {
+  compose: undefined,
+  'rate-limit': undefined,
+  trace: undefined,
+  metrics: undefined,
+  cache: undefined,
+  health: undefined,
+  proxy: undefined,
+  pool: undefined,
+  scaling: undefined,
+  'service-client': undefined,
   redis: undefined, // takes the user's own client
   kubernetes: undefined,
+  doctor: undefined,
+  migrate: undefined,
   testing: undefined,
   postgres: 'pg',
   'cls-hooked': 'cls-hooked',
-  opentelemetry: undefined, // prom-client brings @opentelemetry/api along
+  opentelemetry: '@opentelemetry/api',
 };
-const PEERS = ['ioredis', 'pg', 'cls-hooked', '@opentelemetry/api'];
+const PEERS = ['ioredis', 'pg', 'cls-hooked', '@opentelemetry/api', 'axios', 'prom-client'];
 const TYPES = ['@types/node@20', '@types/pg', '@types/cls-hooked'];
 
 const rows = [];
 const begun = performance.now();
 
-/** What came of one consumer: under an Express, on a Node, or both. */
+/** Records the outcome of one consumer: under an Express, on a Node, or both. */
 function note(consumer, { express, node }, fault) {
   rows.push({ consumer, express, node, fault });
   const seconds = ((performance.now() - begun) / 1000).toFixed(0).padStart(4);
@@ -37,7 +52,7 @@ function note(consumer, { express, node }, fault) {
 const placeOf = ({ express, node }) =>
   [express && `Express ${express}`, node && `Node ${node.version}`].filter(Boolean).join(', ');
 
-/** What is wrong with what an entry said without its package; undefined where nothing is. */
+/** The fault in the message of an entry whose package is missing; undefined if the message is right. */
 function faultWithoutPeer(entry, outcome) {
   const peer = ENTRIES[entry];
   if (peer === undefined) return outcome === true ? undefined : `${entry}: ${outcome}`;
@@ -55,11 +70,10 @@ async function checkWithoutPeers({ project, node, folder }) {
   }
 }
 
-/** A tree that an older Node installed, run by a later one: the user reads which driver, and what to run. */
+/** A SQLite driver that an older Node installed, and a later one cannot load: Node's own takes its place. */
 async function checkForeignDriver({ project, node, installer, folder }) {
   const said = await outputOf(node.path, [join(folder, 'foreign-driver.mjs')], project);
-  const isHelpful = /^DRIVER_UNAVAILABLE: .*better-sqlite3.*npm install/.test(said);
-  note(`a tree installed by Node ${installer.version}`, { node }, isHelpful ? undefined : `said '${said}'`);
+  note(`a tree installed by Node ${installer.version}`, { node }, said === 'works' ? undefined : `said '${said}'`);
 }
 
 async function compileAll(project, compilations, express) {
@@ -118,21 +132,19 @@ function report(nodes) {
 
 /** The tree that programs run in: installed by the oldest Node, completed by the newest, the peers last. */
 async function prepareTree(project, present, packages) {
-  // The oldest installs, so that what a later one needs beside it (another SQLite driver) is seen to come.
+  // The oldest installs, so that a later one meets a driver that was built for another Node.
   const installer = present[0];
   const newest = present.at(-1);
   await createProject(project, installer.path, packages);
   const folder = join(project, 'plain');
   cpSync(new URL('consumers/programs', import.meta.url), folder, { recursive: true });
   for (const node of present) await checkWithoutPeers({ project, node, folder });
-  if (newest !== installer) {
-    await checkForeignDriver({ project, node: newest, installer, folder });
-    await install(project, newest.path);
-  }
+  await install(project, installer.path, ['better-sqlite3@12']);
+  if (newest !== installer) await checkForeignDriver({ project, node: newest, installer, folder });
   await install(project, newest.path, PEERS);
 }
 
-/** What is compiled under the types of each Express. Nothing runs in these trees, so no binary is built for them. */
+/** Compiles the programs with the types of each Express. Nothing runs in these trees, so no binary is built for them. */
 async function compileEverywhere(folder, tarball) {
   const five = join(folder, 'types-5');
   const packages = [tarball, 'express@5', '@types/express@5', ...PEERS, ...TYPES];
@@ -156,6 +168,16 @@ function moveInto(project, compiled) {
 async function main(folder) {
   const [tarball, nodes] = await Promise.all([pack(folder), bringNodes(join(folder, 'nodes'))]);
   const present = nodes.filter((node) => node.path !== undefined);
+  const chosen = process.argv.slice(2);
+  const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
+  if (isChosen('bare')) await checkBare(join(folder, 'bare'), tarball, present, note);
+  if (isChosen('readme')) await checkReadme(join(folder, 'readme'), tarball, present, note);
+  if (isChosen('express')) await checkExpress(folder, tarball, present);
+  return report(nodes);
+}
+
+/** Everything under Express 5 and 4, with the optional packages. */
+async function checkExpress(folder, tarball, present) {
   const five = join(folder, 'express-5');
   const [compiled] = await Promise.all([
     compileEverywhere(folder, tarball),
@@ -166,7 +188,6 @@ async function main(folder) {
   await install(four, present.at(-1).path, ['express@4']);
   await runAll(five, moveInto(five, compiled[5]), present, 5);
   await runAll(four, moveInto(four, compiled[4]), present, 4);
-  return report(nodes);
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'consumers-'));

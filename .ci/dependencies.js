@@ -1,5 +1,6 @@
-// The manifest against the files: what the built package imports is declared, what is declared is used, and the archive holds
-// what it should and nothing else.   node .ci/dependencies.js, after the build
+// Compares the manifest with the files. Every import of the built package is declared, and every declaration is used. The
+// archive holds the files it should and no others. Every npm leaves the lock file unchanged.
+//   node .ci/dependencies.js     after the build
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -39,7 +40,7 @@ const packageOf = (specifier) =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
 
-/** Whether it stands in a string: `resolve('better-sqlite3-13')`, `resolve('dclint/package.json')`, a plugin's name. */
+/** Whether it stands in a string: `resolve('better-sqlite3')`, `resolve('dclint/package.json')`, a plugin's name. */
 const namesPackage = (text, name) =>
   ["'", '"', '`'].some((quote) => text.includes(`${quote}${name}${quote}`) || text.includes(`${quote}${name}/`));
 
@@ -70,7 +71,7 @@ function checkShipped() {
   });
 }
 
-/** What is needed to develop it: the sources of the fleet, the tests, the tools. */
+/** Checks the packages that development needs: those of the fleet's sources, the tests and the tools. */
 function checkDevelopment() {
   const declared = [...shipped, ...peers, ...names('devDependencies')];
   const sources = ['src', 'servers', 'test', '.ci'].flatMap((folder) => filesIn(folder, /\.(ts|cts|js|css|json)$/));
@@ -96,7 +97,7 @@ function checkArchive() {
   });
   const paths = JSON.parse(output)[0].files.map(({ path }) => path);
   const wanted =
-    /^(dist\/(esm|cjs)\/.+\.(js|d\.ts)|dist\/cjs\/package\.json|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+    /^(bin\/[\w-]+\.js|dist\/(esm|cjs)\/.+\.(js|d\.ts)|dist\/cjs\/package\.json|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
   const exported = Object.values(manifest.exports).flatMap((target) =>
     Object.values(typeof target === 'string' ? [target] : target),
   );
@@ -107,6 +108,14 @@ function checkArchive() {
   ];
 }
 
-const faults = [...checkShipped(), ...checkDevelopment(), ...checkArchive()];
+/** npm 11 writes the field `libc`, and npm 10 removes it again: without it, the two leave the file alone. */
+function checkLock() {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const changed = Object.keys(packages).filter((folder) => packages[folder].libc !== undefined);
+  const remedy = "run 'npx npm@10 install --package-lock-only'";
+  return changed.map((folder) => `npm 10 would change package-lock.json (libc of ${folder}): ${remedy}`);
+}
+
+const faults = [...checkShipped(), ...checkDevelopment(), ...checkArchive(), ...checkLock()];
 for (const fault of faults) console.error(fault);
 process.exitCode = faults.length === 0 ? 0 : 1;

@@ -30,7 +30,16 @@ const BROWSER_GLOBALS = Object.fromEntries(
 
 export default tseslint.config(
   {
-    ignores: ['**/dist/', '**/node_modules/', '**/coverage/', '**/data/', '.ci/consumer.*', '.ci/consumers/programs/'],
+    ignores: [
+      '**/dist/',
+      '**/node_modules/',
+      '**/coverage/',
+      '**/data/',
+      '.ci/consumer.*',
+      '.ci/example-names.d.ts',
+      '.ci/consumers/programs/',
+      'examples/**/*.ts',
+    ],
   },
   js.configs.recommended,
   {

@@ -3,8 +3,11 @@
 /** For what is shipped, installed with the package or sent to browsers: permissive, asking for no more than their notice. */
 const SHIPPED = new Set(['0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT']);
 
-/** For tools that check and build and are passed on to nobody. MPL-2.0: axe-core; CC-BY-4.0: the data of caniuse-lite. */
+/** For tools that check and build and are not distributed. MPL-2.0: axe-core; CC-BY-4.0: the data of caniuse-lite. */
 const TOOLS = new Set([...SHIPPED, 'CC0-1.0', 'CC-BY-4.0', 'MPL-2.0', 'Python-2.0']);
+
+/** Packages that state their licence where npm does not read it: in the old field `licenses`. */
+const STATED_ELSEWHERE = new Map([['format@0.2.2', 'MIT']]);
 
 /** Whether an SPDX expression offers a licence of the list. Parentheses within others do not occur, and are refused. */
 function offers(expression, allowed) {
@@ -20,14 +23,15 @@ export function packagesOf(lock) {
   const entries = Object.entries(lock.packages).filter(([folder]) => folder !== '');
   return new Map(
     entries.map(([folder, entry]) => {
-      const { version, license, integrity, dev = false, peer = false, optional = false } = entry;
+      const { version, integrity, dev = false, peer = false, optional = false } = entry;
+      const license = entry.license ?? STATED_ELSEWHERE.get(`${nameOf(folder, entry)}@${version}`);
       const isTool = dev || peer;
       return [folder, { name: nameOf(folder, entry), version, license, integrity, isTool, isOptional: optional }];
     }),
   );
 }
 
-/** What is wrong with a package; undefined where nothing is. */
+/** The fault of a package; undefined if it has none. */
 export function faultOf({ name, version, license, integrity, isTool }) {
   if (integrity === undefined) return `${name} ${version}: the lock file has no hash of it`;
   if (license === undefined) return `${name} ${version}: states no licence`;

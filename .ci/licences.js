@@ -1,4 +1,4 @@
-// Accounts for everything that is not ours: writes docs/third-party.md from the lock file and from what the bundles hold.
+// Lists all third-party code: writes docs/third-party.md from the lock file and from the content of the bundles.
 //   npm run docs:third-party              writes the page
 //   npm run docs:third-party -- --check   fails when it is out of date, or a licence is not on the list
 // `--lock <path>` reads another lock file.
@@ -20,7 +20,7 @@ const locked = packagesOf(JSON.parse(readFileSync(resolve(root, values.lock), 'u
 
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.version < b.version ? -1 : 1);
 
-/** What a bundle holds of other people's: each package as the lock file has it, and the outputs it is in. */
+/** The third-party code in a bundle: each package as the lock file has it, and the outputs that contain it. */
 async function contentsOf(options) {
   const { metafile } = await build({ ...options, write: false });
   return [...packagesIn(metafile)].map(([folder, outputs]) => {

@@ -1,6 +1,6 @@
-// Writes the bill of materials of the package (CycloneDX 1.5) into dist/sbom.json: what is installed with it, from the lock
-// file, the same bytes for the same lock file. Not by `npm sbom --omit dev`: npm 11 leaves out every package that a tool
-// of ours needs as well, lru-cache among them.
+// Writes the bill of materials of the package (CycloneDX 1.5) into dist/sbom.json: the packages that are installed with it,
+// from the lock file. The same lock file gives the same bytes. `npm sbom --omit dev` is not used, because npm 11 leaves out
+// every package that a development tool needs as well, such as lru-cache.
 //   npm run sbom              or, into another file: node .ci/sbom.js <path>
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -43,7 +43,7 @@ function resolve(from, name) {
   }
 }
 
-/** What a package depends on, as far as it is installed with ours: an optional peer is not. */
+/** The dependencies of a package that are installed with the kit. Optional peers are not. */
 function dependenciesOf(folder) {
   const { dependencies, optionalDependencies } = lock.packages[folder];
   const found = Object.keys({ ...dependencies, ...optionalDependencies }).map((name) => resolve(folder, name));

@@ -75,7 +75,7 @@ async function tellingTrace(web) {
   return first.traceId;
 }
 
-/** @param table the one the picture begins with; the page's top unless told */
+/** @param table the name of the table at the top of the picture; by default, the picture begins at the top of the page */
 async function shoot(page, web, name, hash, table) {
   await page.goto(`${web}/${hash}`);
   await page.getByRole('table').or(page.getByRole('figure')).first().waitFor();

@@ -1,4 +1,4 @@
-// The notices that go with a bundle: the licence of each package in it, word for word, as most of them ask for.
+// The notices of a bundle: the unchanged licence text of each package in it, which most licences require.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packagesIn } from './bundles.js';

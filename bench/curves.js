@@ -1,4 +1,4 @@
-// What something costs as it grows: measured at several sizes, in interleaved rounds, as a table and a chart.
+// Measures how a cost grows with size: at several sizes, in interleaved rounds. Publishes a table and a chart.
 import { shuffled } from './harness.js';
 import { judge, publish, spread } from './report.js';
 

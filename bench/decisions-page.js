@@ -1,5 +1,6 @@
-// docs/design-decisions.md: the text of design-decisions.md beside this file, with the figures of what is kept filled in, so that
-// none is typed by hand. `{{what: argument | argument}}` asks for one; one that is not there is an error.
+// Writes docs/design-decisions.md from the template design-decisions.md beside this file. Figures come from the stored
+// measurements, so that none is typed by hand. `{{what: argument | argument}}` inserts a figure; a missing one is an
+// error.
 import { readFileSync } from 'node:fs';
 import { whole } from './report.js';
 

@@ -1,9 +1,10 @@
-// Measures servers side by side: each in a process of its own, all of them loaded in turn in every round, so that what
-// disturbs the machine disturbs all alike. Figures are medians over the rounds; ratios are taken round by round. Beside
-// the requests a second stands the server's processor time for each, which other load on the machine disturbs less.
+// Measures servers side by side, each in its own process. Every round loads all of them in turn, so that a disturbance
+// of the machine affects all of them. Figures are medians over the rounds; ratios are computed per round. It also
+// reports the server's processor time per request, which other load on the machine disturbs less than the rate.
 import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { loadavg } from 'node:os';
 import { usedMemory } from './memory.js';
 import { judge, machine, publish, ratio, spread, whole } from './report.js';
 
@@ -16,9 +17,13 @@ export function shuffled(list) {
     .map(([, item]) => item);
 }
 
-/** Starts a server module; it sends its port to the parent when it listens (see `listen`). */
-export async function start({ module, args = [] }) {
-  const child = fork(module, args, { stdio: 'inherit', execArgv: ['--expose-gc'] });
+/**
+ * Starts a server module; it sends its port to the parent when it listens (see `listen`).
+ *
+ * @param node the executable of Node to start it with
+ */
+export async function start({ module, args = [], node = process.execPath }) {
+  const child = fork(module, args, { stdio: 'inherit', execArgv: ['--expose-gc'], execPath: node });
   const [port] = await Promise.race([
     once(child, 'message'),
     once(child, 'exit').then(([code]) => Promise.reject(new Error(`${module} ${args.join(' ')} ended with ${code}`))),
@@ -27,9 +32,9 @@ export async function start({ module, args = [] }) {
 }
 
 /**
- * For a server module: listens on a free port of loopback and tells the parent, whose questions it answers (see `ask`).
+ * For a server module: listens on a free loopback port, sends the port to the parent, and answers `ask`.
  *
- * @param answers by question: what else can be asked, a function each
+ * @param answers further questions: a function by the name of each
  */
 export function listen(listener, answers = {}) {
   const known = { cpu: () => process.cpuUsage(), memory: memoryNow, ...answers };
@@ -45,7 +50,7 @@ async function memoryNow() {
   return { used, rss: process.memoryUsage.rss(), handles: process.getActiveResourcesInfo().length };
 }
 
-/** What a server that `listen` started says to a question. */
+/** Asks a server that `listen` started a question, and returns its answer. */
 export async function ask(child, question) {
   child.send(question);
   const [answer] = await once(child, 'message');
@@ -58,7 +63,7 @@ export async function processorTime(child) {
   return user + system;
 }
 
-/** What a server holds: `{ used, rss, handles }`, in bytes after a collection. */
+/** Memory of a server after a garbage collection: `{ used, rss, handles }`, in bytes. */
 export const memoryOf = (child) => ask(child, 'memory');
 
 /**
@@ -86,11 +91,14 @@ export async function load({ child, port }, { path, connections, seconds, amount
 /**
  * Loads servers in turn and prints a table.
  *
- * @param title heading of the table
- * @param servers by name: the module to start, and its arguments
- * @param ceiling name of the server the others are compared with
- * @param ours name of the server whose ratio to each other one is printed too
- * @param targets what is to be reached (see `judge`), by requests a second
+ * @param title Heading of the table.
+ * @param servers By name: the module to start, and its arguments.
+ * @param ceiling Name of the server that the others are compared with.
+ * @param ours Name of the server whose ratio to each other server is printed too.
+ * @param targets Requests per second to reach (see `judge`).
+ * @param warmUp Seconds of load before the first round.
+ * @param version Version of Node, if the servers run on a different one from this process.
+ * @param loadServer The function that loads a server: `load`, or `loadByWrk` of wrk.js.
  */
 export async function compareServers({
   title,
@@ -103,19 +111,22 @@ export async function compareServers({
   path = '/',
   requests,
   targets = [],
+  warmUp = 1,
+  version = process.version,
+  loadServer = load,
 }) {
   const running = new Map();
   try {
     for (const [name, server] of Object.entries(servers)) running.set(name, await start(server));
     const names = [...running.keys()];
     const samples = Object.fromEntries(names.map((name) => [name, []]));
-    for (const name of names) await load(running.get(name), { path, connections, seconds: 1, requests });
+    for (const name of names) await loadServer(running.get(name), { path, connections, seconds: warmUp, requests });
     for (let round = 0; round < rounds; round++) {
       for (const name of shuffled(names)) {
-        samples[name].push(await load(running.get(name), { path, connections, seconds, requests }));
+        samples[name].push(await loadServer(running.get(name), { path, connections, seconds, requests }));
       }
     }
-    const settings = `${rounds} interleaved rounds of ${seconds} s, ${connections} connections; ${machine()}`;
+    const settings = `${rounds} interleaved rounds of ${seconds} s, ${connections} connections; ${machine(version)}; load average ${loadavg()[0].toFixed(1)}`;
     publishServers(title, settings, samples, { ceiling, ours, targets });
   } finally {
     for (const { child } of running.values()) child.kill();
@@ -146,7 +157,7 @@ function publishServers(title, settings, samples, { ceiling, ours, targets }) {
       const rate = spread(rates[name]);
       const speed = `${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)})`;
       const cost = [rateRatio(name, ceiling), of('cost').toFixed(1), costRatio(name, ceiling)];
-      return { name, rate, cells: [name, speed, ...cost, of('p99'), sum('failed'), sum('refused')] };
+      return { name, rate, cells: [name, speed, ...cost, of('p99').toFixed(1), sum('failed'), sum('refused')] };
     }),
     notes: names
       .filter((one) => one !== ours && one !== ceiling)

@@ -19,7 +19,9 @@ class Nowhere extends Duplex {
 const socket = new Nowhere();
 const finished = channel('http.server.response.finish');
 
-/** `GET /`; settles when the response is written, of which is told what Node's server tells. */
+/**
+ * Sends `GET /`. Settles when the response is written, after publishing it on the same channel as Node's server does.
+ */
 export function serve(listener) {
   return new Promise((resolve) => {
     const req = Object.assign(new IncomingMessage(socket), { method: 'GET', url: '/', httpVersionMajor: 1 });

@@ -1,4 +1,4 @@
-// The report: docs/performance.md from what is kept in docs/measurements, with a chart a comparison.
+// Builds the report docs/performance.md from the measurements in docs/measurements, with one chart per comparison.
 import { barChart, curveChart } from './chart.js';
 import { asked, markdown } from './report.js';
 
@@ -7,10 +7,10 @@ const CHARTS = 'images/performance';
 const INTRODUCTION = `# Performance
 
 Written by \`npm run bench\`, which starts the kit and its peers side by side and loads them in interleaved rounds (see
-[bench/README.md](../bench/README.md)). A figure is the median over the rounds, with the least and the most; a ratio is taken
-round by round. Targets that were not met are listed like those that were. What the peers are and how they are set up
-stands in \`bench/\`; each is set up as its documentation says. What was decided by these figures:
-[design decisions](design-decisions.md).`;
+[bench/README.md](../bench/README.md)). A figure is the median over the rounds, with the minimum and the maximum;
+ratios are computed per round. Targets that were not met are listed like those that were. The code in \`bench/\` shows
+which peers are compared and how they are set up; each is set up as its documentation says. For the decisions based on
+these figures, see [design decisions](design-decisions.md).`;
 
 const slug = (text) =>
   text

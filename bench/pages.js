@@ -16,7 +16,7 @@ const pages = () => ({ ...performancePage(kept()), ...decisionsPage(kept()) });
 const chartsThere = () =>
   existsSync(docs + CHARTS) ? readdirSync(docs + CHARTS).map((name) => `${CHARTS}/${name}`) : [];
 
-/** Writes the pages and takes away charts of comparisons that are no more. */
+/** Writes the pages, and removes the charts of comparisons that no longer exist. */
 export function writePages() {
   const files = pages();
   for (const [path, text] of Object.entries(files)) {

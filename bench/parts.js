@@ -1,9 +1,10 @@
 // The parts of the benchmark, in the order of the report.
 
 /**
- * `name` is what the command line calls a part, or one of its `aliases`. `modules` run in this order, each in a process of its
- * own with the settings named, which let all parts together take less than ten minutes on two cores; run by itself a module
- * takes its own, longer ones. `alone`: runs only when it is asked for.
+ * The command line selects a part by its `name` or by one of its `aliases`. `modules` run in this order, each in its
+ * own process, with the settings given here. With these settings all parts together take less than ten minutes on two
+ * cores. A module that is run by itself uses its own settings, which take longer. A part with `alone` runs only on
+ * request.
  */
 export const parts = [
   {
@@ -31,6 +32,12 @@ export const parts = [
       'routing/shares.js': {},
       'routing/streams.js': { BYTES: 2 ** 30 },
     },
+  },
+  {
+    name: 'gateway',
+    aliases: [],
+    title: 'The whole gateway',
+    modules: { 'gateway/gateway.js': { ROUNDS: 4, SECONDS: 1 } },
   },
   {
     name: 'caching',
@@ -71,9 +78,18 @@ export const parts = [
     },
   },
   {
+    name: 'adoption',
+    aliases: [],
+    title: 'Import and installation',
+    modules: {
+      'adoption/imports.js': { ROUNDS: 7 },
+      'adoption/size.js': {},
+    },
+  },
+  {
     name: 'decisions',
     aliases: [],
-    title: 'What decisions rest on',
+    title: 'Measurements behind design decisions',
     modules: {
       'decisions/carriers.js': { ROUNDS: 3 },
       'decisions/forwarding.js': { ROUNDS: 2, SECONDS: 1 },
@@ -96,7 +112,7 @@ export const parts = [
 /** The parts that the words of a command line name; without words all but those that run alone. */
 export function partsNamed(words) {
   if (words.length === 0) return parts.filter(({ alone }) => alone !== true);
-  return parts.filter(({ name, aliases }) =>
+  return parts.filter(({ name, aliases = [] }) =>
     words.some((word) => [name, ...aliases].some((one) => one.startsWith(word))),
   );
 }

@@ -1,10 +1,10 @@
-// What a comparison found: a table on the console and, where BENCH_RESULTS names a file, a line of JSON there (see run.js).
+// Publishes a comparison: prints a table and, if BENCH_RESULTS names a file, appends a line of JSON to it (see run.js).
 import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
-/** What was measured on. */
-export function machine() {
-  return `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`;
+/** The machine and the version of Node that the figures were measured on. */
+export function machine(version = process.version) {
+  return `Node ${version}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`;
 }
 
 /** Median, least and most of some numbers. */
@@ -39,7 +39,7 @@ export function judgeMost({ what, most }, numbers) {
   return { what, most, found, isMet: found.median <= most };
 }
 
-/** What a target asks for. */
+/** The bound that a target sets. */
 export const asked = ({ least, most }, write = figure) =>
   most === undefined ? `≥ ${write(least)}` : `≤ ${write(most)}`;
 

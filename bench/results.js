@@ -1,4 +1,4 @@
-// What was measured is kept in docs/measurements, a file a part: a part that is measured again replaces its own.
+// Stores measurements in docs/measurements, one file per part. Measuring a part again replaces its file.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parts } from './parts.js';

@@ -1,4 +1,4 @@
-/** The capabilities service (3009): what the running services really offer. */
+/** The capabilities service (3009): the capabilities that the running services actually offer. */
 import { randomUUID } from 'node:crypto';
 import { absorb } from './capabilities/absorb.js';
 import { capabilityRoutes } from './capabilities/capability-routes.js';
@@ -8,7 +8,7 @@ import { leaseOn } from './support/lease.js';
 import { repeatingTask } from './support/repeating-task.js';
 import { defineServer, runWhenMain } from './support/service.js';
 
-/** How often the services are asked, the first time soon after the start, and how long who asks keeps the right to, in ms. */
+/** Interval of the checks, delay of the first check, and duration of the lease, in ms. */
 const INTERVAL = 30_000;
 const FIRST = 2_000;
 const LEASE = 60_000;
@@ -25,7 +25,7 @@ export const capabilitiesServer = defineServer<CapabilitiesSchema>({
       interval: INTERVAL,
       firstAfter: FIRST,
       maxBackoff: 2 * INTERVAL,
-      onError: (err) => log.warn({ err }, 'the services could not be asked what they offer'),
+      onError: (err) => log.warn({ err }, 'the capabilities of the services could not be requested'),
       run: async () => {
         if (await lease.hold(clock.now())) await absorb(db, await discover(client), clock.now());
       },

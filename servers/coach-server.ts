@@ -1,4 +1,4 @@
-/** The coach (3004): gives learners their rounds at the training service, one after the other, by itself. */
+/** The coach (3004): gives learners their rounds at the training service automatically. */
 import { coachRoutes } from './coach/coach-routes.js';
 import { startDriver } from './coach/driver.js';
 import { coachMigrations, type CoachSchema } from './coach/schema.js';

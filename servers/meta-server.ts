@@ -1,4 +1,4 @@
-/** The meta-learning service (3002): how well the learning itself goes, worked out from what training holds. */
+/** The meta-learning service (3002): measures how effective the learning is, from the data of the training service. */
 import { metaRoutes } from './meta/meta-routes.js';
 import { metaMigrations, type MetaSchema } from './meta/schema.js';
 import { defineServer, runWhenMain } from './support/service.js';

@@ -1,4 +1,4 @@
-/** The orchestrator (3100): starts the eight services, watches and restarts them, and tells the others who is where. */
+/** The orchestrator (3100): starts, watches and restarts the eight services, and publishes their addresses. */
 import { runOrchestrator } from './orchestrator/run-orchestrator.js';
 import { isMain } from './support/run.js';
 

@@ -1,4 +1,4 @@
-/** The web server (3000): gateway to the fleet, and the page that shows it. */
+/** The web server (3000): the gateway to the fleet, and the control room. */
 import type { ConcurrencyOptions, RateLimitOptions } from '../src/index.js';
 import { trustProxyOf, type FleetConfig } from './support/config.js';
 import { RouteTable } from './support/route-table.js';
@@ -6,10 +6,12 @@ import { defineServer, runWhenMain } from './support/service.js';
 import { openDashboard } from './web/dashboard.js';
 import { createGateway, serviceOfPath } from './web/gateway.js';
 
-/** Requests that wait for a slot of a service. */
+/** Maximum number of requests that wait for a slot of a service. */
 const MOST_WAITING = 100;
 
-/** What the gateway has in flight to a service. What it answers itself, and the orchestrator's streams, need no slot. */
+/**
+ * Limits the gateway's requests in flight per service. Its own responses and the orchestrator's streams need no slot.
+ */
 function inFlight(config: FleetConfig): { concurrency?: ConcurrencyOptions } {
   const limit = config.MAX_IN_FLIGHT;
   if (limit === undefined) return {};
@@ -20,7 +22,7 @@ function inFlight(config: FleetConfig): { concurrency?: ConcurrencyOptions } {
   return { concurrency: { limit, maxQueue: MOST_WAITING, key } };
 }
 
-/** Each client has its own limit, and each service one that all clients share. */
+/** One limit per client, and one per service that all clients share. */
 function limits(config: FleetConfig): RateLimitOptions {
   return {
     ...inFlight(config),
@@ -49,14 +51,15 @@ export const webServer = defineServer({
     const gateway = createGateway({ router: peers.router, controlToken, trustProxy: trustProxyOf(config) });
     const load = new RouteTable('/api/v1/system', controlToken).get(
       '/load-distribution',
-      { summary: 'What each instance of each service got from this gateway' },
+      { summary: 'The number of requests that this gateway sent to each instance of each service' },
       () => ({ services: peers.router.getRoutingStats() }),
     );
     const dashboard = openDashboard(context);
     return {
       routes: [load, dashboard.routes],
-      handlers: [...dashboard.handlers, gateway.router, dashboard.pages],
-      limit: limits(config),
+      handlers: [...dashboard.handlers, gateway.router, ...dashboard.pages],
+      front: dashboard.front,
+      limit: { ...limits(config), skip: dashboard.isExempt },
       forwards: gateway.forwards,
       engines: () => ({ routing: peers.router.getRoutingStats() }),
       onUpgrade: (server) => gateway.attach(server),

@@ -13,7 +13,13 @@ const SPAN = 'tooloo.span';
  * A carrier for the option `context` of `trace`. Within a request, code that knows the namespace finds the ids:
  * `getNamespace('app').get('traceId')` and `…get('spanId')`.
  *
- * @param namespace an existing namespace, or the name of one, which is created where there is none
+ * @param namespace an existing namespace, or the name of one, which is created if it does not exist
+ *
+ * @example
+ * import { trace } from '@tooloo/resilience';
+ * import { clsHookedContext } from '@tooloo/resilience/cls-hooked';
+ *
+ * app.use(trace({ context: clsHookedContext('app') }));
  */
 export function clsHookedContext(namespace: Namespace | string): ContextCarrier {
   const store = typeof namespace === 'string' ? (getNamespace(namespace) ?? createNamespace(namespace)) : namespace;

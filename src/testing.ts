@@ -6,7 +6,8 @@
 export { FakeClock } from './testing/fake-clock.js';
 export { type ConformanceCase } from './testing/conformance-case.js';
 export { cacheLayerCases, type CacheLayerFixture } from './testing/cache-layer-cases.js';
-export { rateLimitStoreCases, type RateLimitStoreFixture } from './testing/rate-limit-store-cases.js';
+export type { RateLimitStoreFixture } from './testing/rate-limit-check.js';
+export { rateLimitStoreCases } from './testing/rate-limit-store-cases.js';
 export { connectionFactoryCases, type ConnectionFactoryFixture } from './testing/connection-factory-cases.js';
 export { FakeConnection, FakeConnections, type CreateBehaviour } from './testing/fake-connections.js';
 export { contextCarrierCases } from './testing/context-carrier-cases.js';

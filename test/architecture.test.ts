@@ -15,9 +15,9 @@ function sources(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
-/** Every import, re-export and dynamic import, local ones as paths from the root. */
+/** Every import, re-export and dynamic import, local ones as paths from the root. Examples in docstrings do not count. */
 function imports(file: string): Import[] {
-  const text = readFileSync(join(root, file), 'utf8');
+  const text = readFileSync(join(root, file), 'utf8').replaceAll(/^ *\*.*$/gm, '');
   const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g);
   return [...found].map(([, specifier = '']) => ({
     from: file,
@@ -78,6 +78,32 @@ describe('imports point one way', () => {
       .filter(({ to }) => inSource(to) && !entries.includes(to));
     expect(wrong.map(describeImport)).toEqual([]);
   });
+});
+
+/** The files that a file loads at run time: its imports and re-exports, except those that import only types. */
+function loads(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const clauses = text.matchAll(/^(?:import|export)\s+(?!type\b)([^;']*?)\bfrom\s+'(\.[^']+)'/gm);
+  return [...clauses]
+    .filter(([, clause = '']) => !/^\{\s*(?:type\s[^,}]+,?\s*)+\}\s*$/.test(clause))
+    .map(([, , specifier = '']) => relative(root, resolve(root, dirname(file), specifier)).replace(/\.js$/, '.ts'));
+}
+
+/** The first circular import among the files; undefined if no imports are circular. */
+function circleAmong(files: readonly string[]): string | undefined {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(' → ');
+    if (done.has(file) || !existsSync(join(root, file))) return undefined;
+    const below = loads(file).map((next) => visit(next, [...path, file]));
+    done.add(file);
+    return below.find((circle) => circle !== undefined);
+  };
+  return files.map((file) => visit(file, [])).find((circle) => circle !== undefined);
+}
+
+test.each(['src', 'servers'])('no file of %s loads itself through others', (folder) => {
+  expect(circleAmong(sources(folder))).toBeUndefined();
 });
 
 interface Manifest {

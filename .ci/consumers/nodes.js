@@ -8,7 +8,7 @@ const MAJORS = [20, 22, 24];
 
 const PLATFORMS = { linux: 'linux', darwin: 'darwin', win32: 'win' };
 
-/** What npm says in words; before it come its code and what was run. */
+/** The error message of npm, without the code and the command that precede it. */
 const reasonOf = ({ message }) => /^npm error (?!code )(.+)$/m.exec(message)?.[1] ?? message.split('\n')[0];
 
 async function bringNode(major, folder) {

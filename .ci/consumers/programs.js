@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { outputOf } from './run.js';
 
 const sources = join(dirname(fileURLToPath(import.meta.url)), 'programs');
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+/** The compiler that this project is developed with. */
+export const ownCompiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
 /** How TypeScript users find packages. `node10` reads no exports map, only `main` and `typesVersions`. */
 export const COMPILATIONS = [
@@ -18,7 +19,7 @@ export const COMPILATIONS = [
   { name: 'node10', type: 'commonjs', module: 'commonjs', moduleResolution: 'node10' },
 ];
 
-const OPTIONS = {
+export const OPTIONS = {
   target: 'es2022',
   lib: ['es2022'], // a server's: nothing in the declarations may need a browser's
   strict: true,
@@ -40,9 +41,11 @@ async function compile(project, compilation) {
   cpSync(sources, folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
   const deprecated = moduleResolution === 'node10' && { ignoreDeprecations: '6.0' };
-  const compilerOptions = { ...OPTIONS, module, moduleResolution, ...deprecated };
+  // Under this option CommonJS must be written as such, which the programs are not.
+  const verbatimModuleSyntax = type === 'module';
+  const compilerOptions = { ...OPTIONS, module, moduleResolution, verbatimModuleSyntax, ...deprecated };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
-  await outputOf(process.execPath, [tsc, '-p', '.'], folder);
+  await outputOf(process.execPath, [ownCompiler, '-p', '.'], folder);
   return folder;
 }
 

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Milliseconds: whoever takes longer does not end by itself. Where there is no binary of SQLite, npm compiles it, which takes
+ * Milliseconds after which a program is considered hung. Where there is no binary of SQLite, npm compiles it, which takes
  * minutes on a busy machine.
  */
 const PATIENCE = { program: 60_000, tool: 900_000 };
@@ -13,9 +13,13 @@ const environment = Object.fromEntries(
 );
 
 /** Resolves to `{ fault, output }`: `fault` is undefined where it ended well. */
-function run(command, args, { cwd, patience }) {
+function run(command, args, { cwd, patience, variables = {} }) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...environment, ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     let errors = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), patience);
@@ -31,14 +35,14 @@ function run(command, args, { cwd, patience }) {
 }
 
 /** A consumer's program: it must say that it works, and end by itself. */
-export async function runProgram(node, program, cwd) {
-  const { fault, output } = await run(node, [program], { cwd, patience: PATIENCE.program });
+export async function runProgram(node, program, cwd, args = []) {
+  const { fault, output } = await run(node, [program, ...args], { cwd, patience: PATIENCE.program });
   return fault ?? (output === 'works' ? undefined : `said '${output}'`);
 }
 
-/** The last line of what a program prints. Throws where it fails. */
-export async function outputOf(node, args, cwd) {
-  const { fault, output } = await run(node, args, { cwd, patience: PATIENCE.tool });
+/** The last line of what a program prints; `variables` are added to its environment. Throws where it fails. */
+export async function outputOf(node, args, cwd, variables) {
+  const { fault, output } = await run(node, args, { cwd, patience: PATIENCE.tool, variables });
   if (fault !== undefined) throw new Error(`${args.join(' ')}: ${fault}`);
   return output.split('\n').at(-1);
 }

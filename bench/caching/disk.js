@@ -17,7 +17,7 @@ const KEYS = Array.from({ length: 10_000 }, (_, i) => `user:${i}`);
 const VALUE = { id: 1, name: 'Ada', text: 'x'.repeat(250), roles: ['admin', 'author'] };
 const folder = mkdtempSync(join(tmpdir(), 'bench-disk-'));
 
-/** What somebody writes who needs no more than this: a table, two statements, JSON. */
+/** The least code that does the job: a table, two prepared statements, and JSON. */
 function statements() {
   const db = new Database(join(folder, 'raw.sqlite'));
   db.pragma('journal_mode = WAL');

@@ -7,7 +7,10 @@ import NodeCache from 'node-cache';
 export const MAX = 1_000;
 const MINUTE = 60_000;
 
-/** What many write themselves: a Map is in the order of insertion, so that what is set again after a get goes last. */
+/**
+ * A cache that many applications write themselves. A Map keeps the order of insertion, so a get deletes the entry and
+ * sets it again to move it to the end.
+ */
 class OrderedMap {
   #entries = new Map();
 

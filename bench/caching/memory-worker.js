@@ -1,4 +1,5 @@
-// One cache in a process of its own, so that V8 compiles the code for it alone: tells how often a second it gets and sets.
+// Measures one cache in its own process, so that V8 compiles the code for this cache only. Reports gets and sets
+// per second.
 import { undisturbedRate } from '../rates.js';
 import { MAX, caches } from './memory-caches.js';
 

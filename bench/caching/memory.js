@@ -1,5 +1,6 @@
-// Gets and sets in memory, 1,000 keys in no order: the layer beside the list it is built on and the caches Node users have.
-// Each has a process of its own in every round: in one, the code that some of them share would be compiled for all of them.
+// Gets and sets in memory, 1,000 keys in no particular order. Compares the layer with the list it is built on and with
+// the caches that Node users have. In every round each cache runs in its own process. In a shared process V8 would
+// compile the code that some of them share for all of them.
 import { askInRounds } from '../apart.js';
 import { publishRates } from '../rates.js';
 import { judge, machine } from '../report.js';

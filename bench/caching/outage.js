@@ -22,7 +22,7 @@ const SLOWER_AT_MOST = 2;
 const { RedisServer } = await importTypescript('test/support/redis-server.ts');
 const program = await bundleProgram('test/caching/service-program.ts');
 
-/** What is cached: a version of each key. */
+/** The cached values: a version of each key. */
 const versions = new Map(KEYS.map((key) => [key, 1]));
 const valueOf = (key) => `version ${versions.get(key)}`;
 const origin = createServer((req, res) => res.end(valueOf(req.url.slice(1)))).listen(0, '127.0.0.1');

@@ -1,4 +1,4 @@
-// A process that does nothing but measure its event loop: tells the parent, when asked, the longest delay in milliseconds.
+// A process that only measures its event loop. On request it sends the parent the longest delay in milliseconds.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const delays = monitorEventLoopDelay({ resolution: 1 });

@@ -1,5 +1,5 @@
-// The pools compared: ten connections to one PostgreSQL each, and at most 30 seconds for a caller to wait, which ours and
-// tarn say by default.
+// The pools compared. Each opens ten connections to one PostgreSQL server, and a caller waits at most 30 seconds, which
+// is the default of `ConnectionPool` and of tarn.
 import { ConnectionPool } from '@tooloo/resilience';
 import { postgresConnections } from '@tooloo/resilience/postgres';
 import genericPool from 'generic-pool';

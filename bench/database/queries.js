@@ -1,5 +1,6 @@
-// What a query of a server takes, from a session of the training service by its number: a connection opened for each, Kysely on
-// the drivers, Kysely on the kit's pool and optimizer as the servers have it, and the same behind a cache.
+// Measures how long a server's query takes, which reads one session of the training service by its number. Compares a
+// new connection per query, Kysely on the drivers, and Kysely on the kit's pool and optimizer, as the servers use it.
+// The last one is also measured behind a cache.
 import { MultiLayerCacheManager, sqliteConnections } from '@tooloo/resilience';
 import { Kysely, PostgresDialect, SqliteDialect } from 'kysely';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// An Express application without a network, in a process of its own, since cls-hooked makes every promise of its process dearer:
-// each request runs in the carrier named by the argument, and asks it for what is current after three awaits.
+// An Express application without a network. It runs in its own process, because cls-hooked makes every promise in its
+// process more expensive. Each request runs in the carrier named by the argument, and reads the current context after
+// three awaits.
 import { asyncContext } from '@tooloo/resilience';
 import { clsHookedContext } from '@tooloo/resilience/cls-hooked';
 import express from 'express';

@@ -6,7 +6,7 @@ import { machine } from '../report.js';
 const rounds = Number(process.env.ROUNDS ?? 9);
 publishRates({
   title: 'Carrying the trace',
-  settings: `Express without a network, three awaits a request; ${rounds} interleaved rounds, each in a process of its own; ${machine()}`,
+  settings: `Express without a network, three awaits per request; ${rounds} interleaved rounds, each in its own process; ${machine()}`,
   rates: await askInRounds({
     module: new URL('carriers-worker.js', import.meta.url).pathname,
     names: ['none', 'AsyncLocalStorage', 'cls-hooked'],

@@ -1,5 +1,5 @@
-// An Express application without a network, in a process of its own, since what watches its routes watches all of the process:
-// a route below a router, after four middleware, whose name is told by the way that the argument names.
+// An Express application without a network. It runs in its own process, because code that observes its routes affects
+// the whole process. The route is below a router, after four middleware; the argument names the way to learn the route.
 import express from 'express';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { serve } from '../in-process.js';
@@ -15,7 +15,7 @@ let told = 0;
 
 /** By name: begins to watch, and notes the route of each request. */
 const ways = {
-  'nobody asks': () => undefined,
+  'no observer': () => undefined,
   'a wrapped layer'() {
     const prototype = RouteLayer();
     const original = prototype.handleRequest;
@@ -49,5 +49,5 @@ const rate = await undisturbedRate(
   },
   { batch: 20, milliseconds: 400 },
 );
-if (told === 0 && name !== 'nobody asks') throw new Error(`${name} told nothing`);
+if (told === 0 && name !== 'no observer') throw new Error(`${name} reported no route`);
 process.send(rate);

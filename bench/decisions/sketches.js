@@ -76,7 +76,7 @@ const values = Object.fromEntries(
   Object.entries(latencies).map(([name, draw]) => [name, Float64Array.from({ length: VALUES }, draw)]),
 );
 
-/** The largest relative error of any of the percentiles, of any of the kinds of latencies. */
+/** The largest relative error of any percentile in any of the latency distributions. */
 function largestError(way) {
   const errors = Object.values(values).flatMap((list) => {
     const sketch = way();

@@ -1,5 +1,5 @@
-// Ways to limit 100 requests in 10 seconds: the most that each lets through at once and within any ten seconds, what a decision
-// costs and how much memory a client takes. Ours is the package's; the others are written as short as they can be.
+// Ways to limit 100 requests in 10 seconds: the most that each admits in any second and in any ten seconds, the cost of
+// a decision, and the memory per client. One is the package's `RateLimiter`; the others are as short as possible.
 import { RateLimiter } from '@tooloo/resilience';
 import { bytesHeldBy } from '../memory.js';
 import { publishRates, undisturbedRate } from '../rates.js';
@@ -58,19 +58,19 @@ function ours(clock) {
 }
 
 const ways = {
-  'ours, a bucket kept as a debt': ours,
+  'RateLimiter, token bucket': ours,
   'fixed window': fixedWindow,
   'sliding log': slidingLog,
   'sliding counter': slidingCounter,
 };
 
-/** A clock that stands until it is told; what is limited here never waits, hence no timer is asked for. */
+/** A clock that the caller moves by setting `time`. It needs no timers, because no request waits here. */
 function standing() {
   const clock = { time: 0, now: () => clock.time, setTimer: () => ({ cancel: () => undefined }) };
   return clock;
 }
 
-/** Moments at which a client got through that waits `quiet` ms after its first request and then sends as much as it can. */
+/** Times of the admitted requests of a client that pauses `quiet` ms after the first, then sends as many as it can. */
 function admitted(way, quiet) {
   const clock = standing();
   const isAllowed = way(clock);
@@ -82,7 +82,7 @@ function admitted(way, quiet) {
   return moments;
 }
 
-/** The most let through within any span of so many ms: who is silent before the edge of a window gets more after it. */
+/** The most requests admitted within any `span` ms. After a pause at the end of a window, a client gets more. */
 function mostWithin(span, way) {
   let most = 0;
   for (let quiet = 0; quiet < WINDOW; quiet += 500) {
@@ -133,8 +133,8 @@ publishRates({
     `${LIMIT} requests in ${WINDOW / 1000} s; 1,000 clients; memory of each of ${whole(CLIENTS)} clients that have sent ` +
     `${LIMIT / 2} requests; ${rounds} interleaved rounds; ${machine()}`,
   rates,
-  ours: 'ours, a bucket kept as a debt',
-  columns: ['most in any second', 'most in any 10 s', 'bytes a client'],
+  ours: 'RateLimiter, token bucket',
+  columns: ['most in any second', 'most in any 10 s', 'bytes per client'],
   more,
 });
 process.exit();

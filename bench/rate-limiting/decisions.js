@@ -39,4 +39,33 @@ await microbenchmark({
   targets: [{ name: 'ours', least: 5_000_000 }],
   rounds,
 });
+
+/** `isAllowed` on keys that are built for each decision, beside the least that any limiter does with them. */
+const built = {
+  ours() {
+    const limiter = new RateLimiter({ rateLimit: POINTS, refillRate: 10 });
+    let next = 0;
+    return (n) => {
+      for (let i = 0; i < n; i++) limiter.isAllowed('k' + (next = (next + 1) % KEYS.length));
+    };
+  },
+  map() {
+    const map = new Map();
+    let next = 0;
+    return (n) => {
+      for (let i = 0; i < n; i++) {
+        const key = 'k' + (next = (next + 1) % KEYS.length);
+        map.set(key, (map.get(key) ?? 0) + 1);
+      }
+    };
+  },
+};
+await microbenchmark({
+  title: 'Decisions in memory, 10,000 keys built per decision',
+  functions: { ours: built.ours(), 'Map, get and set': built.map() },
+  ours: 'ours',
+  quietest: true,
+  targets: [{ name: 'ours', of: 'Map, get and set', least: 0.5 }],
+  rounds,
+});
 process.exit();

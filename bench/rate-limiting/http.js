@@ -1,4 +1,5 @@
-// Requests a second under Express: no limiter, ours, and the peers; in memory and with Redis.
+// Requests per second under Express without a limiter, with the kit's limiter and with its peers, in memory and with
+// Redis.
 import { compareServers } from '../harness.js';
 
 const module = new URL('server.js', import.meta.url).pathname;
@@ -13,6 +14,17 @@ await compareServers({
   ceiling: 'none',
   ours: 'ours',
   targets: [{ name: 'ours', of: 'none', least: 0.97 }],
+  rounds,
+  seconds,
+});
+// The real situation: the key is a new string in each request.
+const withKeys = ['one key', 'keys built per request'];
+await compareServers({
+  title: 'Rate limiting under Express, keys of the application',
+  servers: servers('none', 'header fields alone', ...withKeys),
+  ceiling: 'none',
+  ours: 'keys built per request',
+  targets: withKeys.map((name) => ({ name, of: 'header fields alone', least: 0.97 })),
   rounds,
   seconds,
 });

@@ -1,6 +1,6 @@
 // The limiters compared, each as its documentation says: 1,000,000 requests in 10 seconds for each client address,
 // draft header fields.
-import { rateLimit } from '@tooloo/resilience';
+import { rateLimit } from '@tooloo/resilience/rate-limit';
 import { RedisStore } from '@tooloo/resilience/redis';
 import { rateLimit as expressRateLimit } from 'express-rate-limit';
 import { Redis } from 'ioredis';
@@ -9,6 +9,8 @@ import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
 
 const LIMIT = 1_000_000;
 const SECONDS = 10;
+/** Clients that come in turn, where the key is built per request. */
+const KEYS = 10_000;
 
 /** The middleware of rate-limiter-flexible's documentation, with the header fields the others write. */
 function flexible(limiter) {
@@ -37,6 +39,12 @@ export const limiters = {
   none: () => undefined,
   'header fields alone': () => fieldsAlone,
   ours: () => rateLimit({ rateLimit: LIMIT, refillRate: LIMIT / SECONDS }),
+  'one key': () => rateLimit({ rateLimit: LIMIT, refillRate: LIMIT / SECONDS, key: () => 'client' }),
+  'keys built per request': () => {
+    let next = 0;
+    const key = () => 'k' + (next = (next + 1) % KEYS);
+    return rateLimit({ rateLimit: LIMIT, refillRate: LIMIT / SECONDS, key });
+  },
   'express-rate-limit': () =>
     expressRateLimit({ windowMs: SECONDS * 1000, limit: LIMIT, standardHeaders: 'draft-8', legacyHeaders: false }),
   'rate-limiter-flexible': () => flexible(new RateLimiterMemory({ points: LIMIT, duration: SECONDS })),

@@ -1,5 +1,6 @@
-// What clients notice while instances are killed, frozen, restarted and fall ill under 2,000 requests a second, and while
-// all of them are restarted one after the other with POSTs under way. Ends with 1 when a request failed.
+// Measures what clients notice under 2,000 requests per second while instances are killed, frozen, restarted or become
+// unhealthy. Then restarts all instances one after the other while POSTs are in flight. Exits with 1 if a request
+// failed.
 import { OpenLoad } from './open-load.js';
 import { start } from './processes.js';
 import { once } from 'node:events';

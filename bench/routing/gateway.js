@@ -1,5 +1,5 @@
-// The proxy in a process of its own, over the ports named by the arguments; tells the parent of every change of a target,
-// and, asked for anything, how many attempts each target has got.
+// The proxy in its own process; its targets are the ports named by the arguments. It reports every state change of a
+// target to the parent. In reply to any message it reports the number of attempts per target.
 import { compose, proxyBalanced } from '@tooloo/resilience';
 import { createServer } from 'node:http';
 

@@ -32,7 +32,7 @@ await compareServers({
   seconds,
 });
 
-/** Milliseconds to the end of an answer, at a rate that is no effort. */
+/** Milliseconds to the end of an answer, at a rate far below the capacity of the proxies. */
 async function latency(port) {
   const load = new OpenLoad(`http://127.0.0.1:${port}`, RATE);
   await pass(500); // connections open, code compiled
@@ -56,7 +56,7 @@ const of = (name, key) => spread(samples[name].map((sample) => sample[key])).med
 const added = (name) => spread(samples[name].map(({ p99 }, round) => p99 - direct[round].p99)).median.toFixed(2);
 publish({
   title: 'Time of an answer through a proxy',
-  settings: `${LATENCY_ROUNDS} rounds of 1 s at ${RATE} requests a second, whatever becomes of those before; ${machine()}`,
+  settings: `${LATENCY_ROUNDS} rounds of 1 s at ${RATE} requests per second, sent on schedule even if earlier ones are unanswered; ${machine()}`,
   columns: ['server', 'median ms', 'p99 ms', 'added at p99, ms'],
   rows: Object.keys(running).map((name) => ({ name, cells: [name, of(name, 'p50'), of(name, 'p99'), added(name)] })),
 });

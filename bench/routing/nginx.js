@@ -72,7 +72,7 @@ async function listening(port) {
   }
 }
 
-/** Microseconds of processor time of all processes whose parent is this one, as `process.cpuUsage` tells it. */
+/** Microseconds of processor time of all processes whose parent is this one, in the format of `process.cpuUsage`. */
 function processorTimeOfChildren(parent) {
   let user = 0;
   let system = 0;

@@ -1,5 +1,5 @@
-// Requests at a fixed rate, whatever becomes of those before: a server that stalls faces a growing queue, as it would
-// from independent clients. A latency counts from when the request was due, not from when there was time to send it.
+// Sends requests at a fixed rate, even if earlier ones are unanswered. A server that stalls faces a growing queue, as
+// it would with independent clients. A latency counts from when the request was due, not from when it was sent.
 import { Pool } from 'undici';
 
 /** Milliseconds: a request answered later than this was delayed. */

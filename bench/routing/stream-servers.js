@@ -1,5 +1,5 @@
-// The two ends of `streams.js` in processes of their own: `origin` answers and takes as much as it is asked to, `proxy PORT`
-// is the proxy in front of it and tells its memory when asked.
+// The two servers of `streams.js`; each runs in its own process. An `origin` sends and receives as many bytes as a
+// request specifies. The `proxy PORT` forwards to it, and reports its memory on request.
 import { compose, proxyBalanced } from '@tooloo/resilience';
 import { createServer } from 'node:http';
 
@@ -27,7 +27,7 @@ function takeAll(req, res) {
   req.once('end', () => res.end(String(received)));
 }
 
-/** One event, in the moment it writes down (milliseconds of this machine's clock). */
+/** One event whose data is the time it was sent, in milliseconds of this machine's clock. */
 function stream(res) {
   res.writeHead(200, { 'Content-Type': 'text/event-stream' });
   res.flushHeaders();

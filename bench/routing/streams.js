@@ -1,4 +1,4 @@
-// What streams cost the proxy: its memory while 2 GiB go through it up and down, and how late an event arrives.
+// Measures what streams cost the proxy: its memory while it uploads and downloads 2 GiB, and the delay of an event.
 import { machine } from '../harness.js';
 import { publish, spread } from '../report.js';
 import { start } from './processes.js';

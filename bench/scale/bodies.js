@@ -1,4 +1,5 @@
-// What an answer costs by the size of its body: written by a handler, from the response cache, and through the proxy.
+// Measures the cost of an answer by the size of its body: from a handler, from the response cache, and through the
+// proxy.
 import { measureCurves, publishCurves } from '../curves.js';
 import { load, start } from '../harness.js';
 import { machine } from '../report.js';

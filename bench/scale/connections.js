@@ -1,5 +1,5 @@
-// What open connections cost a server, from ten to ten thousand of them, alone and with the kit's middleware: its memory, and
-// the time of an answer at a rate that stays the same. Every figure is of a server that has just started.
+// Measures what ten to ten thousand open connections cost a server, with and without the kit's middleware: its memory,
+// and the time of an answer at a constant rate. Every figure is of a server that has just started.
 import { measureCurves, publishCurves } from '../curves.js';
 import { memoryOf, processorTime, spread, start } from '../harness.js';
 import { machine, publish } from '../report.js';

@@ -1,5 +1,6 @@
-// One store filled with as many keys as the second argument says, in a process of its own: what an operation on it costs, for
-// keys in no order, and how much memory a key takes. Keys and values are there before: they come from elsewhere.
+// Fills one store, in its own process, with as many keys as the second argument says. Measures the cost of an operation
+// on keys in random order, and the memory per key. Keys and values exist beforehand, because applications get them from
+// elsewhere.
 import { MemoryCacheLayer, MemoryStore, RateLimiter } from '@tooloo/resilience';
 import { LRUCache } from 'lru-cache';
 import { usedMemory } from '../memory.js';
@@ -58,7 +59,7 @@ function costOf(operation) {
 
 const keys = Array.from({ length: size }, (_, i) => addressOf(i));
 const values = keys.map((name, id) => ({ id, name }));
-let sum = 0; // who gets a value reads it
+let sum = 0; // reads each value, as an application would
 const another = stores[name](1000); // what is loaded and compiled with the first keys is no key's
 for (let i = 0; i < 1000; i++) another.fill(keys[i], values[i]);
 const before = await usedMemory();

@@ -1,5 +1,5 @@
-// What a decision of the limiter, and a get and a set of the memory cache, cost as their keys grow from a thousand to a million,
-// beside the list under the cache; and what memory a key takes.
+// Measures decisions of the limiter, and gets and sets of the memory cache, with a thousand to a million keys. Compares
+// them with the list that the cache is built on, and measures the memory per key.
 import { askWorker } from '../apart.js';
 import { measureCurves, publishCurves } from '../curves.js';
 import { judge, machine } from '../report.js';

@@ -1,4 +1,5 @@
-// Connections to one server that stay open, and requests on them at a fixed rate, whichever are still unanswered.
+// Keeps connections to one server open, and sends requests on them at a fixed rate, even if earlier ones are
+// unanswered.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 

@@ -67,7 +67,7 @@ const picking = await measureCurves({
 });
 const settings = `median of ${rounds} interleaved rounds, undisturbed; ${machine()}`;
 const [least, most] = [SIZES[0], SIZES.at(-1)];
-/** What O(log n) allows, were what is farther away as near. */
+/** The growth that O(log n) allows, if access to memory took the same time at every size. */
 const LOGARITHMIC = Math.log(most) / Math.log(least);
 const span = `${least} to ${most.toLocaleString('en')} instances`;
 publishCurves({

@@ -8,7 +8,7 @@ const worker = new URL('spans-worker.js', import.meta.url).pathname;
 
 publishCurves({
   title: 'Memory of a span',
-  settings: `1,000 kept traces, four attributes a span; ${rounds} rounds, each in a process of its own; ${machine()}`,
+  settings: `1,000 kept traces, four attributes per span; ${rounds} rounds, each in its own process; ${machine()}`,
   x: 'spans a trace',
   y: 'bytes',
   samples: await measureCurves({

@@ -1,4 +1,5 @@
-// Loads what the argument names and, where it is a server, answers one request; tells how long that took since the process began.
+// Loads what the argument names and, if it is a server, answers one request. Reports the time since the process
+// started.
 import { createServer, get } from 'node:http';
 import { createRequire } from 'node:module';
 

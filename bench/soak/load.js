@@ -13,11 +13,11 @@ function hasWrk() {
     execFileSync('wrk', ['--version'], { stdio: 'ignore' });
     return true;
   } catch (error) {
-    return error.code !== 'ENOENT'; // it ends with 1 after it has told its version
+    return error.code !== 'ENOENT'; // it exits with 1 after printing its version
   }
 }
 
-/** What wrk prints, as numbers. */
+/** Parses the output of wrk. */
 function readWrk(text) {
   const [, value, unit] = /99%\s+([\d.]+)(us|ms|s|m)/.exec(text);
   const [, ...errors] = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text) ?? [];

@@ -14,8 +14,8 @@ const TENTHS = 10;
 /** Milliseconds until a slice's connections are closed and forgotten. */
 const SETTLE = 200;
 /**
- * Bytes that each request may leave behind. The smallest object is 16 bytes: who kept one for each request, or for one in ten,
- * would be above it, and less than that cannot be told from the noise of the heap.
+ * Bytes that each request may leave behind. The smallest object takes 16 bytes, so a leak of one object per request, or
+ * per ten requests, exceeds this bound. Smaller leaks cannot be distinguished from the noise of the heap.
  */
 const FLAT = 1;
 

@@ -11,7 +11,7 @@ function carryingAlone() {
   return (req, _res, next) => storage.run(req, next);
 }
 
-/** OpenTelemetry as its documentation sets it up. Spans are batched and then given to nobody. */
+/** OpenTelemetry as its documentation sets it up. Spans are batched and then discarded. */
 async function openTelemetry(samplingRate) {
   const { registerInstrumentations } = await import('@opentelemetry/instrumentation');
   const { ExpressInstrumentation } = await import('@opentelemetry/instrumentation-express');
@@ -33,10 +33,10 @@ async function openTelemetry(samplingRate) {
 export const tracers = {
   none: () => undefined,
   'AsyncLocalStorage alone': carryingAlone,
-  'ours, 0 %': ours(0),
-  'ours, 10 %': ours(0.1),
-  'ours, 100 %': ours(1),
-  'ours in cls-hooked, 10 %': async () => {
+  'trace, 0 %': ours(0),
+  'trace, 10 %': ours(0.1),
+  'trace, 100 %': ours(1),
+  'trace on cls-hooked, 10 %': async () => {
     const { clsHookedContext } = await import('@tooloo/resilience/cls-hooked');
     return trace({ serviceName: 'bench', samplingRate: 0.1, context: clsHookedContext('bench') });
   },

@@ -1,4 +1,4 @@
-/** `/api/v1/budget`: what may be spent, what was, and what it brought. */
+/** `/api/v1/budget`: the limits, the spending, and the return on it. */
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import { newestFirst } from '../support/paging.js';
@@ -7,7 +7,7 @@ import { DEFAULT_COHORT, type Ledger } from './ledger.js';
 import { cohortReturn, rankByRoi } from './roi.js';
 import { toDollars, toMicros, type BudgetSchema } from './schema.js';
 
-/** The most a single entry may be, in dollars: a typing error should not empty the month. */
+/** Maximum amount of one entry, in dollars. A typing error should not use up the month's budget. */
 const MAX_AMOUNT = 1_000_000;
 
 const cohortId = z.string().trim().min(1).max(100);
@@ -18,7 +18,7 @@ const workflowSchema = z.strictObject({
   workflowId: z.string().trim().min(1).max(200),
   cohortId: cohortId.default(DEFAULT_COHORT),
   cost,
-  /** What it was worth, in dollars. */
+  /** The value of the result, in dollars. */
   value: cost.optional(),
 });
 
@@ -39,7 +39,10 @@ export function budgetRoutes({ db, ledger, controlToken }: BudgetParts): RouteTa
     )
     .get(
       '/history',
-      { summary: 'What was spent, newest first', query: z.object({ cohortId: cohortId.optional(), ...newestFirst }) },
+      {
+        summary: 'The recorded spending, newest first',
+        query: z.object({ cohortId: cohortId.optional(), ...newestFirst }),
+      },
       ({ query }) => ledger.history({ cohort: query.cohortId, before: query.before, limit: query.limit }),
     )
     .get(
@@ -59,7 +62,7 @@ export function budgetRoutes({ db, ledger, controlToken }: BudgetParts): RouteTa
     )
     .post(
       '/record-workflow',
-      { summary: 'Records what a workflow cost and brought', body: workflowSchema },
+      { summary: 'Records the cost and the value of a workflow', body: workflowSchema },
       async ({ body }) => {
         const costMicros = toMicros(body.cost);
         const valueMicros = body.value === undefined ? undefined : toMicros(body.value);
@@ -89,7 +92,7 @@ export function budgetRoutes({ db, ledger, controlToken }: BudgetParts): RouteTa
     )
     .get(
       '/metrics/:cohortId',
-      { summary: 'What a cohort spent and gained', params: cohortParams },
+      { summary: 'The spending and the gain of a cohort', params: cohortParams },
       async ({ params }) => ({
         cohort: params.cohortId,
         ...(await cohortReturn(db, params.cohortId)),

@@ -1,10 +1,10 @@
-/** What was measured of each provider: every call is kept, the most recent are what quality is judged by. */
+/** The log of calls to providers. All calls are stored; the most recent ones determine the quality. */
 import type { Kysely } from 'kysely';
 import type { Answer } from './provider-client.js';
 import type { MeasuredCall } from './quality.js';
 import { toDollars, type BudgetSchema } from './schema.js';
 
-/** Calls of a provider that count: old ones say little about how it is today. */
+/** Number of calls per provider that count. Older calls say little about the current quality. */
 const RECENT_CALLS = 200;
 
 export class CallLog {
@@ -49,7 +49,7 @@ export class CallLog {
     }));
   }
 
-  /** Calls, tokens and cost of each provider ever asked. */
+  /** Calls, tokens and cost of each provider that was ever called, and the total cost. */
   async costs() {
     const rows = await this.db
       .selectFrom('provider_calls')
@@ -63,12 +63,14 @@ export class CallLog {
       .groupBy('provider')
       .orderBy('provider')
       .execute();
-    return rows.map((row) => ({
+    const providers = rows.map((row) => ({
       provider: row.provider,
       calls: Number(row.calls),
       inputTokens: Number(row.inputTokens),
       outputTokens: Number(row.outputTokens),
       cost: toDollars(Number(row.cost)),
     }));
+    // The sum of the millionths is exact. A sum of dollars would differ from the ledger.
+    return { providers, total: toDollars(rows.reduce((sum, { cost }) => sum + Number(cost), 0)) };
   }
 }

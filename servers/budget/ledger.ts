@@ -1,6 +1,6 @@
 /**
- * The ledger: what was spent, what is promised, and whether more may be. Every promise is checked and written in one
- * transaction behind one lock row, so that requests at the same moment cannot together pass a limit.
+ * The ledger: amounts spent and reserved, and the check of the limits. Each reservation is checked and written in one
+ * transaction that locks one row. Therefore concurrent requests cannot exceed a limit together.
  */
 import { randomUUID } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
@@ -8,10 +8,10 @@ import { ResilienceError } from '../../src/index.js';
 import { pageOf } from '../support/paging.js';
 import { toDollars, type BudgetSchema } from './schema.js';
 
-/** Cohort of everything that names none. */
+/** The cohort of entries that do not name one. */
 export const DEFAULT_COHORT = 'default';
 
-/** A reservation nobody settles (its process died) is void after this many ms: longer than any provider call may take. */
+/** A reservation expires after this time in ms if its process died. It is longer than any provider call. */
 const RESERVATION_LIFETIME = 5 * 60_000;
 
 /** Share of a limit from which the budget warns. */
@@ -23,7 +23,7 @@ export interface Limits {
 }
 
 export interface Period {
-  /** UTC date and month, and when the next ones begin (epoch ms). */
+  /** UTC date and month, and the start of the next ones (epoch ms). */
   readonly day: string;
   readonly month: string;
   readonly dayEnds: number;
@@ -35,6 +35,13 @@ export interface Spend {
   readonly workflow: string;
   readonly costMicros: number;
   readonly valueMicros?: number | undefined;
+}
+
+/** An amount that was reserved before it is spent. */
+export interface Reservation {
+  readonly id: string;
+  readonly cohort: string;
+  readonly costMicros: number;
 }
 
 interface Usage {
@@ -49,7 +56,7 @@ interface LimitCheck {
   readonly ends: number;
 }
 
-/** The UTC day and month a moment lies in. */
+/** The UTC day and month of a time. */
 export function periodOf(now: number): Period {
   const date = new Date(now);
   const day = date.toISOString().slice(0, 10);
@@ -69,33 +76,57 @@ export class Ledger {
   ) {}
 
   /**
-   * Promises an amount before it is spent.
+   * Reserves an amount before it is spent.
    *
-   * @returns the reservation's id, to be settled or released
-   * @throws ResilienceError QUOTA_EXCEEDED naming the limit it would pass
+   * @returns the reservation, to be settled
+   * @throws ResilienceError QUOTA_EXCEEDED naming the limit that would be exceeded
    */
-  async reserve(cohort: string, costMicros: number): Promise<string> {
+  async reserve(cohort: string, costMicros: number): Promise<Reservation> {
     const id = randomUUID();
     await this.#locked(async (tx) => {
       await this.#admit(tx, cohort, costMicros);
       const expires_at = this.now() + RESERVATION_LIFETIME;
       await tx.insertInto('reservations').values({ id, cohort, cost_micros: costMicros, expires_at }).execute();
     });
-    return id;
+    return { id, cohort, costMicros };
   }
 
-  /** Turns a reservation into what was really spent, which may be less, or nothing. */
-  async settle(reservation: string, spends: readonly Spend[]): Promise<void> {
+  /**
+   * Books what has been spent so far of a reservation, and keeps the rest reserved. If the process dies, the booked
+   * amount remains. Each booking extends the lifetime of the reservation.
+   *
+   * @param previous the previous booking of this reservation, which this one replaces
+   * @returns the booking, for the next one and for the settlement
+   */
+  async book(reservation: Reservation, spend: Spend, previous?: number): Promise<number> {
+    return this.#locked(async (tx) => {
+      await this.#remove(tx, previous);
+      const rest = Math.max(0, reservation.costMicros - spend.costMicros);
+      await tx
+        .updateTable('reservations')
+        .set({ cost_micros: rest, expires_at: this.now() + RESERVATION_LIFETIME })
+        .where('id', '=', reservation.id)
+        .execute();
+      return this.#insert(tx, spend);
+    });
+  }
+
+  /**
+   * Replaces a reservation, and its last booking, by the actual spending, which may be less, zero or more. A higher
+   * amount counts against the limits.
+   */
+  async settle({ id }: Reservation, spends: readonly Spend[], booking?: number): Promise<void> {
     await this.#locked(async (tx) => {
-      await tx.deleteFrom('reservations').where('id', '=', reservation).execute();
+      await tx.deleteFrom('reservations').where('id', '=', id).execute();
+      await this.#remove(tx, booking);
       for (const spend of spends) await this.#insert(tx, spend);
     });
   }
 
   /**
-   * Records an amount, if the limits allow it.
+   * Records an amount if the limits allow it.
    *
-   * @throws ResilienceError QUOTA_EXCEEDED naming the limit it would pass; nothing is recorded then
+   * @throws ResilienceError QUOTA_EXCEEDED naming the limit that would be exceeded; nothing is recorded then
    */
   async record(spend: Spend): Promise<void> {
     await this.#locked(async (tx) => {
@@ -104,7 +135,7 @@ export class Ledger {
     });
   }
 
-  /** Whether an amount would be admitted now. Promises nothing. */
+  /** Whether the limits allow an amount now. It reserves nothing. */
   async canAfford(cohort: string, costMicros: number): Promise<{ affordable: boolean; reason?: string }> {
     const check = (await this.#checks(this.db, cohort)).find(({ used, limit }) => used + costMicros > limit);
     return check === undefined
@@ -112,7 +143,7 @@ export class Ledger {
       : { affordable: false, reason: describeRefusal(check, costMicros) };
   }
 
-  /** Spent, promised and left for each limit that applies to the cohort. */
+  /** Amounts spent, reserved and remaining for each limit of the cohort. */
   async status(cohort = DEFAULT_COHORT) {
     const limits = (await this.#checks(this.db, cohort)).map(({ name, limit, used, ends }) => ({
       limit: name,
@@ -126,7 +157,7 @@ export class Ledger {
     return { cohort, warning: limits.some(({ warning }) => warning), limits };
   }
 
-  /** A page of what was spent, newest first. */
+  /** A page of the spending, newest first. */
   async history(filter: { cohort?: string | undefined; before?: number | undefined; limit: number }) {
     let query = this.db
       .selectFrom('spends')
@@ -146,7 +177,7 @@ export class Ledger {
     return pageOf(spends, filter.limit, ({ id }) => id);
   }
 
-  /** The limits of a cohort's own; null where it has none. */
+  /** The cohort's own limits; null if it has none. */
   async cohortPolicy(cohort: string) {
     const row = await this.db.selectFrom('cohort_policies').selectAll().where('cohort', '=', cohort).executeTakeFirst();
     const dollars = (micros: number | null | undefined): number | null =>
@@ -158,7 +189,7 @@ export class Ledger {
     };
   }
 
-  /** Sets the limits of a cohort's own; null removes one. */
+  /** Sets the cohort's own limits; null removes a limit. */
   async setCohortPolicy(cohort: string, daily: number | null, monthly: number | null): Promise<void> {
     const values = { daily_limit_micros: daily, monthly_limit_micros: monthly, updated_at: this.now() };
     await this.db
@@ -168,10 +199,10 @@ export class Ledger {
       .execute();
   }
 
-  #locked(work: (tx: Transaction<BudgetSchema>) => Promise<void>): Promise<void> {
+  #locked<T>(work: (tx: Transaction<BudgetSchema>) => Promise<T>): Promise<T> {
     return this.db.transaction().execute(async (tx) => {
       await tx.updateTable('ledger_lock').set({ taken_at: this.now() }).where('id', '=', 1).execute();
-      await work(tx);
+      return work(tx);
     });
   }
 
@@ -185,17 +216,23 @@ export class Ledger {
     });
   }
 
-  async #insert(tx: Transaction<BudgetSchema>, spend: Spend): Promise<void> {
+  async #remove(tx: Transaction<BudgetSchema>, spend: number | undefined): Promise<void> {
+    if (spend !== undefined) await tx.deleteFrom('spends').where('id', '=', spend).execute();
+  }
+
+  async #insert(tx: Transaction<BudgetSchema>, spend: Spend): Promise<number> {
     const at = this.now();
     const { day, month } = periodOf(at);
     const { cohort, workflow, costMicros, valueMicros } = spend;
-    await tx
+    const row = await tx
       .insertInto('spends')
       .values({ at, day, month, cohort, workflow, cost_micros: costMicros, value_micros: valueMicros ?? null })
-      .execute();
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    return Number(row.id);
   }
 
-  /** Every limit that applies to the cohort, with what is used of it. */
+  /** All limits that apply to the cohort, with the amounts used. */
   async #checks(db: Kysely<BudgetSchema>, cohort: string): Promise<LimitCheck[]> {
     const period = periodOf(this.now());
     const [all, own, policy] = [

@@ -1,46 +1,53 @@
-/** One provider as something to ask: an OpenAI-compatible chat completion with a deadline, a breaker and a price. */
-import { isAxiosError, isCancel, type AxiosInstance } from 'axios';
+/**
+ * A client for one model provider: OpenAI-compatible chat completions with a time limit, a circuit breaker and a price.
+ */
+import { addAbortSignal, type Readable } from 'node:stream';
+import { isAxiosError, type AxiosInstance, type AxiosRequestConfig, type AxiosResponse } from 'axios';
 import { z } from 'zod';
-import { CircuitBreaker, ConcurrencyLimiter, messageOf, type Clock } from '../../src/index.js';
-import { costMicros, mostInputTokens, type Provider } from './providers.js';
+import {
+  CircuitBreaker,
+  ConcurrencyLimiter,
+  messageOf,
+  ResilienceError,
+  startTimer,
+  type Clock,
+} from '../../src/index.js';
+import { completionRequest, MOST_BYTES, readCompletion, readParts } from './completion.js';
+import { Meter, NO_CHARGE, type Charge, type Question } from './meter.js';
+import type { Provider } from './providers.js';
 
-export type Answer =
-  | {
-      readonly outcome: 'success';
-      readonly text: string;
-      readonly inputTokens: number;
-      readonly outputTokens: number;
-      readonly costMicros: number;
-      readonly latencyMs: number;
-    }
-  | {
-      readonly outcome: 'failure' | 'abandoned';
-      readonly reason: string;
-      readonly inputTokens: number;
-      readonly outputTokens: number;
-      readonly costMicros: number;
-      readonly latencyMs: number;
-    };
+export type Answer = Charge & { readonly latencyMs: number } & (
+    | { readonly outcome: 'success'; readonly text: string }
+    | { readonly outcome: 'failure' | 'abandoned'; readonly reason: string }
+  );
 
-export interface Question {
-  readonly prompt: string;
-  readonly system?: string | undefined;
-  readonly maxTokens: number;
+/** Called with each piece of text, and with the cost up to it in millionths of a US dollar. */
+export type OnText = (text: string, costMicros: number) => void;
+
+/** How an answer is requested: members of the request body, and settings of axios. */
+interface Mode {
+  readonly body: object;
+  readonly config: AxiosRequestConfig;
 }
 
-const completionSchema = z.object({
-  choices: z.array(z.object({ message: z.object({ content: z.string().min(1) }) })).min(1),
-  usage: z.object({ prompt_tokens: z.number().int().min(0), completion_tokens: z.number().int().min(0) }).optional(),
-});
+const WHOLE: Mode = { body: {}, config: { maxContentLength: MOST_BYTES } };
+/**
+ * `readParts` limits the size. The limit of axios wraps the body in a generator, and destroying that one does not close
+ * the connection while the provider is silent.
+ */
+const STREAMED: Mode = {
+  body: { stream: true, stream_options: { include_usage: true } },
+  config: { responseType: 'stream', maxContentLength: -1 },
+};
 
 export class ProviderClient {
   readonly breaker: CircuitBreaker;
   readonly #slots: ConcurrencyLimiter;
 
   /**
-   * @param http carries the trace; must not retry: a completion that is asked for twice is paid for twice
-   * @param maxInFlight how many calls it is asked at a time
-   * @param clock for latencies: monotonic
+   * @param http propagates the trace. It must not retry, because each completion is billed.
+   * @param maxInFlight maximum number of concurrent calls
+   * @param clock for latencies and time limits; must be monotonic
    */
   constructor(
     readonly provider: Provider,
@@ -61,98 +68,133 @@ export class ProviderClient {
     return this.#slots.getStats().inFlight;
   }
 
-  /** Whether asking it now makes sense: its circuit is not open and it is not busy. */
+  /** Whether a call can be made now: the circuit is not open, and the provider is not busy. */
   isCallable(): boolean {
     return this.breaker.state !== 'open' && this.inFlight < this.maxInFlight;
   }
 
-  /** Milliseconds until it may be asked again. */
+  /** Milliseconds until the next call can be made. */
   retryAfter(): number {
     return this.breaker.retryAfter;
   }
 
-  /** Asks. Never rejects: an answer says how it went and what it cost. */
-  async ask(question: Question, timeoutMs: number, signal: AbortSignal): Promise<Answer> {
+  /** Sends a question. It never rejects: the answer contains the outcome and the cost. */
+  ask(question: Question, timeoutMs: number, signal: AbortSignal): Promise<Answer> {
+    return this.#call(question, signal, async (meter) => {
+      const { data } = await this.#post<unknown>(question, timeoutMs, signal);
+      const { text, usage } = readCompletion(data);
+      if (usage !== undefined) meter.report(usage);
+      return text;
+    });
+  }
+
+  /**
+   * Sends a question and passes the answer on while it arrives. It never rejects.
+   *
+   * @param timeoutMs maximum time without a part of the answer
+   * @param onText is called synchronously, and must not throw
+   */
+  stream(question: Question, timeoutMs: number, signal: AbortSignal, onText: OnText): Promise<Answer> {
+    return this.#call(question, signal, async (meter) => {
+      const { data: body, headers } = await this.#post<Readable>(question, timeoutMs, signal, STREAMED).catch(discard);
+      addAbortSignal(signal, body);
+      const type = String(headers['content-type']);
+      return this.#read({ body, timeoutMs, type, meter, onText });
+    });
+  }
+
+  async #call(question: Question, signal: AbortSignal, work: (meter: Meter) => Promise<string>): Promise<Answer> {
     const permit = this.breaker.tryAcquire();
-    if (permit === undefined) return this.#nothing('failure', 'its circuit is open', 0);
+    if (permit === undefined) return { outcome: 'failure', reason: 'its circuit is open', ...NO_CHARGE, latencyMs: 0 };
     const release = this.#slots.tryAcquire('calls');
     if (release === undefined) {
       permit.end('ignored');
-      return this.#nothing('failure', 'it has as many calls in flight as it may', 0);
+      return { outcome: 'failure', reason: 'its limit of calls in flight is reached', ...NO_CHARGE, latencyMs: 0 };
     }
+    const meter = new Meter(this.provider, question);
     const begun = this.clock.now();
     try {
-      const answer = await this.#complete(question, timeoutMs, signal, begun);
+      const text = await work(meter);
       permit.end('success');
-      return answer;
+      return { outcome: 'success', text, ...meter.total(), latencyMs: this.clock.now() - begun };
     } catch (error) {
-      const latency = this.clock.now() - begun;
-      if (isCancel(error) && signal.aborted) {
+      const latencyMs = this.clock.now() - begun;
+      if (signal.aborted) {
         permit.end('ignored');
-        return this.#abandoned(question, latency);
+        return { outcome: 'abandoned', reason: messageOf(signal.reason), ...meter.soFar(), latencyMs };
       }
       permit.end('failure');
-      return this.#nothing('failure', describeFailure(error), latency);
+      const charge = meter.hasText ? meter.soFar() : NO_CHARGE;
+      return { outcome: 'failure', reason: describeFailure(error), ...charge, latencyMs };
     } finally {
       release();
     }
   }
 
-  async #complete(question: Question, timeoutMs: number, signal: AbortSignal, begun: number): Promise<Answer> {
-    const { provider } = this;
-    const response = await this.http.post<unknown>(
+  #post<T>(
+    question: Question,
+    timeout: number,
+    signal: AbortSignal,
+    { body, config }: Mode = WHOLE,
+  ): Promise<AxiosResponse<T>> {
+    const { apiKey, model } = this.provider;
+    return this.http.post<T>(
       '/chat/completions',
+      { ...completionRequest(model, question), ...body },
       {
-        model: provider.model,
-        max_tokens: question.maxTokens,
-        messages: [
-          ...(question.system === undefined ? [] : [{ role: 'system', content: question.system }]),
-          { role: 'user', content: question.prompt },
-        ],
-      },
-      {
-        timeout: timeoutMs,
+        timeout,
         signal,
-        maxContentLength: 4 * 1024 * 1024,
         maxRedirects: 0,
-        headers: provider.apiKey === undefined ? {} : { Authorization: `Bearer ${provider.apiKey}` },
+        headers: apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` },
+        ...config,
       },
     );
-    const { choices, usage } = completionSchema.parse(response.data);
-    // An endpoint that does not say what it used is charged with the most it can have been.
-    const inputTokens = usage?.prompt_tokens ?? mostInputTokens(question.prompt + (question.system ?? ''));
-    const outputTokens = usage?.completion_tokens ?? question.maxTokens;
-    return {
-      outcome: 'success',
-      text: choices[0]!.message.content,
-      inputTokens,
-      outputTokens,
-      costMicros: costMicros(provider, inputTokens, outputTokens),
-      latencyMs: this.clock.now() - begun,
-    };
   }
 
-  /** A call broken off is charged with its whole input: providers bill for what they have read. */
-  #abandoned(question: Question, latencyMs: number): Answer {
-    const inputTokens = mostInputTokens(question.prompt + (question.system ?? ''));
-    return {
-      outcome: 'abandoned',
-      reason: 'another provider answered first',
-      inputTokens,
-      outputTokens: 0,
-      costMicros: costMicros(this.provider, inputTokens, 0),
-      latencyMs,
+  /** Passes each piece of text on, and destroys the body if none arrives for the given time. */
+  async #read({ body, timeoutMs, type, meter, onText }: Reading): Promise<string> {
+    const expire = (): void => {
+      body.destroy(new ResilienceError('UPSTREAM_TIMEOUT', `it sent nothing for ${timeoutMs} ms`));
     };
-  }
-
-  #nothing(outcome: 'failure', reason: string, latencyMs: number): Answer {
-    return { outcome, reason, inputTokens: 0, outputTokens: 0, costMicros: 0, latencyMs };
+    let timer = startTimer(this.clock, expire, timeoutMs);
+    const texts: string[] = [];
+    try {
+      for await (const { text, usage } of readParts(body, type)) {
+        if (usage !== undefined) meter.report(usage);
+        if (text === '') continue;
+        timer.cancel();
+        timer = startTimer(this.clock, expire, timeoutMs);
+        meter.addText(text);
+        texts.push(text);
+        onText(text, meter.soFar().costMicros);
+      }
+    } finally {
+      timer.cancel();
+      body.destroy();
+    }
+    if (texts.length === 0) throw new ResilienceError('UPSTREAM_INVALID', 'its answer is empty');
+    return texts.join('');
   }
 }
 
-/** Why a call failed, without anything the provider wrote: its text may quote the key or the prompt. */
+interface Reading {
+  readonly body: Readable;
+  readonly timeoutMs: number;
+  readonly type: string;
+  readonly meter: Meter;
+  readonly onText: OnText;
+}
+
+/** Closes the connection of a response that is not read. */
+function discard(error: unknown): never {
+  if (isAxiosError<Readable | undefined>(error)) error.response?.data?.destroy();
+  throw error;
+}
+
+/** The reason of a failed call, without any text from the provider, because that may quote the key or the prompt. */
 function describeFailure(error: unknown): string {
   if (isAxiosError(error))
     return error.response === undefined ? (error.code ?? 'no answer') : `status ${error.response.status}`;
-  return error instanceof z.ZodError ? 'its answer is not a chat completion' : messageOf(error);
+  if (error instanceof z.ZodError || error instanceof SyntaxError) return 'its answer is not a chat completion';
+  return messageOf(error);
 }

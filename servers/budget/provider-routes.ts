@@ -1,34 +1,19 @@
-/** `/api/v1/providers`: which model providers there are, how good they have been, and a prompt to the best of them. */
+/** `/api/v1/providers`: the model providers, their quality, and prompts to the best of them. */
 import { z } from 'zod';
 import type { MultiLayerCacheManager } from '../../src/index.js';
 import { RouteTable } from '../support/route-table.js';
-import type { SettingsStore } from '../support/settings-store.js';
-import { burst, burstKey, type BurstPolicy, type BurstResult } from './burst.js';
+import { patchOf, type SettingsStore } from '../support/settings-store.js';
+import { burstKey, type BurstPolicy } from './admission.js';
+import { burst, type BurstResult } from './burst.js';
+import { burstSchema, policySchema } from './burst-schema.js';
 import type { CallLog } from './call-log.js';
 import type { Ledger } from './ledger.js';
 import type { ProviderClient } from './provider-client.js';
-import { BALANCED, rankProviders, type ProviderQuality } from './quality.js';
+import { BALANCED, type ProviderQuality } from './quality.js';
+import type { Ranking } from './ranking.js';
 
-/** Lists may be this old; a change of the policy drops them at once. */
+/** Lists may be cached for this time. A change of the policy invalidates them at once. */
 const BRIEFLY = 'public, max-age=5';
-
-const MAX_PROMPT = 32_000;
-
-export const policySchema = z.strictObject({
-  concurrency: z.number().int().min(1).max(10).default(2),
-  timeoutMs: z.number().int().min(100).max(120_000).default(30_000),
-  maxTokens: z.number().int().min(1).max(100_000).default(4096),
-  cacheMs: z.number().int().min(0).max(86_400_000).default(60_000),
-  disabled: z.array(z.string().max(64)).max(50).default([]),
-});
-
-const burstSchema = z.strictObject({
-  prompt: z.string().trim().min(1).max(MAX_PROMPT),
-  system: z.string().max(MAX_PROMPT).optional(),
-  maxTokens: z.number().int().min(1).default(512),
-  cohortId: z.string().min(1).max(100).optional(),
-  providers: z.array(z.string().max(64)).min(1).max(50).optional(),
-});
 
 const weight = z.coerce.number().min(0).max(100);
 const preferenceSchema = z.object({
@@ -41,24 +26,18 @@ export interface ProviderParts {
   readonly clients: readonly ProviderClient[];
   readonly ledger: Ledger;
   readonly calls: CallLog;
+  readonly ranking: Ranking;
   readonly policy: SettingsStore<BurstPolicy>;
   readonly cache: MultiLayerCacheManager;
   readonly now: () => number;
   readonly controlToken: string | undefined;
-  /** Takes what matches a pattern out of every cache of the fleet. */
+  /** Invalidates the keys that match a pattern in all caches of the fleet. */
   readonly outdate: (pattern: string) => Promise<void>;
 }
 
 export function providerRoutes(parts: ProviderParts): RouteTable {
   const { clients, calls, policy, cache, now } = parts;
-  const ids = clients.map(({ provider }) => provider.id);
-  const quality = async (preference = BALANCED): Promise<ProviderQuality[]> =>
-    rankProviders(ids, await calls.recent(ids), preference);
-  const ranked = async (): Promise<ProviderClient[]> => {
-    const order = (await quality()).map(({ provider }) => provider);
-    return [...clients].sort((a, b) => order.indexOf(a.provider.id) - order.indexOf(b.provider.id));
-  };
-
+  const { quality, ranked } = parts.ranking;
   return new RouteTable('/api/v1/providers', parts.controlToken)
     .get(
       '/status',
@@ -74,7 +53,7 @@ export function providerRoutes(parts: ProviderParts): RouteTable {
     .get('/policy', { summary: 'How bursts are run' }, async () => ({ policy: await policy.read() }))
     .post(
       '/policy',
-      { summary: 'Changes how bursts are run', body: policySchema.partial(), control: true },
+      { summary: 'Changes how bursts are run', body: patchOf(policySchema), control: true },
       async ({ body }) => {
         const changed = await policy.change(body, now());
         await parts.outdate('provider:*');
@@ -98,16 +77,17 @@ export function providerRoutes(parts: ProviderParts): RouteTable {
         return { answer, cached: !asked };
       },
     )
-    .get('/costs', { summary: 'Calls, tokens and cost of each provider', cacheControl: BRIEFLY }, async () => {
-      const providers = await calls.costs();
-      return { providers, total: providers.reduce((sum, { cost }) => sum + cost, 0) };
-    })
+    .get('/costs', { summary: 'Calls, tokens and cost of each provider', cacheControl: BRIEFLY }, () => calls.costs())
     .get(
       '/recommend',
       { summary: 'Providers by measured success, latency and cost', query: preferenceSchema, cacheControl: BRIEFLY },
       async ({ query }) => {
         const ranking = await quality(query);
-        return { recommended: ranking[0]?.provider ?? null, preference: query, ranking };
+        const { disabled } = await policy.read();
+        const askable = new Set(clients.filter((one) => isAskable(one, disabled)).map(({ provider }) => provider.id));
+        const judged = ranking.map((one) => ({ ...one, available: askable.has(one.provider) }));
+        const recommended = judged.find(({ available }) => available)?.provider ?? null;
+        return { recommended, preference: query, ranking: judged };
       },
     )
     .get('/resilience-status', { summary: 'Circuits, calls in flight and the answer cache' }, () => ({
@@ -121,6 +101,12 @@ export function providerRoutes(parts: ProviderParts): RouteTable {
     }));
 }
 
+/** Whether a provider can be called now. The same rule applies to lists, recommendations and calls. */
+function isAskable(client: ProviderClient, disabled: readonly string[]): boolean {
+  const { id, enabled, configured } = client.provider;
+  return enabled && configured && !disabled.includes(id) && client.isCallable();
+}
+
 function describeProvider(client: ProviderClient, disabled: readonly string[], measured: ProviderQuality | undefined) {
   const { id, model, baseUrl, inputPrice, outputPrice, enabled, configured } = client.provider;
   const isEnabled = enabled && !disabled.includes(id);
@@ -132,7 +118,7 @@ function describeProvider(client: ProviderClient, disabled: readonly string[], m
     outputPrice,
     enabled: isEnabled,
     configured,
-    available: isEnabled && configured && client.isCallable(),
+    available: isAskable(client, disabled),
     circuit: client.breaker.state,
     calls: measured?.calls ?? 0,
     successRate: measured?.successRate ?? null,

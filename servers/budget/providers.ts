@@ -1,14 +1,16 @@
-/** The model providers the fleet may ask: OpenAI-compatible endpoints, named in a JSON file, their keys in the environment. */
+/**
+ * The model providers of the fleet: OpenAI-compatible endpoints from a JSON file, with their keys in the environment.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { ConfigError, type Environment } from '../support/config.js';
+import { ConfigError, defaultOf, type Environment } from '../support/config.js';
 
 const providerSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'expected lowercase letters, digits and dashes'),
-  /** Up to and including the version, e.g. `https://api.openai.com/v1`. */
+  /** Base URL including the version, e.g. `https://api.openai.com/v1`. */
   baseUrl: z.url({ protocol: /^https?$/ }),
   model: z.string().min(1).max(200),
-  /** Name of the environment variable that holds the key; absent for endpoints that need none. */
+  /** Name of the environment variable with the key. Leave it out for endpoints without a key. */
   apiKeyVariable: z
     .string()
     .regex(/^[A-Z][A-Z0-9_]*$/)
@@ -23,17 +25,20 @@ const fileSchema = z.array(providerSchema).max(50);
 
 export interface Provider extends Omit<z.output<typeof providerSchema>, 'apiKeyVariable'> {
   readonly apiKey: string | undefined;
-  /** False when it needs a key and the environment has none. */
+  /** False if the provider needs a key that is not in the environment. */
   readonly configured: boolean;
 }
 
 /**
- * The providers of a file; none when there is no file.
+ * Reads the providers from a file. Without a file, the list is empty.
  *
- * @throws ConfigError when the file is not what it must be
+ * @throws ConfigError if the file is invalid
  */
 export function readProviders(file: string, env: Environment): Provider[] {
-  if (!existsSync(file)) return [];
+  if (!existsSync(file)) {
+    if (file !== defaultOf('PROVIDERS_FILE')) throw new ConfigError(`PROVIDERS_FILE: there is no file ${file}`);
+    return [];
+  }
   const result = fileSchema.safeParse(parseJson(file));
   if (!result.success) {
     const [issue] = result.error.issues;
@@ -56,15 +61,15 @@ function parseJson(file: string): unknown {
   }
 }
 
-/** Millionths of a dollar for that many tokens (prices per million tokens are millionths per token). */
+/** The cost of these tokens in millionths of a dollar. A price per million tokens equals the millionths per token. */
 export function costMicros(provider: Provider, inputTokens: number, outputTokens: number): number {
   return Math.ceil(inputTokens * provider.inputPrice + outputTokens * provider.outputPrice);
 }
 
-/** Tokens a chat's wrapping adds around a prompt. */
+/** Tokens that the chat format adds to a prompt. */
 const WRAPPING_TOKENS = 32;
 
-/** The most tokens a prompt can be: byte-level tokenizers never make more tokens than there are bytes. */
+/** The maximum number of tokens of a prompt: byte-level tokenizers never produce more tokens than bytes. */
 export function mostInputTokens(prompt: string): number {
   return Buffer.byteLength(prompt) + WRAPPING_TOKENS;
 }

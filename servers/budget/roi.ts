@@ -1,4 +1,4 @@
-/** What the money brought: value against cost, a cohort or a workflow at a time. */
+/** Return on the spending: value compared with cost, per cohort or per workflow. */
 import type { Kysely } from 'kysely';
 import { toDollars, type BudgetSchema } from './schema.js';
 
@@ -6,7 +6,7 @@ export interface Return {
   readonly runs: number;
   readonly cost: number;
   readonly value: number;
-  /** (value − cost) / cost; null where nothing was spent. */
+  /** (value − cost) / cost; null if nothing was spent. */
   readonly roi: number | null;
 }
 
@@ -27,7 +27,7 @@ export function returnOf({ runs, cost, value }: Sums): Return {
   };
 }
 
-/** Workflows by return on investment, the best first; those whose value nobody stated are left out. */
+/** Workflows by return on investment, best first. Workflows without a stated value are left out. */
 export async function rankByRoi(db: Kysely<BudgetSchema>, limit: number) {
   const rows = await db
     .selectFrom('spends')
@@ -48,7 +48,7 @@ export async function rankByRoi(db: Kysely<BudgetSchema>, limit: number) {
     .slice(0, limit);
 }
 
-/** What a cohort spent and gained in all. */
+/** The total cost and value of a cohort. */
 export async function cohortReturn(db: Kysely<BudgetSchema>, cohort: string): Promise<Return> {
   const row = await db
     .selectFrom('spends')

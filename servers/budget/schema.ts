@@ -1,4 +1,4 @@
-/** What the budget-server stores. Money is whole millionths of a US dollar: sums of them are exact. */
+/** The tables of the budget service. Money is in integer millionths of a US dollar, so that sums are exact. */
 import { sql, type Generated } from 'kysely';
 import type { Migration } from '../support/database.js';
 import { withIdentity } from '../support/identity-column.js';
@@ -8,13 +8,13 @@ export interface BudgetSchema extends SettingsSchema {
   spends: {
     id: Generated<number>;
     at: number;
-    /** UTC date, `2026-01-31`, and its month, `2026-01`: what the limits are counted over. */
+    /** UTC date, `2026-01-31`, and month, `2026-01`. The limits are counted per day and per month. */
     day: string;
     month: string;
     cohort: string;
     workflow: string;
     cost_micros: number;
-    /** What the workflow was worth, where somebody said so. */
+    /** The value of the workflow, if a caller stated it. */
     value_micros: number | null;
   };
   reservations: { id: string; expires_at: number; cohort: string; cost_micros: number };
@@ -28,14 +28,17 @@ export interface BudgetSchema extends SettingsSchema {
     id: Generated<number>;
     at: number;
     provider: string;
-    /** 'success', 'failure', or 'abandoned' when another provider answered first. */
+    /** 'success', 'failure', or 'abandoned' if another provider answered first. */
     outcome: string;
     latency_ms: number;
     cost_micros: number;
     input_tokens: number;
     output_tokens: number;
   };
-  /** One row, which every check of a limit locks first: two checks never run side by side, on either database. */
+  /**
+   * A single row, which each check of a limit locks first. Therefore two checks never run concurrently, on either
+   * database.
+   */
   ledger_lock: { id: number; taken_at: number };
 }
 
@@ -104,12 +107,12 @@ export const budgetMigrations: readonly Migration[] = [
 
 const MICROS = 1_000_000;
 
-/** Dollars to millionths, rounded up: a cost is never counted as less than it is. */
+/** Converts dollars to millionths. It rounds up, so that a cost is never counted too low. */
 export function toMicros(dollars: number): number {
   return Math.ceil(dollars * MICROS - 1e-6);
 }
 
-/** Millionths to dollars. */
+/** Converts millionths to dollars. */
 export function toDollars(micros: number): number {
   return micros / MICROS;
 }

@@ -1,13 +1,16 @@
-/** Brings what is known of the capabilities in line with what discovery found. */
+/** Updates the stored capabilities with the results of a discovery. */
 import type { Kysely, Selectable } from 'kysely';
 import { addEvent, type Trx } from './capability-store.js';
 import { capabilityId, isCapability, type Discovered, type Route } from './discovery.js';
 import type { CapabilitiesSchema, CapabilityRow } from './schema.js';
 
-/** A service's row before it is known whether it is reachable. */
+/** Reachability of a service that was never asked. */
 const UNKNOWN = -1;
 
-/** New capabilities are active, those gone stay known; what a service that does not answer offers stays as it was. */
+/**
+ * New capabilities are active, and removed ones stay in the table. If a service does not answer, its capabilities do
+ * not change.
+ */
 export async function absorb(db: Kysely<CapabilitiesSchema>, found: readonly Discovered[], now: number): Promise<void> {
   await db.transaction().execute(async (trx) => {
     for (const one of found) {
@@ -20,7 +23,7 @@ export async function absorb(db: Kysely<CapabilitiesSchema>, found: readonly Dis
 async function noteService(trx: Trx, found: Discovered, now: number): Promise<void> {
   const failed = found.available ? 0 : 1;
   const error = found.available ? null : `${found.code}: ${found.reason}`;
-  // Counting first locks the row, so that what is compared below cannot change meanwhile.
+  // The update of the counters comes first because it locks the row. The values compared below cannot change meanwhile.
   const before = await trx
     .insertInto('services')
     .values({
@@ -48,7 +51,7 @@ async function noteService(trx: Trx, found: Discovered, now: number): Promise<vo
     .set({ reachable: 1 - failed, since: now })
     .where('name', '=', found.service)
     .execute();
-  // A service that was never there has not been lost.
+  // A service that was never reachable does not count as lost.
   if (before.reachable !== UNKNOWN || failed === 0) {
     await addEvent(trx, failed === 0 ? 'found' : 'lost', found.service, null, error, now);
   }
@@ -95,7 +98,7 @@ function isChanged(row: Selectable<CapabilityRow>, { summary, control }: Route):
   return row.present === 0 || row.summary !== summary || row.control !== Number(control);
 }
 
-/** One statement for all of a service: most discoveries find nothing new. */
+/** One statement for all capabilities of a service, because most discoveries find nothing new. */
 async function noteSeen(trx: Trx, ids: readonly string[], now: number): Promise<void> {
   if (ids.length === 0) return;
   await trx.updateTable('capabilities').set({ last_seen: now }).where('id', 'in', ids).execute();

@@ -1,4 +1,4 @@
-/** `/api/v1/capabilities`: what the running services offer, what of it is active, and what happened to it. */
+/** `/api/v1/capabilities`: the capabilities of the running services, whether they are active, and their history. */
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import { ResilienceError, type Clock } from '../../src/index.js';
@@ -35,14 +35,18 @@ export interface CapabilitiesParts {
   readonly controlToken: string | undefined;
 }
 
-/** The routes over this database and the services behind `client`. */
+/** The routes, using this database and the services that `client` calls. */
 export function capabilityRoutes({ db, client, clock, controlToken }: CapabilitiesParts): RouteTable {
   return new RouteTable('/api/v1/capabilities', controlToken)
-    .get('/discovered', { summary: 'What the running services offer now', cacheControl: BRIEFLY }, async () => {
-      const found = await discover(client);
-      await absorb(db, found, clock.now());
-      return { at: clock.now(), services: found };
-    })
+    .get(
+      '/discovered',
+      { summary: 'The capabilities that the running services offer now', cacheControl: BRIEFLY },
+      async () => {
+        const found = await discover(client);
+        await absorb(db, found, clock.now());
+        return { at: clock.now(), services: found };
+      },
+    )
     .get(
       '/list',
       {
@@ -76,7 +80,7 @@ export function capabilityRoutes({ db, client, clock, controlToken }: Capabiliti
         const name = serviceNamed(capability.service);
         if (name !== undefined) await absorb(db, await discover(client, [name]), clock.now());
         if (name === undefined || !(await getCapability(db, body.id)).present) {
-          throw new ResilienceError('CONFLICT', `${capability.service} does not offer '${body.id}' any more`);
+          throw new ResilienceError('CONFLICT', `${capability.service} no longer offers '${body.id}'`);
         }
         const probed = await probe(client, name, capability, () => clock.now());
         return { ...(await setActive(db, body.id, true, body.reason, clock.now())), probe: probed ?? null };
@@ -88,12 +92,12 @@ export function capabilityRoutes({ db, client, clock, controlToken }: Capabiliti
     .get(
       '/history',
       {
-        summary: 'What happened to capabilities and services, newest first',
+        summary: 'The history of capabilities and services, newest first',
         query: z.object({ service: service.optional(), capability: id.optional(), ...newestFirst }),
       },
       ({ query }) => listEvents(db, query, query.before, query.limit),
     )
-    .get('/insights', { summary: 'What the last week says', cacheControl: BRIEFLY }, async () => {
+    .get('/insights', { summary: 'The findings of the last week', cacheControl: BRIEFLY }, async () => {
       const [services, counts, events] = await Promise.all([
         listServices(db),
         countsByService(db),

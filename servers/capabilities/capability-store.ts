@@ -1,4 +1,4 @@
-/** What is known of the fleet's capabilities: which there are, which are active, and all that happened to them. */
+/** Stores the fleet's capabilities, whether they are active, and the history of each. */
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
 import { newestPage, type Page } from '../support/paging.js';
@@ -41,7 +41,7 @@ export interface CapabilityEvent {
 
 export type Trx = Transaction<CapabilitiesSchema>;
 
-/** Writes down that something happened, inside the caller's transaction. */
+/** Records an event, inside the caller's transaction. */
 export async function addEvent(
   trx: Trx,
   kind: EventKind,
@@ -61,7 +61,7 @@ export async function getCapability(db: Kysely<CapabilitiesSchema>, id: string):
 }
 
 /**
- * Switches a capability on or off and writes down who said why. Switching to what it is already changes nothing.
+ * Switches a capability on or off, and records the reason. It has no effect if the state is already the requested one.
  *
  * @throws ResilienceError NOT_FOUND
  */
@@ -92,7 +92,7 @@ export interface CapabilityFilter {
   readonly present?: boolean | undefined;
 }
 
-/** Capabilities in the order of their ids, from after the id `after`. */
+/** Lists capabilities ordered by id, starting after the id `after`. */
 export async function listCapabilities(
   db: Kysely<CapabilitiesSchema>,
   { service, active, present }: CapabilityFilter,
@@ -113,7 +113,7 @@ export async function listCapabilities(
   return { items, next: rows.length > limit ? items.at(-1)!.id : null };
 }
 
-/** What happened, newest first. */
+/** Lists events, newest first. */
 export async function listEvents(
   db: Kysely<CapabilitiesSchema>,
   filter: { service?: string | undefined; capability?: string | undefined },
@@ -128,13 +128,13 @@ export async function listEvents(
   return newestPage(selection, { before, limit }, eventOf);
 }
 
-/** Every service that was ever asked. */
+/** All services that were ever asked. */
 export async function listServices(db: Kysely<CapabilitiesSchema>): Promise<ServiceState[]> {
   const rows = await db.selectFrom('services').selectAll().orderBy('name').execute();
   return rows.map(serviceOf);
 }
 
-/** Capabilities of each service in numbers. */
+/** The number of capabilities of each service. */
 export async function countsByService(db: Kysely<CapabilitiesSchema>) {
   const rows = await db
     .selectFrom('capabilities')
@@ -155,7 +155,7 @@ export async function countsByService(db: Kysely<CapabilitiesSchema>) {
   }));
 }
 
-/** How often each kind of event befell each capability or service since `from`. */
+/** The number of events of each kind per capability or service since `from`. */
 export async function eventCounts(db: Kysely<CapabilitiesSchema>, from: number) {
   const rows = await db
     .selectFrom('events')

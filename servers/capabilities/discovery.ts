@@ -1,4 +1,4 @@
-/** Asks every running service what it offers. */
+/** Requests the routes of all running services. */
 import type { AxiosInstance } from 'axios';
 import { z } from 'zod';
 import { ResilienceError, type ErrorCode } from '../../src/index.js';
@@ -15,14 +15,17 @@ const routes = z.object({ routes: z.array(route).max(500) });
 
 export type Route = z.output<typeof route>;
 
-/** What a service offers, or why that is not known. */
+/** The routes of a service, or the reason why they are not known. */
 export type Discovered =
   | { readonly service: ServiceName; readonly available: true; readonly routes: readonly Route[] }
   | { readonly service: ServiceName; readonly available: false; readonly code: ErrorCode; readonly reason: string };
 
 export type Client = (service: ServiceName) => AxiosInstance;
 
-/** Asks the services, all of them unless told, at once. One that does not answer is in the result with the reason. */
+/**
+ * Requests the routes of the services at once. Default: all services. A service that does not answer is in the result
+ * with the reason.
+ */
 export function discover(client: Client, services: readonly ServiceName[] = MANAGED_SERVICES): Promise<Discovered[]> {
   return Promise.all(services.map((service) => ask(client, service)));
 }
@@ -37,12 +40,12 @@ async function ask(client: Client, service: ServiceName): Promise<Discovered> {
   }
 }
 
-/** What names a capability: its service, method and path. */
+/** The id of a capability: its service, method and path. */
 export function capabilityId(service: string, { method, path }: Pick<Route, 'method' | 'path'>): string {
   return `${service}:${method} ${path}`;
 }
 
-/** The routes that every server has are no capability of one of them. */
+/** Routes that every server has do not count as capabilities. */
 export function isCapability({ path }: Pick<Route, 'path'>): boolean {
   return !path.startsWith('/api/v1/system/');
 }
@@ -54,10 +57,11 @@ export interface Probe {
 }
 
 /**
- * Calls a capability to see that it works, where calling it changes nothing and needs no input: a GET without parameters.
+ * Calls a capability to check that it works. This is possible only for a GET without parameters, because it changes
+ * nothing and needs no input.
  *
- * @returns undefined where it cannot be tried
- * @throws ResilienceError when its service does not answer, or answers with a server error
+ * @returns undefined if it cannot be called
+ * @throws ResilienceError if its service does not answer, or answers with a server error
  */
 export async function probe(
   client: Client,
@@ -68,7 +72,7 @@ export async function probe(
   if (method !== 'GET' || path.includes(':')) return undefined;
   const startedAt = now();
   try {
-    // A 4xx tells that it wants something we do not have; that it answers is what is asked here.
+    // A 4xx means that the route needs input. The check only needs to know that it answers.
     const { status } = await client(service).get(path, { validateStatus: (code) => code < 500 });
     return { status, duration: now() - startedAt };
   } catch (error) {

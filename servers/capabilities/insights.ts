@@ -1,4 +1,4 @@
-/** What the history of the capabilities says. Pure. */
+/** Insights from the history of the capabilities. All functions are pure. */
 import type { ServiceState } from './capability-store.js';
 
 export interface EventCount {
@@ -11,13 +11,13 @@ export interface EventCount {
 export interface ServiceInsight {
   readonly service: string;
   readonly reachable: boolean;
-  /** Share of the times it was asked that it answered. */
+  /** Share of the checks that the service answered. */
   readonly availability: number | null;
   readonly known: number;
   readonly active: number;
-  /** Known once, and not offered any more. */
+  /** Number of known capabilities that the service has stopped offering. */
   readonly missing: number;
-  /** How often it was lost in the time looked at. */
+  /** Number of times the service was lost in the period. */
   readonly losses: number;
 }
 
@@ -25,7 +25,7 @@ export interface Insights {
   readonly services: readonly ServiceInsight[];
   /** Share of the known capabilities that are offered and active. */
   readonly usable: number | null;
-  /** Capabilities switched most often: somebody cannot decide, or something switches them. */
+  /** The capabilities that were switched most often. Frequent switching may be a mistake of a person or a program. */
   readonly unsettled: readonly { readonly capability: string; readonly switches: number }[];
   readonly advice: readonly string[];
 }

@@ -1,9 +1,9 @@
-/** The tables of the capabilities service. Times are epoch milliseconds, truth values 0 or 1. */
+/** The tables of the capabilities service. Times are epoch milliseconds; booleans are 0 or 1. */
 import type { Generated, Kysely } from 'kysely';
 import { withIdentity } from '../support/identity-column.js';
 import { createLeaseTable, type LeaseSchema } from '../support/lease.js';
 
-/** A route that a service offers, or once offered. */
+/** A route that a service offers or has offered. */
 export interface CapabilityRow {
   /** `training:POST /api/v1/training/start` */
   id: string;
@@ -13,28 +13,28 @@ export interface CapabilityRow {
   summary: string;
   control: number;
   active: number;
-  /** Whether the service offered it when it was last asked. */
+  /** Whether the service offered it at the last successful check. */
   present: number;
   first_seen: number;
   last_seen: number;
   changed_at: number;
 }
 
-/** A service as discovery found it. */
+/** The state of a service according to discovery. */
 export interface ServiceRow {
   name: string;
   reachable: number;
-  /** How often it was asked, and how often it did not answer. */
+  /** Number of checks, and number of checks without an answer. */
   checks: number;
   failures: number;
-  /** Why it did not answer the last time. */
+  /** The reason of the last check without an answer. */
   error: string | null;
-  /** Since when it is reachable, or is not. */
+  /** Since when the service has been reachable or unreachable. */
   since: number;
   checked_at: number;
 }
 
-/** Something that happened to a capability or a service: appended, never changed. */
+/** An event of a capability or a service. Rows are appended and never changed. */
 export interface EventRow {
   id: Generated<number>;
   kind: string;

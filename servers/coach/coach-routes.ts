@@ -1,4 +1,4 @@
-/** `/api/v1/auto-coach`: whom to coach, how, and how it goes. */
+/** `/api/v1/auto-coach`: starts, stops and lists coaching runs. */
 import type { AxiosInstance } from 'axios';
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
@@ -19,7 +19,7 @@ const rounds = z.number().int().min(1).max(100).default(10);
 const startBody = z.strictObject({
   learner,
   topics: z.array(topicName).min(1).max(50),
-  /** `learner`: rounds are given to the learner. `rehearsal`: the coach answers them itself, as a learner might. */
+  /** `learner`: the learner answers the rounds. `rehearsal`: the coach answers them itself, as a learner might. */
   mode: z.enum(MODES).default('learner'),
   interval: settingsPatch.shape.interval,
 });
@@ -33,7 +33,7 @@ export interface CoachParts {
   readonly controlToken: string | undefined;
 }
 
-/** The routes over this database; the driver does what they ask for. */
+/** The routes, using this database. The driver carries out what they request. */
 export function coachRoutes({ db, training, driver, clock, controlToken }: CoachParts): RouteTable {
   const runs = runStore(db);
   const settings = settingsStore(db, 'coach', coachSettings);
@@ -51,8 +51,8 @@ export function coachRoutes({ db, training, driver, clock, controlToken }: Coach
     .get(
       '/status',
       {
-        summary: 'Who is coached, how it goes, and which process does it',
-        query: z.object({ learner: learner.optional(), ...newestFirst }),
+        summary: 'The coached learners, their progress, and the process that coaches them',
+        query: z.object({ learner: learnerName.optional(), ...newestFirst }), // without a default: all runs
       },
       async ({ query }) => {
         const [page, totals, status] = await Promise.all([
@@ -65,7 +65,7 @@ export function coachRoutes({ db, training, driver, clock, controlToken }: Coach
     )
     .post(
       '/boost',
-      { summary: 'Spend the next rounds on one topic, the least known unless told', body: boostBody },
+      { summary: 'Spend the next rounds on one topic, by default the least known', body: boostBody },
       async ({ body }) => {
         const { topics } = await runs.active(body.learner);
         const chosen = body.topic ?? (await client.leastKnown(body.learner, topics))[0]!;

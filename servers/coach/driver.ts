@@ -1,4 +1,7 @@
-/** The loop that coaches: one process of several takes the due steps; it slows down while training is away. */
+/**
+ * The coaching loop. One of several processes runs the due steps. It slows down while the training service is
+ * unavailable.
+ */
 import { randomUUID } from 'node:crypto';
 import type { AxiosInstance } from 'axios';
 import type { Kysely } from 'kysely';
@@ -14,17 +17,19 @@ import { coachSettings } from './settings.js';
 import { takeStep } from './step.js';
 import { trainingClient } from './training-client.js';
 
-/** How often the loop looks for due steps, and how long it waits at most while training is away. */
+/** Interval at which the loop checks for due steps, and the longest wait while the training service is unavailable. */
 const TICK = 1000;
 const MAX_BACKOFF = 10_000;
-/** Without being renewed for so long, another process takes over: longer than any wait of a process that lives. */
+/**
+ * Another process takes over if the lease is not renewed for this time. It is longer than any wait of a live process.
+ */
 const LEASE = 20_000;
-/** A step that a process took and never settled, because it died, is due again after this. */
+/** A step that was claimed but not settled, because its process died, is due again after this time. */
 const CLAIM = 60_000;
 const STEPS_A_TICK = 25;
 
 export interface Driver {
-  /** Whether this process drives, which process does, and how many ticks failed in a row. */
+  /** Whether this process runs the loop, which process does, and the number of consecutive failed ticks. */
   status(): Promise<{ instance: string; driving: boolean; holder: string | null; failures: number }>;
   close(): Promise<void>;
 }
@@ -36,7 +41,7 @@ export interface DriverOptions {
   readonly log: Logger;
 }
 
-/** Starts the loop. It takes up the runs it finds: those of before a restart too. */
+/** Starts the loop. It continues all active runs, including those from before a restart. */
 export function startDriver({ db, training, clock, log }: DriverOptions): Driver {
   const instance = randomUUID();
   const runs = runStore(db);
@@ -50,7 +55,8 @@ export function startDriver({ db, training, clock, log }: DriverOptions): Driver
     const chance = seededRandom(run.id * 65_537 + run.step)();
     const { outcome, failure } = await takeStep(run, { training: client, maxInterval, now, chance, signal });
     await runs.settle(run, outcome);
-    // The learner's own trouble (a session that ended) is theirs; training being away is everyone's.
+    // An error of one learner, such as an ended session, affects only that learner. An unavailable training service
+    // affects all.
     if (failure !== undefined && failure.status >= 500) throw failure;
   };
 
@@ -58,7 +64,7 @@ export function startDriver({ db, training, clock, log }: DriverOptions): Driver
     clock,
     interval: TICK,
     maxBackoff: MAX_BACKOFF,
-    // A peer that is away is no fault of this code: its name and its code say all, a stack would say nothing.
+    // An unavailable peer is not an error in this code, so its name and error code are logged without a stack.
     onError: (error) =>
       log.warn(
         ResilienceError.is(error) ? { code: error.code, reason: error.message } : { err: error },

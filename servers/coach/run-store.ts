@@ -1,14 +1,17 @@
-/** Runs: who is coached, what the coach waits for, and when it looks again. */
+/** Coaching runs: the learner, the state of the current round, and the time of the next check. */
 import { sql, type Kysely, type Selectable, type Updateable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
 import { newestPage, type Page } from '../support/paging.js';
 import type { CoachSchema, RunRow } from './schema.js';
 
-/** How rounds are answered: by the learner, or by the coach in a rehearsal, which trains nobody but shows that all works. */
+/**
+ * Rounds are answered by the learner, or in a rehearsal by the coach. A rehearsal trains no learner but shows that
+ * everything works.
+ */
 export const MODES = ['learner', 'rehearsal'] as const;
 export type Mode = (typeof MODES)[number];
 
-/** A run; `stopping` until its session at the training service is finished. */
+/** A run. It is `stopping` until its session at the training service is finished. */
 export interface Run {
   readonly id: number;
   readonly learner: string;
@@ -39,7 +42,7 @@ export interface NewRun {
   readonly interval: number;
 }
 
-/** What a step did, as it changes the run. */
+/** The result of a step, as changes of the run. */
 export interface Outcome {
   readonly sessionId: number | null;
   readonly attemptId: string | null;
@@ -48,7 +51,7 @@ export interface Outcome {
   readonly opened: number;
   readonly answered: number;
   readonly lapsed: number;
-  /** Of the round answered. */
+  /** Score of the answered round. */
   readonly score: number;
   readonly lapsedInRow: number;
   readonly stopped: boolean;
@@ -58,7 +61,7 @@ export interface Outcome {
 type Change = Updateable<RunRow>;
 export type RunStore = ReturnType<typeof runStore>;
 
-/** The runs kept in this database. */
+/** The runs stored in this database. */
 export function runStore(db: Kysely<CoachSchema>) {
   const changeActive = async (learner: string, change: Change): Promise<Run> => {
     const row = await db
@@ -73,7 +76,7 @@ export function runStore(db: Kysely<CoachSchema>) {
   };
 
   return {
-    /** @throws ResilienceError CONFLICT when the learner is coached already, or as many as allowed are */
+    /** @throws ResilienceError CONFLICT if the learner is already coached, or the maximum number of runs is reached */
     async start(run: NewRun, maxRuns: number, now: number): Promise<Run> {
       const row = await db.transaction().execute(async (trx) => {
         const { count } = await trx
@@ -95,11 +98,12 @@ export function runStore(db: Kysely<CoachSchema>) {
       return runOf(row);
     },
 
-    /** @throws ResilienceError NOT_FOUND when nobody coaches the learner */
+    /** @throws ResilienceError NOT_FOUND if the learner is not coached */
     stop: (learner: string, now: number) =>
-      changeActive(learner, { state: 'stopping', stopped_at: now, next_at: now, attempt_id: null }),
+      // The current round is kept. It may still be answered, and it is counted before the session is finished.
+      changeActive(learner, { state: 'stopping', stopped_at: now, next_at: now }),
 
-    /** The next `rounds` rounds are of one topic. */
+    /** Sets the topic of the next `rounds` rounds. */
     boost: (learner: string, topic: string, rounds: number, now: number) =>
       changeActive(learner, { boost_topic: topic, boost_left: rounds, next_at: now }),
 
@@ -107,7 +111,7 @@ export function runStore(db: Kysely<CoachSchema>) {
     fastLane: (learner: string, rounds: number, now: number) =>
       changeActive(learner, { fast_left: rounds, next_at: now, lapsed_in_row: 0 }),
 
-    /** The run that is active now. @throws ResilienceError NOT_FOUND */
+    /** The active run of a learner. @throws ResilienceError NOT_FOUND */
     async active(learner: string): Promise<Run> {
       const row = await db
         .selectFrom('runs')
@@ -119,7 +123,7 @@ export function runStore(db: Kysely<CoachSchema>) {
       return runOf(row);
     },
 
-    /** Runs newest first. */
+    /** Lists runs, newest first. */
     async list(learner: string | undefined, before: number | undefined, limit: number): Promise<Page<Run>> {
       const selection = db
         .selectFrom('runs')
@@ -128,7 +132,7 @@ export function runStore(db: Kysely<CoachSchema>) {
       return newestPage(selection, { before, limit }, runOf);
     },
 
-    /** What there is to do now, longest due first. */
+    /** The runs that are due now, the longest overdue first. */
     async due(now: number, limit: number): Promise<Run[]> {
       const rows = await db
         .selectFrom('runs')
@@ -143,8 +147,8 @@ export function runStore(db: Kysely<CoachSchema>) {
     },
 
     /**
-     * Takes the run's next step for this process, until `until`. False when another took it, or when the run was
-     * changed since it was read.
+     * Claims the next step of the run for this process, until `until`. Returns false if another process claimed it, or
+     * if the run has changed since it was read.
      */
     async claim(run: Run, until: number): Promise<boolean> {
       const { numUpdatedRows } = await db
@@ -157,15 +161,21 @@ export function runStore(db: Kysely<CoachSchema>) {
       return numUpdatedRows > 0n;
     },
 
-    /** Writes what a claimed step came to. A stop, boost or fast lane that came meanwhile stands. */
+    /** Writes the result of a claimed step. It keeps a stop, boost or fast lane that was requested meanwhile. */
     async settle(run: Run, outcome: Outcome): Promise<void> {
       await db
         .updateTable('runs')
         .set((eb) => ({
-          state: outcome.stopped ? 'stopped' : run.state,
+          state: eb
+            .case()
+            .when('state', '=', run.state)
+            .then(outcome.stopped ? 'stopped' : run.state)
+            .else(eb.ref('state'))
+            .end(),
           session_id: outcome.sessionId,
           attempt_id: outcome.attemptId,
-          next_at: outcome.nextAt,
+          // A stop that was requested meanwhile is due at once.
+          next_at: eb.case().when('state', '=', run.state).then(outcome.nextAt).else(eb.ref('next_at')).end(),
           opened: eb('opened', '+', outcome.opened),
           answered: eb('answered', '+', outcome.answered),
           score_sum: eb('score_sum', '+', outcome.score),
@@ -187,11 +197,10 @@ export function runStore(db: Kysely<CoachSchema>) {
         }))
         .where('id', '=', run.id)
         .where('step', '=', run.step + 1)
-        .where('state', '=', run.state)
         .execute();
     },
 
-    /** Runs and rounds in numbers. */
+    /** Totals of runs and rounds. */
     async totals() {
       const row = await db
         .selectFrom('runs')

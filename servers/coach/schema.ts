@@ -1,10 +1,10 @@
-/** The tables of the coach. Times are epoch milliseconds, structures JSON text. */
+/** The tables of the coach. Times are epoch milliseconds; structures are JSON text. */
 import { sql, type Generated, type Kysely } from 'kysely';
 import { withIdentity } from '../support/identity-column.js';
 import { createLeaseTable, type LeaseSchema } from '../support/lease.js';
 import { createSettingsTable, type SettingsSchema } from '../support/settings-store.js';
 
-/** The coaching of one learner. */
+/** A coaching run of one learner. */
 export interface RunRow {
   id: Generated<number>;
   learner: string;
@@ -12,20 +12,20 @@ export interface RunRow {
   topics: string;
   mode: string;
   state: string;
-  /** Milliseconds between looks at the learner. */
+  /** Milliseconds between checks of the learner. */
   interval: number;
   /** The session at the training service; null before the first step. */
   session_id: number | null;
-  /** The round given to the learner and not yet settled. */
+  /** The round that was given to the learner and is not settled yet. */
   attempt_id: string | null;
-  /** Counts the steps: whoever moves it owns the step. */
+  /** Number of steps. The process that increments it owns the step. */
   step: number;
   next_at: number;
   opened: number;
   answered: number;
   score_sum: number;
   lapsed: number;
-  /** Lapses in a row: the learner is away, so that the coach comes back less and less often. */
+  /** Number of consecutive lapsed rounds. The learner is probably away, so the coach checks less often. */
   lapsed_in_row: number;
   boost_topic: string | null;
   boost_left: number;
@@ -74,7 +74,7 @@ async function createRuns(db: Kysely<unknown>): Promise<void> {
     .addColumn('stopped_at', 'bigint')
     .execute();
   await db.schema.createIndex('runs_due').on('runs').columns(['state', 'next_at']).execute();
-  // A learner is coached once at a time; the database says so, since two requests may start at once.
+  // A unique index ensures one active run per learner, because two requests may start at the same time.
   await db.schema
     .createIndex('runs_one_active')
     .unique()

@@ -1,4 +1,4 @@
-/** What can be set about the coach. */
+/** The settings of the coach. */
 import { z } from 'zod';
 
 const SECOND = 1000;
@@ -20,11 +20,11 @@ const fields = {
 
 export const coachSettings = z
   .object({
-    /** Milliseconds between looks at a learner, where the start of a run says nothing else. */
+    /** Milliseconds between checks of a learner, if the start request does not set it. */
     interval: fields.interval.default(30 * SECOND),
-    /** Longest pause the coach makes for a learner who is away. */
+    /** Longest pause, in ms, while a learner is away. */
     maxInterval: fields.maxInterval.default(HOUR),
-    /** Learners coached at once. */
+    /** Maximum number of learners coached at the same time. */
     maxRuns: fields.maxRuns.default(100),
   })
   .refine(({ interval, maxInterval }) => maxInterval >= interval, {
@@ -33,5 +33,5 @@ export const coachSettings = z
   });
 export type CoachSettings = z.output<typeof coachSettings>;
 
-/** Any of them, as a request changes them. */
+/** A partial change of the settings, as a request sends it. */
 export const settingsPatch = z.strictObject(fields).partial();

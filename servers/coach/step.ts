@@ -1,11 +1,11 @@
-/** One look at a learner: settle the round that was given, give the next one, and say when to look again. */
+/** One coaching step: settle the previous round, open the next one, and set the time of the next check. */
 import { messageOf, ResilienceError } from '../../src/index.js';
 import type { Outcome, Run } from './run-store.js';
 import type { TrainingClient } from './training-client.js';
 
 const FAST_INTERVAL = 1000;
 
-/** Milliseconds until the next look: doubled with each round the learner let lapse in a row. */
+/** Milliseconds until the next check. It doubles with each consecutive round that the learner let lapse. */
 export function pauseOf(
   run: { readonly interval: number; readonly fastLeft: number },
   lapsedInRow: number,
@@ -15,7 +15,7 @@ export function pauseOf(
   return Math.min(Math.max(run.interval, maxInterval), run.interval * 2 ** lapsedInRow);
 }
 
-/** How likely a rehearsal answers right: a quarter at first, more with every round, as a learner would. */
+/** Probability that a rehearsal answers correctly: a quarter at first, and more with each round, as with a learner. */
 export function rehearsalSkill(answered: number): number {
   return 1 - 0.75 * Math.exp(-answered / 20);
 }
@@ -24,18 +24,18 @@ export interface StepOptions {
   readonly training: TrainingClient;
   readonly maxInterval: number;
   readonly now: number;
-  /** A number of [0, 1) that decides what a rehearsal answers. */
+  /** A number in [0, 1) that decides the answer of a rehearsal. */
   readonly chance: number;
   readonly signal: AbortSignal;
 }
 
 export interface StepResult {
   readonly outcome: Outcome;
-  /** What the training service could not do; undefined when all went well. */
+  /** The failure of the training service; undefined if the step succeeded. */
   readonly failure?: ResilienceError;
 }
 
-/** Takes the step. A failure half-way keeps what was done before it, so that nothing is done twice. */
+/** Takes the step. If it fails part-way, the completed part is kept, so that nothing is done twice. */
 export async function takeStep(run: Run, options: StepOptions): Promise<StepResult> {
   const made: Mutable<Outcome> = {
     sessionId: run.sessionId,
@@ -63,9 +63,12 @@ export async function takeStep(run: Run, options: StepOptions): Promise<StepResu
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-async function finish(made: Mutable<Outcome>, { training, signal }: StepOptions): Promise<void> {
+async function finish(made: Mutable<Outcome>, options: StepOptions): Promise<void> {
+  const { training, signal } = options;
+  if (made.attemptId !== null) await settle(made, made.attemptId, options);
   if (made.sessionId !== null) await training.finishSession(made.sessionId, signal);
   made.sessionId = null;
+  made.attemptId = null; // an open round ends with its session
   made.stopped = true;
 }
 
@@ -82,7 +85,7 @@ async function coach(run: Run, made: Mutable<Outcome>, options: StepOptions): Pr
   await training.rehearse(made.sessionId, attempt.id, score, signal);
 }
 
-/** Counts the round that was given before, once it is over. False while the learner still has it. */
+/** Counts the previous round once it is over. Returns false while it is still open for the learner. */
 async function settle(made: Mutable<Outcome>, id: string, { training, signal }: StepOptions): Promise<boolean> {
   const { state, score } = await training.attempt(id, signal);
   if (state === 'open') return false;
@@ -98,7 +101,7 @@ async function settle(made: Mutable<Outcome>, id: string, { training, signal }: 
   return true;
 }
 
-/** A session that ended elsewhere, or went with the training service's data, is replaced by a new one in the next step. */
+/** A session that ended elsewhere, or that the training service lost, is replaced by a new one in the next step. */
 function forgetWhatIsGone(made: Mutable<Outcome>, { code }: ResilienceError): void {
   if (code !== 'NOT_FOUND' && code !== 'CONFLICT') return;
   made.sessionId = null;

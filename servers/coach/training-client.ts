@@ -1,4 +1,4 @@
-/** What the coach does at the training service. */
+/** The coach's requests to the training service. */
 import type { AxiosInstance } from 'axios';
 import { z } from 'zod';
 import { answerOf } from '../support/peer-answer.js';
@@ -24,7 +24,7 @@ export function trainingClient(http: AxiosInstance) {
       await answerOf('training', session, http.post('/api/v1/training/finish', { sessionId }, { signal }));
     },
 
-    /** Gives the learner the next round: of the topic, or of the one they know least. */
+    /** Opens the learner's next round, for the given topic or for the topic with the least knowledge. */
     async openRound(sessionId: number, topic: string | undefined, signal: AbortSignal): Promise<Attempt> {
       const body = { sessionId, topic };
       const answer = await answerOf('training', attempt, http.post('/api/v1/training/round', body, { signal }));
@@ -36,13 +36,13 @@ export function trainingClient(http: AxiosInstance) {
       return answer.attempt;
     },
 
-    /** Settles a round with a score of the coach's own. Its `source` tells such rounds apart in every report. */
+    /** Answers a round with a score from the coach. Its `source` separates such rounds in all reports. */
     async rehearse(sessionId: number, attemptId: string, score: number, signal: AbortSignal): Promise<void> {
       const body = { sessionId, attemptId, score, source: 'rehearsal' };
       await answerOf('training', attempt, http.post('/api/v1/training/round', body, { signal }));
     },
 
-    /** The topics, least known first; one never practised is known least of all. */
+    /** The topics, least known first. A topic that was never practised comes first. */
     async leastKnown(learner: string, topics: readonly string[]): Promise<readonly string[]> {
       const params = { learner, limit: 200 };
       const answer = await answerOf('training', progress, http.get('/api/v1/training/progress', { params }));

@@ -1,9 +1,10 @@
-// The frame around every view: tabs, connection, theme, token, help.
+// The frame around each view: tabs, connection state, theme, token and help.
 import { useEffect, useRef } from 'preact/hooks';
 import { html } from './ui/html.js';
 import { VIEWS } from './model/location.ts';
 import { session } from './state/session.js';
 import { place } from './state/place.js';
+import { showView } from './state/page-title.js';
 import { useObservable } from './state/observable.js';
 import { useShortcuts } from './state/shortcuts.js';
 import { Header } from './ui/header.js';
@@ -21,12 +22,12 @@ export function App() {
   const main = useRef(null);
   useShortcuts(() => help.current?.showModal());
   useEffect(() => {
-    document.title = `${VIEW_TITLES[view]} · TooLoo control room`;
+    showView(VIEW_TITLES[view]);
   }, [view]);
 
   const View = VIEW_COMPONENTS[view];
   const skip = (event) => {
-    event.preventDefault(); // the address is the view's
+    event.preventDefault(); // the view owns the address
     main.current?.focus();
   };
   return html`

@@ -1,4 +1,4 @@
-// The control room: what the fleet does now, for whoever keeps this page open.
+// The control room: the live state of the fleet, for an operator who keeps this page open.
 import { render } from 'preact';
 import { html } from './ui/html.js';
 import { App } from './app.js';

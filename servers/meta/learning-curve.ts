@@ -1,6 +1,6 @@
 /**
- * The curve a learner's scores follow round after round: a power law or an exponential towards a ceiling, whichever the
- * scores speak for (Newell & Rosenbloom 1981; Heathcote, Brown & Mewhort 2000), or no curve at all.
+ * Fits a curve to the scores of a learner over successive rounds: a power law, an exponential towards a ceiling, or a
+ * constant. The scores decide which one (Newell & Rosenbloom 1981; Heathcote, Brown & Mewhort 2000).
  */
 import { fitLine, mean } from '../support/statistics.js';
 
@@ -8,26 +8,26 @@ export type CurveKind = 'power' | 'exponential' | 'constant';
 
 export interface LearningCurve {
   readonly kind: CurveKind;
-  /** Score the curve leads to: expected(∞). */
+  /** Score that the curve approaches: expected(∞). */
   readonly asymptote: number;
-  /** What is between the first round and the asymptote; negative where scores fall. */
+  /** Difference between the asymptote and the first round; negative if scores fall. */
   readonly gain: number;
-  /** How fast: exponent of the power law, or decay per round. 0 for a constant. */
+  /** Speed: the exponent of the power law, or the decay per round. 0 for a constant. */
   readonly rate: number;
-  /** Rounds it was fitted to. */
+  /** Number of rounds the curve was fitted to. */
   readonly rounds: number;
-  /** Share of the variance it explains, 0 to 1. */
+  /** Share of the variance that the curve explains, 0 to 1. */
   readonly r2: number;
-  /** Root of the mean squared error. */
+  /** Root mean squared error. */
   readonly rmse: number;
-  /** Corrected Akaike criterion: lower is better; a curve must earn its parameters. */
+  /** Corrected Akaike information criterion: lower is better. It penalizes additional parameters. */
   readonly aicc: number;
 }
 
-/** Least rounds a curve with three parameters is fitted to. */
+/** Minimum number of rounds for a curve with three parameters. */
 export const MIN_ROUNDS = 6;
 
-/** How much of the way is left at round n (from 1): 1 at the first, towards 0. */
+/** Share of the gain that remains at round n (from 1): 1 at the first round, then falling towards 0. */
 const SHAPES: Readonly<Record<Exclude<CurveKind, 'constant'>, (n: number, rate: number) => number>> = {
   power: (n, rate) => n ** -rate,
   exponential: (n, rate) => Math.exp(-rate * (n - 1)),
@@ -37,7 +37,7 @@ const MIN_RATE = 0.001;
 const MAX_RATE = 5;
 const GRID = 60;
 
-/** The score expected in round n, counted from 1. Scores have limits, so has it: 0 to 1. */
+/** The expected score in round n (from 1), limited to 0 to 1. */
 export function expectedAt(curve: LearningCurve, n: number): number {
   return Math.min(1, Math.max(0, rawAt(curve, n)));
 }
@@ -49,7 +49,7 @@ function rawAt(
   return kind === 'constant' ? asymptote : asymptote - gain * SHAPES[kind](n, rate);
 }
 
-/** The curve that explains the scores best for the parameters it takes. undefined for no scores. */
+/** Returns the curve with the lowest AICc, or undefined if there are no scores. */
 export function fitCurve(scores: readonly number[]): LearningCurve | undefined {
   if (scores.length === 0) return undefined;
   const constant = describe(scores, { kind: 'constant', asymptote: mean(scores), gain: 0, rate: 0 });
@@ -59,8 +59,8 @@ export function fitCurve(scores: readonly number[]): LearningCurve | undefined {
 }
 
 /**
- * Least squares by variable projection: for a given rate the other two parameters are a line through the transformed
- * rounds, so that only the rate is searched: on a grid of logarithms, then by golden section around its best point.
+ * Least squares by variable projection. For a given rate, the other two parameters follow from a linear fit, so only
+ * the rate is searched. The search uses a logarithmic grid, then golden section around its best point.
  */
 function fitShape(scores: readonly number[], kind: Exclude<CurveKind, 'constant'>): LearningCurve {
   const at = (logRate: number) => {
@@ -69,7 +69,7 @@ function fitShape(scores: readonly number[], kind: Exclude<CurveKind, 'constant'
       scores.map((_, i) => SHAPES[kind](i + 1, rate)),
       scores,
     );
-    // A ceiling beyond what a score can be would promise progress that cannot come.
+    // An asymptote above the maximum score would predict progress that is impossible.
     const asymptote = Math.min(1, Math.max(0, intercept));
     const gain = asymptote === intercept ? -slope : gainTowards(scores, kind, rate, asymptote);
     return describe(scores, { kind, asymptote, gain, rate });
@@ -81,7 +81,7 @@ function fitShape(scores: readonly number[], kind: Exclude<CurveKind, 'constant'
   return at(goldenSection((logRate) => at(logRate).rmse, best - step, best + step));
 }
 
-/** The gain that fits best when the asymptote is given. */
+/** The best gain for a given asymptote. */
 function gainTowards(
   scores: readonly number[],
   kind: Exclude<CurveKind, 'constant'>,
@@ -101,7 +101,7 @@ function gainTowards(
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 const STEPS = 40;
 
-/** Where a function with one valley between `low` and `high` is lowest. */
+/** Minimum of a function with a single local minimum between `low` and `high`. */
 export function goldenSection(f: (x: number) => number, low: number, high: number): number {
   let [a, b] = [low, high];
   for (let i = 0; i < STEPS; i++) {
@@ -113,7 +113,7 @@ export function goldenSection(f: (x: number) => number, low: number, high: numbe
 }
 
 const PARAMETERS: Readonly<Record<CurveKind, number>> = { constant: 1, power: 3, exponential: 3 };
-/** Errors below this are rounding, and their logarithm would outweigh everything. */
+/** Smaller errors are rounding errors. Without this limit their logarithm would dominate the comparison. */
 const SMALLEST_ERROR = 1e-12;
 
 function describe(
@@ -128,7 +128,7 @@ function describe(
     squared += (score - rawAt(shape, i + 1)) ** 2;
     total += (score - centre) ** 2;
   });
-  const k = PARAMETERS[shape.kind] + 1; // the variance of the errors is estimated too
+  const k = PARAMETERS[shape.kind] + 1; // the variance of the errors is a parameter too
   return {
     ...shape,
     rounds: n,

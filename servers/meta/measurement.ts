@@ -1,4 +1,4 @@
-/** A learner, or one topic of theirs, in numbers: worked out from the rounds training holds. Pure. */
+/** Measures a learner, or one topic of a learner, from the rounds stored by the training service. No side effects. */
 import { mean } from '../support/statistics.js';
 import { expectedAt, fitCurve, type LearningCurve } from './learning-curve.js';
 import { detectPlateau, predictPlateau, type Forecast, type PlateauResult } from './plateau.js';
@@ -8,11 +8,11 @@ import type { TrainingRound } from './training-client.js';
 export interface Measurement {
   readonly rounds: number;
   readonly meanScore: number | null;
-  /** Mean of the latest ten. */
+  /** Mean score of the latest ten rounds. */
   readonly recentScore: number | null;
-  /** Score gained per round: mean slope of the fitted curve. */
+  /** Score gained per round: the mean slope of the fitted curve. */
   readonly velocity: number | null;
-  /** Milliseconds in which a score halves by pausing; null where that cannot be measured. */
+  /** Milliseconds of pause in which a score halves; null if that cannot be measured. */
   readonly halfLife: number | null;
 }
 
@@ -22,7 +22,7 @@ export interface TopicReport extends Measurement {
   readonly plateau: PlateauResult;
   readonly forecast: Forecast | null;
   readonly forgetting: ForgettingCurve | null;
-  /** What follows from the above, in sentences. */
+  /** Recommendations derived from the figures above, as sentences. */
   readonly advice: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export interface ReportOptions {
 }
 
 const RECENT = 10;
-/** The scores a curve is fitted to: the latest. */
+/** A curve is fitted to at most this many of the latest scores. */
 const MAX_FITTED = 1000;
 
 export function measure(rounds: readonly TrainingRound[]): Measurement {
@@ -47,7 +47,7 @@ export function measure(rounds: readonly TrainingRound[]): Measurement {
   };
 }
 
-/** Mean gain per round along the curve. */
+/** Mean gain per round along the fitted curve. */
 function velocityOf(curve: LearningCurve): number {
   const { rounds } = curve;
   return rounds < 2 ? 0 : (expectedAt(curve, rounds) - expectedAt(curve, 1)) / (rounds - 1);
@@ -57,12 +57,12 @@ export function curveOf(rounds: readonly TrainingRound[]): LearningCurve | undef
   return fitCurve(rounds.slice(-MAX_FITTED).map(({ score }) => score));
 }
 
-/** The rounds that followed another of their topic. */
+/** The rounds that follow an earlier round of the same topic, with the pause in between. */
 export function pauses(rounds: readonly TrainingRound[]): { elapsed: number; score: number }[] {
   return rounds.flatMap(({ elapsed, score }) => (elapsed === null ? [] : { elapsed, score }));
 }
 
-/** The rounds of each topic, topics in the order they began. */
+/** Groups rounds by topic. The topics are in the order of their first round. */
 export function byTopic(rounds: readonly TrainingRound[]): Map<string, TrainingRound[]> {
   const topics = new Map<string, TrainingRound[]>();
   for (const round of rounds) {
@@ -73,7 +73,7 @@ export function byTopic(rounds: readonly TrainingRound[]): Map<string, TrainingR
   return topics;
 }
 
-/** Everything about one topic. */
+/** The full report for one topic. */
 export function reportTopic(topic: string, rounds: readonly TrainingRound[], options: ReportOptions): TopicReport {
   const curve = curveOf(rounds) ?? null;
   const plateau = detectPlateau(

@@ -1,4 +1,6 @@
-/** `/api/v4/meta-learning`: how well the learning itself goes, worked out from the rounds training holds. */
+/**
+ * `/api/v4/meta-learning`: measures how effective the learning is, from the rounds that the training service stores.
+ */
 import type { AxiosInstance } from 'axios';
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
@@ -33,7 +35,7 @@ const DEFAULTS = { window: 20, minSlope: 0.005 };
 const MAX_BOOSTED = 20;
 const TRAJECTORY_POINTS = 500;
 
-/** The routes over this database and the training service behind `training`. */
+/** The routes, using this database and the training service that the client `training` calls. */
 export function metaRoutes(db: Kysely<MetaSchema>, training: AxiosInstance, clock: Clock): RouteTable {
   return new RouteTable('/api/v4/meta-learning')
     .post(
@@ -108,7 +110,10 @@ export function metaRoutes(db: Kysely<MetaSchema>, training: AxiosInstance, cloc
     })
     .post(
       '/boost-retention',
-      { summary: 'Plan reviews before what was learned is forgotten, and hand the plan to training', body: boostBody },
+      {
+        summary: 'Plan reviews before the learned topics are forgotten, and send the plan to training',
+        body: boostBody,
+      },
       async ({ body }) => {
         const now = clock.now();
         const [progress, rounds] = await Promise.all([fetchProgress(training, body), fetchRounds(training, body)]);
@@ -118,7 +123,8 @@ export function metaRoutes(db: Kysely<MetaSchema>, training: AxiosInstance, cloc
         if (chosen.length === 0) throw noRounds({ learner: body.learner, topic: body.topics?.join(', ') });
         const played = byTopic(rounds);
         const plans = chosen.map(({ topic: name, halfLife, lastAt }) => {
-          // What was measured on this learner's own pauses is better than what training assumes of everyone.
+          // A half-life measured from this learner's own pauses is more accurate than the default of the training
+          // service.
           const measured = fitForgetting(pauses(played.get(name) ?? []))?.halfLife ?? null;
           const used = measured ?? halfLife;
           const times = planReviews({ halfLife: used, lastAt }, { ...body, now });

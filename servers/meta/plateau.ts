@@ -1,54 +1,54 @@
-/** Whether learning has come to a stand, and when it will. */
+/** Detects whether the scores have stopped rising, and predicts when they will. */
 import { mannKendall, mean, slopeOf } from '../support/statistics.js';
 import { expectedAt, type LearningCurve } from './learning-curve.js';
 
 export interface PlateauOptions {
-  /** Latest rounds looked at. */
+  /** Number of latest rounds to examine. */
   readonly window: number;
-  /** Score per round that counts as progress: less is a standstill. */
+  /** Change of the score per round that counts as progress. A smaller change counts as a plateau. */
   readonly minSlope: number;
 }
 
-/** Fewer rounds tell nothing: the tests' approximations begin to hold here. */
+/** Minimum number of rounds. With fewer, the approximations of the statistical tests do not hold. */
 export const MIN_WINDOW = 8;
 const CEILING = 0.95;
 const SIGNIFICANT = 0.05;
 
 export type PlateauState =
-  /** Not enough rounds to tell. */
+  /** Too few rounds. */
   | 'unknown'
   /** Scores rise. */
   | 'rising'
   /** Scores fall. */
   | 'falling'
-  /** Scores stand still, and could still rise. */
+  /** Scores do not change, although they could still rise. */
   | 'plateau'
-  /** Scores stand still because there is nothing left to gain. */
+  /** Scores do not change because they are already close to the maximum. */
   | 'ceiling'
-  /** Scores vary too much to tell progress from a standstill. */
+  /** Scores vary too much to distinguish progress from a plateau. */
   | 'unclear';
 
 export interface PlateauResult {
   readonly state: PlateauState;
-  /** Rounds looked at. */
+  /** Number of rounds examined. */
   readonly rounds: number;
   readonly meanScore: number | null;
-  /** Change of the score per round, and the 95 % interval it lies in; an end is null where the rounds set none. */
+  /** Change of the score per round, with its 95 % interval. A bound is null if the rounds do not determine it. */
   readonly slope: number;
   readonly slopeLow: number | null;
   readonly slopeHigh: number | null;
-  /** Probability of so strong a trend by chance (Mann–Kendall). */
+  /** Probability that a trend this strong occurs by chance (Mann–Kendall). */
   readonly p: number;
 }
 
 /**
- * Looks at the latest scores. A standstill is claimed only on evidence: when the interval of the slope excludes progress
- * worth the name, not merely when no trend could be proven.
+ * Examines the latest scores. It reports a plateau only if the interval of the slope excludes a change of `minSlope` or
+ * more. A missing proof of a trend is not enough.
  */
 export function detectPlateau(scores: readonly number[], { window, minSlope }: PlateauOptions): PlateauResult {
   const latest = scores.slice(-window);
   const { p } = mannKendall(latest);
-  // Least squares, not a median of slopes: of scores that are only 0 or 1 most pairs have no slope at all.
+  // Least squares instead of the median of slopes, because with scores of only 0 and 1 most pairs have a slope of 0.
   const { slope, low, high } = slopeOf(latest);
   const measured = {
     rounds: latest.length,
@@ -68,19 +68,22 @@ export function detectPlateau(scores: readonly number[], { window, minSlope }: P
 }
 
 export interface Forecast {
-  /** Score the curve leads to. */
+  /** Score that the curve approaches. */
   readonly asymptote: number;
-  /** Score expected in the next round. */
+  /** Expected score in the next round. */
   readonly expectedNext: number;
-  /** Rounds from now until a round gains less than the least worth it; 0 when that is so already; null when it is further than we look. */
+  /**
+   * Number of rounds until a round gains less than the minimum gain. 0 if that is already the case, null if it is
+   * beyond the horizon.
+   */
   readonly roundsUntilPlateau: number | null;
-  /** The score by then. */
+  /** Expected score at that round. */
   readonly scoreAtPlateau: number | null;
 }
 
 const HORIZON = 10_000;
 
-/** When the curve will have flattened: the first round to come that gains less than `minGain`. */
+/** Predicts when the curve flattens: the first future round that gains less than `minGain`. */
 export function predictPlateau(curve: LearningCurve, minGain: number): Forecast {
   const now = curve.rounds;
   const gainOf = (n: number): number => Math.abs(expectedAt(curve, n + 1) - expectedAt(curve, n));

@@ -1,21 +1,21 @@
-/** How fast a learner forgets, by the scores after pauses, and when to review so that little is lost. */
+/** Estimates how fast a learner forgets, from the scores after pauses, and plans reviews that prevent it. */
 import { mean } from '../support/statistics.js';
 import { goldenSection } from './learning-curve.js';
 
-/** A round and the pause before it. */
+/** A round, and the pause since the previous round of the topic. */
 export interface SpacedScore {
-  /** Milliseconds since the round of the same topic before. */
+  /** Milliseconds since the previous round of the same topic. */
   readonly elapsed: number;
   readonly score: number;
 }
 
 export interface ForgettingCurve {
-  /** Milliseconds in which the score halves; null where pauses do not lower it measurably. */
+  /** Milliseconds in which the score halves; null if pauses do not lower it measurably. */
   readonly halfLife: number | null;
-  /** Score expected without a pause. */
+  /** Expected score without a pause. */
   readonly initial: number;
   readonly rounds: number;
-  /** Root of the mean squared error. */
+  /** Root mean squared error. */
   readonly rmse: number;
 }
 
@@ -23,10 +23,10 @@ const MIN_ROUNDS = 4;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const YEAR = 365 * 24 * HOUR;
-/** A curve must explain at least this share of the squared error of "no forgetting" to be believed. */
+/** A curve is accepted only if its squared error is lower by at least this share than that of "no forgetting". */
 const WORTH = 0.05;
 
-/** Fits score = initial · 2^(−elapsed/halfLife) by least squares. undefined for too few rounds after a pause. */
+/** Fits score = initial · 2^(−elapsed/halfLife) by least squares. Returns undefined if there are too few rounds. */
 export function fitForgetting(rounds: readonly SpacedScore[]): ForgettingCurve | undefined {
   if (rounds.length < MIN_ROUNDS) return undefined;
   const scores = rounds.map(({ score }) => score);
@@ -45,7 +45,7 @@ export function fitForgetting(rounds: readonly SpacedScore[]): ForgettingCurve |
 
 const GRID = 60;
 
-/** Where a function may have several valleys: the lowest point of a grid, refined around it. */
+/** Minimum of a function that may have several local minima: the lowest grid point, then refined around it. */
 function lowest(f: (x: number) => number, low: number, high: number): number {
   const step = (high - low) / GRID;
   let best = low;
@@ -53,7 +53,7 @@ function lowest(f: (x: number) => number, low: number, high: number): number {
   return goldenSection(f, best - step, best + step);
 }
 
-/** The initial score that fits a half-life best, a score at most. */
+/** The initial score, at most 1, that fits a given half-life best. */
 function initialFor(rounds: readonly SpacedScore[], halfLife: number): number {
   let above = 0;
   let below = 0;
@@ -70,16 +70,17 @@ function squaredError(rounds: readonly SpacedScore[], initial: number, halfLife:
 }
 
 export interface ReviewPlanOptions {
-  /** Part of what was learned that a review shall still find: 0 to 1. */
+  /** Share of the learned knowledge that should remain at the time of a review: 0 to 1. */
   readonly target: number;
-  /** How many reviews are planned. */
+  /** Number of reviews to plan. */
   readonly reviews: number;
   readonly now: number;
 }
 
 /**
- * Times of the next reviews of a topic: each when `target` is left of what was learned. A review met in time lengthens
- * the half-life by what had been forgotten, as training reckons, so that the intervals grow. An overdue first review is now.
+ * Returns the times of the next reviews of a topic, each when `target` of the learned knowledge remains.
+ * A review on time lengthens the half-life by the share that had been forgotten, as in the training service. Therefore
+ * the intervals grow. If the first review is overdue, it is due now.
  */
 export function planReviews(
   state: { readonly halfLife: number; readonly lastAt: number },

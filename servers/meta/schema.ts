@@ -1,8 +1,8 @@
-/** The tables of the meta-learning service. Times are epoch milliseconds, structures JSON text. */
+/** The tables of the meta-learning service. Times are epoch milliseconds; structures are JSON text. */
 import type { Generated, Kysely } from 'kysely';
 import { withIdentity } from '../support/identity-column.js';
 
-/** A learner being studied: what was measured at the start is what later measurements are held against. */
+/** A learner under study. Later measurements are compared with the baseline from the start. */
 export interface StudyRow {
   id: Generated<number>;
   learner: string;
@@ -12,13 +12,13 @@ export interface StudyRow {
   started_at: number;
 }
 
-/** Something found out about a learner, appended whenever somebody asked. */
+/** A finding about a learner. Each request for an analysis appends one. */
 export interface FindingRow {
   id: Generated<number>;
   learner: string;
   topic: string | null;
   kind: string;
-  /** JSON, its shape by kind */
+  /** JSON; its shape depends on the kind. */
   result: string;
   at: number;
 }

@@ -1,4 +1,4 @@
-/** What the service remembers: studies with their baselines, and what was found out since. */
+/** Stores the studies with their baselines, and the findings made since. */
 import type { Kysely, Selectable } from 'kysely';
 import type { Measurement } from './measurement.js';
 import type { FindingRow, MetaSchema, StudyRow } from './schema.js';
@@ -39,7 +39,7 @@ export async function startStudy(
   return studyOf(row);
 }
 
-/** A learner's latest studies, newest first. */
+/** The latest studies of a learner, newest first. */
 export async function studiesOf(db: Kysely<MetaSchema>, learner: string): Promise<Study[]> {
   const rows = await db
     .selectFrom('studies')
@@ -63,7 +63,7 @@ export async function addFinding(
     .execute();
 }
 
-/** A learner's latest findings, newest first. */
+/** The latest findings about a learner, newest first. */
 export async function findingsOf(db: Kysely<MetaSchema>, learner: string): Promise<Finding[]> {
   const rows = await db
     .selectFrom('findings')
@@ -75,7 +75,7 @@ export async function findingsOf(db: Kysely<MetaSchema>, learner: string): Promi
   return rows.map(findingOf);
 }
 
-/** How much is kept. */
+/** Number of stored studies, findings and learners. */
 export async function counts(db: Kysely<MetaSchema>): Promise<{ studies: number; findings: number; learners: number }> {
   const [studies, findings] = await Promise.all([
     db
@@ -90,7 +90,10 @@ export async function counts(db: Kysely<MetaSchema>): Promise<{ studies: number;
   return { studies: Number(studies.count), findings: Number(findings.count), learners: Number(studies.learners) };
 }
 
-/** Forgets a learner, or everyone. What training knows of them stays. Returns how many studies and findings went. */
+/**
+ * Deletes the studies and findings of one learner, or of all learners. Returns how many of each it deleted.
+ * The data in the training service is not affected.
+ */
 export async function reset(
   db: Kysely<MetaSchema>,
   learner: string | undefined,

@@ -1,9 +1,9 @@
-/** What this service reads from training, and the one thing it writes there. */
+/** Reads rounds and progress from the training service, and writes review plans to it. */
 import type { AxiosInstance } from 'axios';
 import { z } from 'zod';
 import { answerOf } from '../support/peer-answer.js';
 
-/** A round as the training service tells it: what is needed of it here. */
+/** A round as returned by the training service, reduced to the fields used here. */
 const round = z.object({
   id: z.number(),
   topic: z.string(),
@@ -31,12 +31,12 @@ const MAX_ROUNDS = 5000;
 const MAX_TOPICS = 200;
 
 export interface Question {
-  /** Everyone's where it is not said. */
+  /** Undefined: all learners. */
   readonly learner?: string | undefined;
   readonly topic?: string | undefined;
 }
 
-/** The latest rounds of a learner, or of everyone, at most 5000, oldest first. */
+/** The latest rounds of one learner, or of all learners: at most 5000, oldest first. */
 export async function fetchRounds(client: AxiosInstance, { learner, topic }: Question): Promise<TrainingRound[]> {
   const rounds: TrainingRound[] = [];
   let before: number | undefined;
@@ -49,14 +49,14 @@ export async function fetchRounds(client: AxiosInstance, { learner, topic }: Que
   return rounds.reverse();
 }
 
-/** What the learner knows of each topic now. */
+/** The current mastery of each topic. */
 export async function fetchProgress(client: AxiosInstance, { learner, topic }: Question): Promise<TopicState[]> {
   const params = { learner, topic, limit: MAX_TOPICS };
   const answer = await answerOf('training', progress, client.get('/api/v1/training/progress', { params }));
   return answer.progress;
 }
 
-/** Writes a plan of reviews, in place of what was planned for these topics before. */
+/** Writes a review plan. It replaces the previous plan for these topics. */
 export async function writeReviews(
   client: AxiosInstance,
   learner: string,

@@ -1,12 +1,21 @@
-/** The orchestrator put together: a server like the others, the fleet it runs, and what decides how large that is. */
+/** Assembles the orchestrator: its server, the fleet it runs, and the scaling decisions. */
 import type { Kysely } from 'kysely';
-import { childProcesses, type InstanceCommand, type InstanceSpec, type ScalingDriver } from '../../src/index.js';
+import {
+  childProcesses,
+  type Clock,
+  type InstanceCommand,
+  type InstanceSpec,
+  type ScalingDriver,
+} from '../../src/index.js';
 import { readConfig, type Environment, type FleetConfig } from '../support/config.js';
 import { portVariable, type ServiceName } from '../support/fleet.js';
 import type { Logger } from '../support/logger.js';
 import { defineServer, type FleetServer } from '../support/service.js';
 import { fleetToken } from './control-token.js';
 import { EventStream } from './event-stream.js';
+import { fencedDriver } from './fenced-driver.js';
+import { recordSizes } from './fleet-history.js';
+import { fleetLease, type FleetLease } from './fleet-lease.js';
 import { FleetRunner, type InstanceRecord } from './fleet-runner.js';
 import { livenessMonitor, type LivenessSettings } from './liveness.js';
 import { LogTail } from './log-tail.js';
@@ -26,37 +35,47 @@ import { scalingRoutes } from './scaling-routes.js';
 
 export interface OrchestratorOptions {
   readonly env: Environment;
-  /** The program that is a service, e.g. `dist/servers/training-server.js`. */
+  /** The program of a service, e.g. `dist/servers/training-server.js`. */
   readonly programOf: (service: ServiceName) => string;
-  /** How instances that do not answer any more are noticed. */
+  /** How to detect instances that no longer answer. */
   readonly liveness?: LivenessSettings;
-  /** Receives every line a service prints. */
+  /** Called if another orchestrator has taken over this fleet. This process then no longer controls the instances. */
+  readonly onLost?: () => void;
+  /** The clock of the lease. Default: the system's. */
+  readonly clock?: Clock;
+  /** Called with each line that a service prints. */
   readonly onLine?: (line: string, spec: Pick<InstanceSpec, 'id'>) => void;
 }
 
 export interface Orchestrator {
   readonly server: FleetServer;
   readonly fleet: FleetRunner;
-  /** Where it listens; empty before `start`. */
+  /** The token that control routes require: the configured one, or one generated for this fleet. */
+  readonly controlToken: string;
+  /** The URL where it listens; empty before `start`. */
   readonly url: string;
   /**
-   * Listens, takes over what a killed predecessor left, and starts whatever is missing. Settles when each service is
-   * ready or has failed.
+   * Listens, takes over the instances of a killed predecessor, and starts the missing ones. Settles when each service
+   * is ready or has failed.
    */
   start(): Promise<void>;
-  /** Stops every service, then itself. Idempotent. */
+  /** Stops all services, then the orchestrator itself. Idempotent. */
   readonly close: () => Promise<void>;
 }
 
-/** Added to the time the services have for their own shutdown before they are killed, in ms. */
+/** Time added to the services' own shutdown time before they are killed, in ms. */
 const STOP_MARGIN = 2_000;
 
 export async function createOrchestrator(options: OrchestratorOptions): Promise<Orchestrator> {
   const config = readConfig(options.env);
   const policies = readPolicies(config);
-  // Without a token of the user's the fleet still needs one: the gateway vouches with it for callers on this machine.
+  // The fleet needs a token even if the user has set none: the gateway adds it to requests from this machine.
   const controlToken = config.CONTROL_TOKEN ?? fleetToken(config.DATA_DIR);
-  const fleetEnv = withValues({ ...options.env, CONTROL_TOKEN: controlToken });
+  const fleetEnv = withValues({
+    ...options.env,
+    CONTROL_TOKEN: controlToken,
+    CONTROL_TOKEN_MADE: String(config.CONTROL_TOKEN === undefined),
+  });
   const origin = new Origin(options.programOf, readConfig(fleetEnv), controlToken);
 
   const logs = new LogTail();
@@ -64,9 +83,14 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
     logs.add(line, spec.id);
     options.onLine?.(line, spec);
   };
-  const driver = openDriver({ ...options, onLine }, config, fleetEnv, () => origin.url);
+  const processes = openDriver({ ...options, onLine }, config, fleetEnv, () => origin.url);
+  const driver = fencedDriver(processes, () => lease.mayAct());
   const monitor = livenessMonitor(options.liveness);
-  const { engine, manager, loop } = openScaling({ config, policies, driver, monitor, log: () => server.context.log });
+  const { engine, manager, loop } = openScaling({
+    ...{ config, policies, driver, monitor },
+    stallWindow: options.liveness?.stallWindow,
+    log: () => server.context.log,
+  });
   const fleet = new FleetRunner(manager);
   const stream = new EventStream(() => ({ instances: fleet.instances }));
   manager.onChange(() => stream.changed());
@@ -74,35 +98,49 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
   const server = await defineServer<OrchestratorSchema>({
     name: 'orchestrator',
     migrations: orchestratorMigrations,
-    routes: () => ({
+    routes: ({ history, clock }) => ({
+      fleetSizes: recordSizes(manager, engine, history, clock),
       routes: [
         orchestratorRoutes({ fleet, stream, logs, controlToken }),
-        scalingRoutes({ fleet, engine, loop, controlToken }),
+        scalingRoutes({ fleet, engine, loop, holdTime: config.SCALING_HOLD_MS, controlToken }),
       ],
       close: () => stream.close(),
     }),
   }).create({
     env: fleetEnv,
-    // Its own lines among those of the services, shown as they are.
+    ...(options.clock && { clock: options.clock }),
+    // Its own log lines appear among those of the services, in the same format.
     ...(options.onLine && { logTo: { write: (line: string) => onLine(line.trimEnd(), { id: 'orchestrator' }) } }),
   });
   const db = server.context.db as Kysely<OrchestratorSchema>;
+  const lease = fleetLease({
+    db,
+    clock: server.context.clock,
+    url: `http://${config.HOST}:${config.ORCHESTRATOR_PORT}`,
+    onLost: (holder) => {
+      server.context.log.error({ holder }, 'another orchestrator has taken over this fleet: this one leaves it alone');
+      driver.letGo?.();
+      options.onLost?.();
+    },
+  });
 
   let stopRecording = (): Promise<void> => Promise.resolve();
   let closing: Promise<void> | undefined;
   return {
     server,
     fleet,
+    controlToken,
     get url() {
       return origin.url;
     },
     async start() {
+      await lease.acquire();
       const left = await leftInstances(db);
       origin.url = await listenWhereExpected(server, config, left);
       const { adopted, ended } = await takeOver(left, manager, driver, (one) => origin.isOf(one));
       if (adopted.length + ended.length > 0)
-        server.context.log.warn({ adopted, ended }, 'took over what an earlier orchestrator left');
-      stopRecording = keepRecord(db, fleet, origin, server.context.log);
+        server.context.log.warn({ adopted, ended }, 'took over the instances of an earlier orchestrator');
+      stopRecording = keepRecord(db, fleet, origin, lease, server.context.log);
       await fleet.startAll();
       loop?.start();
     },
@@ -112,6 +150,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
         await fleet.stopAll();
         monitor.destroy();
         await stopRecording();
+        await lease.release().catch(() => {}); // on a failure, the lease expires
         await server.close();
       })();
       return closing;
@@ -126,13 +165,13 @@ function openDriver(
   ownUrl: () => string,
 ): ScalingDriver {
   const command = ({ service, id, port }: InstanceSpec): InstanceCommand => ({
-    args: ['--enable-source-maps', programOf(service as ServiceName)],
+    args: [programOf(service as ServiceName)],
     env: {
       ...fleetEnv,
       [portVariable(service as ServiceName)]: String(port),
       INSTANCE_ID: id,
       ORCHESTRATOR_URL: ownUrl(),
-      // Whoever reaches the others came through the gateway, which says for whom it asks.
+      // The other services get their requests from the gateway, which passes on the address of the client.
       ...(service !== 'web' && { TRUST_PROXY: 'loopback' }),
     },
   });
@@ -140,7 +179,10 @@ function openDriver(
   return childProcesses({ command, stopTimeout, ...(onLine !== undefined && { onLine }) });
 }
 
-/** The instances left look for the orchestrator where it was: on a port that any was good for, that one is the best. */
+/**
+ * If the system chooses the port, reuses the previous one if possible, because the remaining instances look for the
+ * orchestrator there.
+ */
 async function listenWhereExpected(
   server: FleetServer,
   config: FleetConfig,
@@ -150,13 +192,20 @@ async function listenWhereExpected(
   return server.listen(Number(new URL(left.orchestrator_url).port)).catch(() => server.listen());
 }
 
-/** Writes down which instances run, whenever that changes, one write after the other. Returns what ends it. */
-function keepRecord(db: Kysely<OrchestratorSchema>, fleet: FleetRunner, origin: Origin, log: Logger) {
+/** Records the running instances after each change, one write at a time. Returns a function that stops it. */
+function keepRecord(
+  db: Kysely<OrchestratorSchema>,
+  fleet: FleetRunner,
+  origin: Origin,
+  lease: FleetLease,
+  log: Logger,
+) {
+  const mayWrite = (tx: Kysely<OrchestratorSchema>): Promise<boolean> => lease.isHeldIn(tx);
   let writing: Promise<void> = Promise.resolve();
   const write = (instances: readonly InstanceRecord[]): void => {
     writing = writing
-      .then(() => recordInstances(db, instances, (one) => origin.of(one)))
-      .catch((err: unknown) => log.error({ err }, 'the running instances could not be written down'));
+      .then(() => recordInstances(db, instances, (one) => origin.of(one), mayWrite))
+      .catch((err: unknown) => log.error({ err }, 'the running instances could not be recorded'));
   };
   write(fleet.instances);
   const stop = fleet.onChange(write);

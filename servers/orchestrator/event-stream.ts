@@ -1,23 +1,25 @@
-/** Server-sent events of one changing value: each subscriber gets the whole of it at once and again with every change. */
+/**
+ * Server-sent events of one changing value. Each subscriber gets the whole value at once and again after each change.
+ */
 import type { Response } from 'express';
 import { EventChannel, eventText } from '../support/event-channel.js';
 
-/** Milliseconds after which a subscriber whose stream broke comes again. */
+/** Milliseconds after which a disconnected subscriber reconnects. */
 const RETRY = 500;
 
 export class EventStream<T> {
   readonly #channel = new EventChannel();
   #version = 0;
 
-  /** @param current the value now, as it is sent to a new subscriber */
+  /** @param current returns the current value, which is sent to a new subscriber */
   constructor(private readonly current: () => T) {}
 
-  /** Makes a response the stream; false when there are too many already. */
+  /** Turns a response into the stream. Returns false if there are too many subscribers. */
   subscribe(res: Response): boolean {
     return this.#channel.subscribe(res, this.#event('snapshot'), RETRY);
   }
 
-  /** Tells every subscriber the value as it is now. */
+  /** Sends the current value to all subscribers. */
   changed(): void {
     this.#version++;
     if (this.#channel.size > 0) this.#channel.send(this.#event('change'));

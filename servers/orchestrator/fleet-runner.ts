@@ -1,14 +1,17 @@
-/** The fleet's services under the scaling manager: what is told of their instances, and the order of start and end. */
+/**
+ * The services of the fleet under the scaling manager: the published state of their instances, and the order of start
+ * and stop.
+ */
 import type { HorizontalScalingManager, InstanceDetails } from '../../src/index.js';
 import type { ServiceName } from '../support/fleet.js';
 
-/** One instance as the rest of the fleet sees it: routers forward to those that are `ready`. */
+/** An instance as published to the rest of the fleet. Routers forward to instances that are `ready`. */
 export interface InstanceRecord extends Omit<InstanceDetails, 'service' | 'readyAfter'> {
   readonly service: ServiceName;
   readonly readyAfterMs: number | null;
 }
 
-/** An instance as the fleet tells of it. */
+/** Converts the details of an instance to the published record. */
 export function recordOf({ service, readyAfter, ...rest }: InstanceDetails): InstanceRecord {
   return {
     service: service as ServiceName,
@@ -22,7 +25,7 @@ export class FleetRunner {
 
   constructor(readonly manager: HorizontalScalingManager) {}
 
-  /** Every instance there is or should be. */
+  /** All instances that run or should run. */
   get instances(): readonly InstanceRecord[] {
     return this.manager.getInstanceDetails().map(recordOf);
   }
@@ -31,17 +34,19 @@ export class FleetRunner {
     return this.manager.getInstanceDetails(service).map(recordOf);
   }
 
-  /** Calls back with all instances whenever one changes. */
+  /** Calls the listener with all instances whenever one changes. */
   onChange(listener: (instances: readonly InstanceRecord[]) => void): () => void {
     return this.manager.onChange(() => listener(this.instances));
   }
 
-  /** Starts what does not run. Settles when each instance is ready, or has failed for the first time. */
+  /** Starts the instances that do not run. Settles when each one is ready or has failed for the first time. */
   async startAll(): Promise<void> {
     await Promise.all(this.manager.services.map((service) => this.manager.startService(service)));
   }
 
-  /** Ends every instance. Those that callers reach first go first, so that nobody is left asking the ones behind. Idempotent. */
+  /**
+   * Stops all instances. The web service stops first, because it forwards requests to the other services. Idempotent.
+   */
   stopAll(): Promise<void> {
     this.#stopping ??= this.manager.stopService('web' satisfies ServiceName).then(() => this.manager.shutdown());
     return this.#stopping;

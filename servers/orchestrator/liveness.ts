@@ -1,21 +1,22 @@
-/** Who notices an instance that runs but does not answer any more; the scaling manager replaces it. */
+/** Detects an instance that runs but no longer answers. The scaling manager checks it again and replaces it. */
 import { HealthMonitor } from '../../src/index.js';
 
 export interface LivenessSettings {
-  /** Milliseconds between two looks at an instance. */
+  /** Milliseconds between two checks of an instance. */
   readonly checkInterval: number;
-  /** Milliseconds an answer may take. */
+  /** Milliseconds allowed for a response. */
   readonly timeout: number;
-  /** Looks in a row without an answer, after which the instance is ended. */
+  /** Number of consecutive failed checks after which the instance counts as stalled. */
   readonly fall: number;
+  /** Milliseconds without progress after the failed checks, before the instance is replaced. Default 15,000. */
+  readonly stallWindow?: number;
 }
 
-/**
- * Patient on purpose: a service that is merely busy answers late, and to end it then would hand its load to the others.
- */
+/** Long limits on purpose, because a busy service answers late. To end it would move its load to the others. */
 export const PATIENT: LivenessSettings = { checkInterval: 10_000, timeout: 5_000, fall: 3 };
 
-/** Asks `/livez`, which says nothing of what the instance depends on: that is no reason to end it. */
+/** Checks `/livez`, which ignores the dependencies of an instance. A failed dependency is no reason to replace it. */
 export function livenessMonitor(settings: LivenessSettings = PATIENT): HealthMonitor {
-  return new HealthMonitor({ ...settings, fastInterval: settings.checkInterval, path: '/livez' });
+  const { checkInterval, timeout, fall } = settings;
+  return new HealthMonitor({ checkInterval, timeout, fall, fastInterval: checkInterval, path: '/livez' });
 }

@@ -1,6 +1,6 @@
-/** Asks an instance of the fleet how it is, for the decision on how many there should be. */
+/** Reads the load of an instance for scaling decisions. */
 import { z } from 'zod';
-import type { InstanceDetails, InstanceSample } from '../../src/index.js';
+import type { InstanceDetails, InstanceReport } from '../../src/index.js';
 
 const figure = z.number().nullish();
 const loadAnswer = z.object({
@@ -12,20 +12,38 @@ const loadAnswer = z.object({
     inFlight: figure,
     p99: figure,
     errorRate: figure,
+    requests: figure,
   }),
+  demand: z
+    .record(
+      z.string(),
+      z.array(
+        z.object({ host: z.string(), port: z.number(), inFlight: z.number(), answered: z.number(), latency: figure }),
+      ),
+    )
+    .default({}),
 });
 
+/** Returns the id of the instance at an address; undefined if no instance is there. */
+export type InstanceAt = (service: string, port: number) => string | undefined;
+
 /**
- * The figures `GET /api/v1/system/load` tells.
+ * Reads `GET /api/v1/system/load` of an instance: its figures, and its demand on other services as their caller.
  *
- * @throws when there is no answer, it is not one, or it is another service's
+ * @throws if there is no response, the response is invalid, or another service answers
  */
-export async function sampleLoad(
-  { service, host, port, id }: InstanceDetails,
-  signal: AbortSignal,
-): Promise<InstanceSample> {
-  const answer = await fetch(`http://${host}:${port}/api/v1/system/load`, { signal });
-  const told = loadAnswer.parse(await answer.json());
-  if (told.service !== service) throw new Error(`${id}: ${told.service} answered in its place`);
-  return told.load;
+export function loadSampler(instanceAt: InstanceAt) {
+  return async ({ service, host, port, id }: InstanceDetails, signal: AbortSignal): Promise<InstanceReport> => {
+    const response = await fetch(`http://${host}:${port}/api/v1/system/load`, { signal });
+    const answer = loadAnswer.parse(await response.json());
+    if (answer.service !== service) throw new Error(`${id}: ${answer.service} answered in its place`);
+    const demand = Object.entries(answer.demand).map(([name, targets]) => [
+      name,
+      targets.flatMap(({ port: at, ...figures }) => {
+        const instance = instanceAt(name, at);
+        return instance === undefined ? [] : [{ instance, ...figures }];
+      }),
+    ]);
+    return { ...answer.load, demand: Object.fromEntries(demand) as InstanceReport['demand'] };
+  };
 }

@@ -1,10 +1,13 @@
-/** The last lines each instance printed, for whoever looks at it from afar. */
+/** Stores the latest log lines of each instance for remote viewers. */
 
-/** Lines of an instance, and characters of a line. */
+/** Maximum number of lines per instance, and of characters per line. */
 const MAX_LINES = 200;
 const MAX_LENGTH = 2_000;
 
-/** Instances whose lines are held, those that are gone among them: the longest silent goes first. */
+/**
+ * Maximum number of instances with stored lines, including stopped ones. The one without output for the longest is
+ * dropped.
+ */
 const MAX_INSTANCES = 200;
 
 export class LogTail {
@@ -12,7 +15,7 @@ export class LogTail {
 
   add(line: string, id: string): void {
     const lines = this.#lines.get(id) ?? [];
-    // Put back last: the map's order is who printed when.
+    // Inserted again at the end, because the order of the map is the order of the latest output.
     this.#lines.delete(id);
     this.#lines.set(id, lines);
     lines.push(line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH - 1)}…` : line);
@@ -20,7 +23,7 @@ export class LogTail {
     if (this.#lines.size > MAX_INSTANCES) this.#lines.delete(this.#lines.keys().next().value!);
   }
 
-  /** The lines, the oldest first; undefined where the instance printed nothing that came here. */
+  /** The lines, oldest first; undefined if no output of the instance was received. */
   of(id: string): readonly string[] | undefined {
     return this.#lines.get(id);
   }

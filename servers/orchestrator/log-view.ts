@@ -1,21 +1,21 @@
-/** The services' log lines on the orchestrator's output: as they are for machines, readable for people at a terminal. */
+/** Prints the services' log lines on the orchestrator's output: unchanged for machines, formatted for a terminal. */
 import type { InstanceSpec } from '../../src/index.js';
 import type { Screen } from './start-table.js';
 
-/** Lines kept back while the start table is on the screen; the oldest go when there are more. */
+/** Maximum number of lines held while the start table is on the screen. Beyond it, the oldest lines are dropped. */
 const MAX_HELD = 1000;
 
 const NAME_WIDTH = 'segmentation-1'.length;
 const SHOWN_APART = new Set(['level', 'time', 'service', 'instance', 'pid', 'hostname', 'msg', 'spanId']);
 
-/** A member's value on a line: bounded, and never a control character that the terminal would obey. */
+/** Formats a member's value: of limited length, and without control characters that the terminal would execute. */
 function show(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   // eslint-disable-next-line no-control-regex -- control characters are what must not reach the terminal
   return (text ?? '').slice(0, 2000).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }
 
-/** One JSON log line for a person: time, instance, level where it is not info, message, the rest as name=value. */
+/** Formats a JSON log line: time, instance, level (unless info), message, then the other members as name=value. */
 export function readable(line: string, instance: string): string {
   const name = instance.padEnd(NAME_WIDTH);
   let entry: Record<string, unknown>;
@@ -38,7 +38,9 @@ export class LogView {
 
   constructor(private readonly screen: Screen) {}
 
-  /** Takes a line of an instance. What is not JSON (a stack trace, a warning of Node) passes as it is. */
+  /**
+   * Takes a line of an instance. A line that is not JSON, such as a stack trace or a Node warning, passes unchanged.
+   */
   line = (line: string, { id }: Pick<InstanceSpec, 'id'>): void => {
     const text = this.screen.isTTY === true ? `${readable(line, id)}\n` : `${line}\n`;
     if (this.#held === undefined) this.screen.write(text);
@@ -48,7 +50,7 @@ export class LogView {
     }
   };
 
-  /** Shows what was kept back, and from now on every line as it comes. */
+  /** Prints the held lines, and from now on each new line at once. */
   release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -1,4 +1,6 @@
-/** What runs the fleet's instances and decides how many there are, joined by the loop where the settings ask for one. */
+/**
+ * Opens the scaling manager and the decision engine, and connects them by the scaling loop if automatic scaling is on.
+ */
 import { join } from 'node:path';
 import {
   AutoScalingDecisionEngine,
@@ -12,38 +14,45 @@ import {
 import { portOf, type FleetConfig } from '../support/config.js';
 import { MANAGED_SERVICES } from '../support/fleet.js';
 import type { Logger } from '../support/logger.js';
-import { sampleLoad } from './load-sample.js';
+import { loadSampler } from './load-sample.js';
 
 export interface ScalingSetUp {
   readonly config: FleetConfig;
   readonly policies: Readonly<Record<string, ScalingPolicy>>;
   readonly driver: ScalingDriver;
-  /** Notices instances that do not answer any more. */
+  /** Detects instances that no longer answer. */
   readonly monitor: HealthMonitor;
+  /** Milliseconds that such an instance may continue without progress. */
+  readonly stallWindow?: number | undefined;
   readonly log: () => Logger;
 }
 
 export interface Scaling {
   readonly manager: HorizontalScalingManager;
   readonly engine: AutoScalingDecisionEngine;
-  /** Undefined where the fleet does not scale itself. */
+  /** Undefined if automatic scaling is off. */
   readonly loop: ScalingLoop | undefined;
 }
 
-/** Within this time the gateway and the service clients have heard of a change of the instances, in ms. */
+/** Time in which the gateway and the service clients learn of a change of the instances, in ms. */
 const SETTLE_TIME = 1_000;
 
 export function openScaling(setUp: ScalingSetUp): Scaling {
-  const manager = openManager(setUp);
   const engine = openEngine(setUp);
+  const manager = openManager(setUp, engine);
   return { manager, engine, loop: openLoop(setUp, manager, engine) };
 }
 
-function openManager({ config, policies, driver, monitor, log }: ScalingSetUp): HorizontalScalingManager {
+function openManager(
+  { config, policies, driver, monitor, stallWindow, log }: ScalingSetUp,
+  engine: AutoScalingDecisionEngine,
+): HorizontalScalingManager {
   return new HorizontalScalingManager({
     driver,
     monitor,
     replaceUnhealthy: true,
+    ...(stallWindow !== undefined && { stallWindow }),
+    demandOf: (service, instance) => engine.demandOf(service, instance),
     settleTime: SETTLE_TIME,
     history: sqliteScalingHistory({
       path: join(config.DATA_DIR, 'scaling-history.sqlite'),
@@ -51,11 +60,21 @@ function openManager({ config, policies, driver, monitor, log }: ScalingSetUp): 
     }),
     services: Object.fromEntries(
       MANAGED_SERVICES.map((service) => {
-        const { min = 1, max } = policies[service] ?? {};
-        return [service, { port: portOf(config, service), min, ...(max !== undefined && { max }) }];
+        const { min, max } = widest(policies[service] ?? {});
+        const fixedPort = service === 'web'; // callers know only one address
+        return [service, { port: portOf(config, service), min, fixedPort, ...(max !== undefined && { max }) }];
       }),
     ),
   });
+}
+
+/** The bounds of the manager: the widest bounds of the schedule. The engine decides within them. */
+function widest({ min = 1, max, schedule = [] }: ScalingPolicy): { min: number; max: number | undefined } {
+  const scheduled = schedule.flatMap((span) => [span.max ?? 0, span.min ?? 0]);
+  return {
+    min: Math.min(min, ...schedule.map((span) => span.min ?? min)),
+    max: max === undefined ? undefined : Math.max(max, ...scheduled),
+  };
 }
 
 function openEngine({ policies, log }: ScalingSetUp): AutoScalingDecisionEngine {
@@ -78,7 +97,7 @@ function openLoop(
     engine,
     manager,
     interval,
-    sample: sampleLoad,
-    onError: (err, service) => log().warn({ err, scaled: service }, 'scaling could not do what it should'),
+    sample: loadSampler((service, port) => manager.getInstanceDetails(service).find((one) => one.port === port)?.id),
+    onError: (err, service) => log().warn({ err, scaled: service }, 'scaling failed'),
   });
 }

@@ -1,17 +1,17 @@
-/** What the instances of an orchestrator are started from, so that those a predecessor left can be compared with it. */
+/** The program and settings of an instance, as a fingerprint. With it, instances of a predecessor can be compared. */
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { FleetConfig } from '../support/config.js';
 import type { ServiceName } from '../support/fleet.js';
 import type { LeftInstance } from './predecessor.js';
 
-/** Tells of a program and its settings whether they are the same, and nothing of what they are. */
+/** A fingerprint shows whether a program and its settings are equal, but reveals nothing about them. */
 function fingerprintOf(program: string, settings: object, secret: string): string {
   return createHmac('sha256', secret).update(readFileSync(program)).update(JSON.stringify(settings)).digest('hex');
 }
 
 export class Origin {
-  /** Where the orchestrator is, which the instances are told. */
+  /** The URL of the orchestrator, which the instances receive. */
   url = '';
   readonly #fingerprints = new Map<string, string>();
 

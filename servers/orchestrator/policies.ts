@@ -1,27 +1,31 @@
-/** How each service is scaled: the defaults of the fleet, over them the settings, over them the file of policies. */
+/**
+ * The scaling policy of each service: the fleet's defaults, overridden by the settings, overridden by the policy file.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { AutoScalingDecisionEngine, type ScalingPolicy } from '../../src/index.js';
-import { ConfigError, type FleetConfig } from '../support/config.js';
+import { ConfigError, defaultOf, type FleetConfig } from '../support/config.js';
 import { MANAGED_SERVICES, serviceNamed, type ServiceName } from '../support/fleet.js';
 
 const policyFile = z.strictObject({
-  /** Of every service. */
+  /** For all services. */
   defaults: z.record(z.string(), z.unknown()).optional(),
-  /** Of one, by its name. */
+  /** For one service, by name. */
   services: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
 });
 
-/** Share of the calls to providers that an instance has in flight when it should get company. */
+/**
+ * Share of the allowed concurrent provider calls at which an instance counts as busy, so that another one is started.
+ */
 const BUSY = 0.6;
 
-/** The most instances where nothing is said: one a core, and two on a machine of one, where some wait for others. */
+/** Default maximum of instances: one per core, and two on a machine with one core, because some wait for others. */
 const MOST = Math.max(2, availableParallelism());
 
-/** What differs by the nature of a service. Those that ask slow providers are slow without being overloaded. */
+/** The differences by kind of service. A service that calls slow providers is slow without being overloaded. */
 function natureOf(service: ServiceName, config: FleetConfig): ScalingPolicy {
-  if (service === 'web') return { min: 1, max: 1 }; // its callers know one address: another would not be found
+  if (service === 'web') return { min: 1, max: 1 }; // its callers know only one address
   if (service === 'budget')
     return { p99: false, inFlight: { target: Math.max(1, BUSY * config.PROVIDER_MAX_IN_FLIGHT) } };
   return service === 'coach' ? { p99: false } : {};
@@ -30,7 +34,7 @@ function natureOf(service: ServiceName, config: FleetConfig): ScalingPolicy {
 /**
  * The policy of each service.
  *
- * @throws ConfigError for a file that cannot be read, a service that is none, or a policy that does not hold
+ * @throws ConfigError for an unreadable file, an unknown service, or an invalid policy
  */
 export function readPolicies(config: FleetConfig): Record<string, ScalingPolicy> {
   const { SCALING_MIN: min, SCALING_MAX: max = Math.max(MOST, min), SCALING_POLICIES_FILE: path } = config;
@@ -47,7 +51,11 @@ export function readPolicies(config: FleetConfig): Record<string, ScalingPolicy>
 }
 
 function readFile(path: string): { defaults: ScalingPolicy; services: Map<string, ScalingPolicy> } {
-  if (!existsSync(path)) return { defaults: {}, services: new Map() };
+  if (!existsSync(path)) {
+    if (path !== defaultOf('SCALING_POLICIES_FILE'))
+      throw new ConfigError(`SCALING_POLICIES_FILE: there is no file ${path}`);
+    return { defaults: {}, services: new Map() };
+  }
   try {
     const { defaults = {}, services = {} } = policyFile.parse(JSON.parse(readFileSync(path, 'utf8')));
     return {
@@ -59,7 +67,7 @@ function readFile(path: string): { defaults: ScalingPolicy; services: Map<string
   }
 }
 
-/** The engine's own rules decide; one that is thrown away is asked. */
+/** Validates with the rules of the engine, by creating one and discarding it. */
 function checkPolicy(policy: ScalingPolicy, who: string): void {
   try {
     new AutoScalingDecisionEngine().setScalingPolicy('any', policy);

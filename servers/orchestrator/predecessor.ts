@@ -1,14 +1,15 @@
 /**
- * What an orchestrator that was killed left running. Each instance is written down while it runs; the next orchestrator
- * takes over those that are as it would have started them, and ends the others.
+ * Handles the instances that a killed orchestrator left running. Each instance is recorded while it runs. The next
+ * orchestrator adopts those that it would start in the same way, and stops the others.
  */
 import { hostname } from 'node:os';
 import type { Kysely } from 'kysely';
 import type { HorizontalScalingManager, ScalingDriver } from '../../src/index.js';
+import { createLeaseTable, type LeaseSchema } from '../support/lease.js';
 import type { Migration } from '../support/database.js';
 import type { InstanceRecord } from './fleet-runner.js';
 
-export interface OrchestratorSchema {
+export interface OrchestratorSchema extends LeaseSchema {
   running_instances: {
     id: string;
     service: string;
@@ -16,11 +17,11 @@ export interface OrchestratorSchema {
     port: number;
     pid: number;
     state: string;
-    /** What it was started from, so that it is told whether a new start would give the same. */
+    /** Fingerprint of its program and settings, to compare it with a new start. */
     fingerprint: string;
-    /** Where it expects the orchestrator. */
+    /** The URL at which it expects the orchestrator. */
     orchestrator_url: string;
-    /** The host it runs on: orchestrators of several may share a database. */
+    /** The host it runs on, because orchestrators on several hosts may share a database. */
     machine: string;
   };
 }
@@ -44,7 +45,7 @@ export const orchestratorMigrations: readonly Migration[] = [
   {
     name: '002-origin-of-instances',
     async up(db) {
-      // What an earlier version wrote down does not say enough to take anything over.
+      // The records of an earlier version do not contain enough to adopt an instance.
       await db.schema.dropTable('running_instances').execute();
       await db.schema
         .createTable('running_instances')
@@ -61,21 +62,28 @@ export const orchestratorMigrations: readonly Migration[] = [
         .execute();
     },
   },
+  { name: '003-lease', up: createLeaseTable },
 ];
 
-/** How long a process may take to say who it is, in ms. */
+/** How long a process may take to identify itself, in ms. */
 const ANSWER_TIMEOUT = 5_000;
 
-/** What the last orchestrator of this machine wrote down. */
+/** The instances recorded by the previous orchestrator on this machine. */
 export function leftInstances(db: Kysely<OrchestratorSchema>): Promise<LeftInstance[]> {
   return db.selectFrom('running_instances').selectAll().where('machine', '=', hostname()).execute();
 }
 
-/** Writes down which instances run now. */
+/**
+ * Records the running instances.
+ *
+ * @param mayWrite called in the same transaction, because an orchestrator that lost the fleet must not overwrite the
+ * record of its successor
+ */
 export async function recordInstances(
   db: Kysely<OrchestratorSchema>,
   instances: readonly InstanceRecord[],
   origin: (instance: InstanceRecord) => Pick<LeftInstance, 'fingerprint' | 'orchestrator_url'>,
+  mayWrite: (tx: Kysely<OrchestratorSchema>) => Promise<boolean>,
 ): Promise<void> {
   const machine = hostname();
   const running = instances.flatMap((one) => {
@@ -83,6 +91,7 @@ export async function recordInstances(
     return pid === null ? [] : [{ id, service, host, port, pid, state, machine, ...origin(one) }];
   });
   await db.transaction().execute(async (tx) => {
+    if (!(await mayWrite(tx))) return;
     await tx.deleteFrom('running_instances').where('machine', '=', machine).execute();
     if (running.length > 0) await tx.insertInto('running_instances').values(running).execute();
   });
@@ -94,7 +103,7 @@ export interface Takeover {
 }
 
 /**
- * Takes over what was left.
+ * Adopts or stops the instances that were left.
  *
  * @param isCurrent whether a start now would give the same instance
  */
@@ -123,7 +132,7 @@ export async function takeOver(
   return { adopted, ended };
 }
 
-/** Whether what listens there is still that instance, and not somebody who got its port or its number after it. */
+/** Whether that instance still listens there, and not another process that got its port or its PID. */
 async function isStill({ host, port, pid, service, id }: LeftInstance): Promise<boolean> {
   try {
     const answer = await fetch(`http://${host}:${port}/api/v1/system/load`, {

@@ -1,18 +1,20 @@
-/** `/api/v1/system` of the orchestrator: what runs where, and starting and stopping it. */
+/** `/api/v1/system` of the orchestrator: lists, starts and stops instances. */
 import { z } from 'zod';
 import { ResilienceError } from '../../src/index.js';
 import type { ServiceName } from '../support/fleet.js';
+import { askInstance } from '../support/ask-instance.js';
 import { ANSWERED, RouteTable } from '../support/route-table.js';
 import type { EventStream } from './event-stream.js';
 import type { FleetRunner } from './fleet-runner.js';
 import type { LogTail } from './log-tail.js';
+import { serviceMetrics } from './service-metrics.js';
 import { serviceName } from './service-param.js';
 
 const params = z.object({ service: serviceName });
 
 export interface OrchestratorParts {
   readonly fleet: FleetRunner;
-  /** The instances, for whoever wants to be told of changes. */
+  /** The stream of instances for subscribers to changes. */
   readonly stream: EventStream<unknown>;
   readonly logs: LogTail;
   readonly controlToken: string | undefined;
@@ -21,6 +23,7 @@ export interface OrchestratorParts {
 export function orchestratorRoutes({ fleet, stream, logs, controlToken }: OrchestratorParts): RouteTable {
   const { manager } = fleet;
   const control = true;
+  const metricsOf = serviceMetrics(fleet);
   const standing = (service: ServiceName) => ({ service, instances: fleet.instancesOf(service) });
 
   return new RouteTable('/api/v1/system', controlToken)
@@ -45,12 +48,31 @@ export function orchestratorRoutes({ fleet, stream, logs, controlToken }: Orches
         return { id, lines };
       },
     )
+    .get(
+      '/load-distribution',
+      { summary: 'The requests that each instance received from the gateway, as the gateway reports them' },
+      async () => {
+        const web = fleet.instancesOf('web').find(({ state }) => state === 'ready');
+        if (web === undefined) throw new ResilienceError('UPSTREAM_REFUSED', 'no web server is ready');
+        const path = '/api/v1/system/load-distribution';
+        const answer = await askInstance<{ services: object }>(web, path, { controlToken });
+        return { services: answer?.services ?? {} };
+      },
+    )
     .get('/status', { summary: 'Every service, its instances and their states' }, () => ({
       ready: fleet.instances.every(({ state }) => state === 'ready'),
       services: Object.fromEntries(
         manager.services.map((name) => [name, { instances: fleet.instancesOf(name as ServiceName) }]),
       ),
     }))
+    .get(
+      '/services/:service/metrics',
+      { summary: 'The metrics of a service, as the sum over its instances', params },
+      ({ params: { service }, req, res }) => {
+        metricsOf(service).handler(req, res);
+        return ANSWERED;
+      },
+    )
     .post(
       '/services/:service/start',
       { summary: 'Starts a stopped service', params, control },

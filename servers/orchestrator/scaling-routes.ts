@@ -1,4 +1,6 @@
-/** `/api/v1/system` of the orchestrator, as far as the number of instances goes: orders, why it is what it is, history. */
+/**
+ * `/api/v1/system` routes of the orchestrator for scaling: manual scaling, decisions and their reasons, and history.
+ */
 import { z } from 'zod';
 import type { AutoScalingDecisionEngine, ScalingLoop, ScalingOutcome } from '../../src/index.js';
 import type { ServiceName } from '../support/fleet.js';
@@ -9,12 +11,14 @@ import { serviceName } from './service-param.js';
 export interface ScalingParts {
   readonly fleet: FleetRunner;
   readonly engine: AutoScalingDecisionEngine;
-  /** Undefined where the fleet does not scale itself. */
+  /** Undefined if automatic scaling is off. */
   readonly loop: ScalingLoop | undefined;
+  /** Milliseconds for which a manually set number of instances is held. */
+  readonly holdTime: number;
   readonly controlToken: string | undefined;
 }
 
-/** Instances of one order: a guard against a typing error, not a target. */
+/** Maximum number of instances per request. It protects against typing errors and is not a target. */
 const MOST_AT_ONCE = 50;
 
 const port = z.number().int().min(1).max(65_535);
@@ -25,7 +29,7 @@ const historyQuery = z.object({
 
 const BY_HAND = { reason: 'ordered by hand' };
 
-export function scalingRoutes({ fleet, engine, loop, controlToken }: ScalingParts): RouteTable {
+export function scalingRoutes({ fleet, engine, loop, holdTime, controlToken }: ScalingParts): RouteTable {
   const { manager } = fleet;
   const control = true;
 
@@ -46,43 +50,60 @@ export function scalingRoutes({ fleet, engine, loop, controlToken }: ScalingPart
       samples,
       decisions,
       bootTime,
+      /** Until when a manually set number of instances is held. */
+      hold: loop?.holdOf(service) ?? null,
       lastDecision: engine.explain(service) ?? null,
     };
   };
 
   return new RouteTable('/api/v1/system', controlToken)
     .post(
-      '/scale/:service/:direction',
+      '/scale/:service/release',
       {
-        summary: 'Starts `count` more instances (up) or ends the newest (down); one unless told',
-        params: z.object({ service: serviceName, direction: z.enum(['up', 'down']) }),
-        body: z.object({ count: z.number().int().min(1).max(MOST_AT_ONCE).default(1) }),
+        summary: 'Lets the service be scaled by its load again, after it was scaled by hand',
+        params: z.object({ service: serviceName }),
         control,
       },
-      async ({ params: { service, direction }, body: { count } }) => {
+      ({ params: { service } }) => ({ service, released: loop?.release(service) ?? false }),
+    )
+    .post(
+      '/scale/:service/:direction',
+      {
+        summary: 'Starts `count` more instances (up) or stops the newest (down); by default one',
+        params: z.object({ service: serviceName, direction: z.enum(['up', 'down']) }),
+        body: z.object({
+          count: z.number().int().min(1).max(MOST_AT_ONCE).default(1),
+          /** Holds the number until it is released, instead of for `SCALING_HOLD_MS`. */
+          pin: z.boolean().default(false),
+        }),
+        control,
+      },
+      async ({ params: { service, direction }, body: { count, pin } }) => {
         const outcome = await (direction === 'up'
           ? manager.scaleUp(service, count, BY_HAND)
           : manager.scaleDown(service, count, BY_HAND));
-        return { direction, ...answer(outcome) };
+        if (pin) loop?.hold(service);
+        else if (holdTime > 0) loop?.hold(service, holdTime);
+        return { direction, ...answer(outcome), hold: loop?.holdOf(service) ?? null };
       },
     )
     .post(
       '/migrate',
       {
-        summary: 'Hands over from the instance on one port to a new one on another; on any that is free unless told',
+        summary: 'Replaces the instance on one port by a new one on another port; by default on any free port',
         body: z.object({ fromPort: port, toPort: port.optional() }),
         control,
       },
       async ({ body: { fromPort, toPort } }) => answer(await manager.migrateInstance(fromPort, toPort ?? 0, BY_HAND)),
     )
-    .get('/scaling-status', { summary: 'How many instances each service has, and every number behind it' }, () => ({
+    .get('/scaling-status', { summary: 'How many instances each service has, and the figures behind it' }, () => ({
       automatic: loop !== undefined,
       intervalMs: loop?.interval ?? null,
       services: Object.fromEntries(manager.services.map((name) => [name, statusOf(name)])),
     }))
     .get(
       '/scaling-history',
-      { summary: 'What was done to the instances, the newest first', query: historyQuery },
+      { summary: 'The changes of the instances, newest first', query: historyQuery },
       ({ query: { service, limit } }) => ({
         history: manager.getScalingHistory({ limit, ...(service !== undefined && { service }) }),
       }),

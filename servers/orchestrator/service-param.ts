@@ -1,4 +1,4 @@
-/** A service as callers name it in a path or a query: `training` or `training-server`. */
+/** The schema of a service name in a path or a query: `training` or `training-server`. */
 import { z } from 'zod';
 import { MANAGED_SERVICES, serviceNamed, type ServiceName } from '../support/fleet.js';
 

@@ -1,8 +1,8 @@
-/** What the terminal shows while the fleet starts, and the table it ends in. */
+/** The output on the terminal while the fleet starts, and the final table. */
 import { FLEET, type ServiceName } from '../support/fleet.js';
 import type { InstanceRecord } from './fleet-runner.js';
 
-/** As much of a terminal as is needed. */
+/** The members of a terminal stream that are used here. */
 export interface Screen {
   readonly isTTY?: boolean;
   write(text: string): unknown;
@@ -25,7 +25,7 @@ function row(instance: InstanceRecord): string[] {
   ];
 }
 
-/** Rows under the headings, each column as wide as its widest cell. */
+/** Rows below the headings. Each column is as wide as its widest cell. */
 export function formatTable(instances: readonly InstanceRecord[]): string {
   const rows = [[...HEADINGS], ...instances.map(row)];
   const widths = HEADINGS.map((_, i) => Math.max(...rows.map((cells) => cells[i]!.length)));
@@ -41,21 +41,21 @@ export function formatTable(instances: readonly InstanceRecord[]): string {
 }
 
 /**
- * Shows how the start goes: on a terminal the table itself, redrawn in place; elsewhere a line whenever an instance is
- * ready or is not.
+ * Shows the progress of the start. On a terminal it redraws the table in place. Elsewhere it prints a line when an
+ * instance is ready or has failed.
  */
 export class StartTable {
   #drawn = 0;
-  readonly #told = new Set<string>();
+  readonly #printed = new Set<string>();
 
   constructor(private readonly screen: Screen) {}
 
   update(instances: readonly InstanceRecord[]): void {
     if (this.screen.isTTY === true) this.#redraw(instances);
-    else for (const instance of instances) this.#tell(instance);
+    else for (const instance of instances) this.#print(instance);
   }
 
-  /** The last word on the start: the whole table, and what can be done now. */
+  /** Prints the final table and the next steps. */
   finish(instances: readonly InstanceRecord[], startedAfterMs: number): void {
     this.#redraw(instances);
     const web = instances.find(({ service, state }) => service === ('web' satisfies ServiceName) && state === 'ready');
@@ -68,17 +68,17 @@ export class StartTable {
 
   #redraw(instances: readonly InstanceRecord[]): void {
     const text = formatTable(instances);
-    // Up over what was drawn, and clear from there: only a terminal understands that.
+    // Moves the cursor above the drawn table and clears it. Only a terminal understands this sequence.
     const back = this.screen.isTTY === true && this.#drawn > 0 ? `\u001b[${this.#drawn}A\u001b[J` : '\n';
     this.screen.write(back + text);
     this.#drawn = instances.length + 1;
   }
 
-  #tell(instance: InstanceRecord): void {
+  #print(instance: InstanceRecord): void {
     const { id, state, readyAfterMs, reason } = instance;
     const key = `${id} ${state}`;
-    if (this.#told.has(key)) return;
-    this.#told.add(key);
+    if (this.#printed.has(key)) return;
+    this.#printed.add(key);
     if (state === 'ready') this.screen.write(`  ${id} ready at ${url(instance)} after ${seconds(readyAfterMs ?? 0)}\n`);
     else if (reason !== null) this.screen.write(`  ${id} ${state}: ${reason}\n`);
   }

@@ -1,4 +1,4 @@
-/** What a series of snapshots says: trends, differences, comparisons, anomalies. Pure. */
+/** Statistics over a series of snapshots: trends, differences, comparisons and anomalies. All functions are pure. */
 import { mannKendall, mean, median, robustScorer, standardDeviation, theilSen } from '../support/statistics.js';
 import type { Snapshot } from './snapshot-store.js';
 import { isCounter, type Metrics } from './sources.js';
@@ -11,8 +11,8 @@ export interface Point {
 const HOUR = 3_600_000;
 
 /**
- * A metric over time. A counter becomes what it grew by since the point before; where it fell, its service had started
- * anew, and what it holds is what it grew by.
+ * A metric over time. A counter becomes its increase since the previous point. If a counter fell, its service
+ * restarted, and its current value is the increase.
  */
 export function seriesOf(snapshots: readonly Snapshot[], metric: string): Point[] {
   const points = snapshots.flatMap(({ at, metrics }) => {
@@ -26,12 +26,12 @@ export function seriesOf(snapshots: readonly Snapshot[], metric: string): Point[
   });
 }
 
-/** Every metric that any of the snapshots holds, in alphabetical order. */
+/** All metrics in any of the snapshots, in alphabetical order. */
 export function metricNames(snapshots: readonly Snapshot[]): string[] {
   return [...new Set(snapshots.flatMap(({ metrics }) => Object.keys(metrics)))].sort();
 }
 
-/** At most `most` points: neighbours become their mean, so that a trend over a week stays quick to compute. */
+/** Reduces the points to at most `most` by averaging neighbours, so that a trend over a week is fast to compute. */
 export function thinned(points: readonly Point[], most: number): Point[] {
   if (points.length <= most) return [...points];
   const size = Math.ceil(points.length / most);
@@ -46,9 +46,9 @@ export function thinned(points: readonly Point[], most: number): Point[] {
 export interface MetricTrend {
   readonly metric: string;
   readonly direction: 'rising' | 'falling' | 'steady' | 'unknown';
-  /** Change of the value per hour (Theil–Sen); of a counter, of its growth. */
+  /** Change of the value per hour (Theil–Sen); for a counter, the change of its increase. */
   readonly slopePerHour: number | null;
-  /** Probability of so strong a trend by chance (Mann–Kendall). */
+  /** Probability that a trend this strong occurs by chance (Mann–Kendall). */
   readonly p: number | null;
   readonly points: readonly Point[];
 }
@@ -57,7 +57,7 @@ const MIN_POINTS = 8;
 const MAX_POINTS = 120;
 const SIGNIFICANT = 0.05;
 
-/** Whether a metric rises or falls. Fewer than eight points tell nothing. */
+/** Whether a metric rises or falls. At least eight points are needed. */
 export function trendOf(snapshots: readonly Snapshot[], metric: string): MetricTrend {
   const points = thinned(seriesOf(snapshots, metric), MAX_POINTS);
   if (points.length < MIN_POINTS) return { metric, direction: 'unknown', slopePerHour: null, p: null, points };
@@ -73,13 +73,13 @@ export interface Difference {
   readonly metric: string;
   readonly before: number | null;
   readonly after: number | null;
-  /** after − before; null where either is missing. */
+  /** after − before; null if either is missing. */
   readonly change: number | null;
-  /** change ÷ before; null where there is nothing to divide by. */
+  /** change ÷ before; null if `before` is missing or 0. */
   readonly ratio: number | null;
 }
 
-/** What changed between two sets of numbers, largest relative change first. */
+/** The differences between two sets of numbers, largest relative change first. */
 export function differences(before: Metrics, after: Metrics): Difference[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return names.map((metric) => differenceOf(metric, before[metric] ?? null, after[metric] ?? null)).sort(bySize);
@@ -96,11 +96,11 @@ function bySize(a: Difference, b: Difference): number {
 }
 
 export interface Comparison extends Difference {
-  /** Difference of the means in pooled standard deviations (Cohen's d); null where nothing varies. */
+  /** Difference of the means in pooled standard deviations (Cohen's d); null if the values do not vary. */
   readonly effect: number | null;
 }
 
-/** Two spans of time, metric by metric: their means, and how far apart they are for how much they vary. */
+/** Compares two periods metric by metric: the means, and their distance relative to the variation. */
 export function compareSpans(first: readonly Snapshot[], second: readonly Snapshot[]): Comparison[] {
   return metricNames([...first, ...second])
     .map((metric) => {
@@ -120,15 +120,15 @@ export interface Anomaly {
   readonly metric: string;
   readonly at: number;
   readonly value: number;
-  /** What is usual: the median. */
+  /** The usual value: the median. */
   readonly usual: number;
-  /** Distance from the usual in robust standard deviations. */
+  /** Distance from the usual value in robust standard deviations. */
   readonly score: number;
 }
 
 const MIN_BACKGROUND = 10;
 
-/** Values far from the others of their metric, farthest first (Iglewicz & Hoaglin call 3.5 far). */
+/** Values far from the others of their metric, farthest first. Iglewicz & Hoaglin use 3.5 as the threshold. */
 export function anomaliesIn(snapshots: readonly Snapshot[], threshold: number, most: number): Anomaly[] {
   return metricNames(snapshots)
     .flatMap((metric) => {

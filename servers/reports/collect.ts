@@ -1,11 +1,12 @@
-/** Asks every service for its section, all at once. One that does not answer costs its own section and no other. */
+/** Requests the sections of all services at once. If a service does not answer, only its own section is missing. */
 import type { AxiosInstance } from 'axios';
 import { ResilienceError, type ErrorCode } from '../../src/index.js';
 import { MANAGED_SERVICES, type ServiceName } from '../support/fleet.js';
 import { answerOf, peerError } from '../support/peer-answer.js';
-import { observability, SECTION_NAMES, SOURCES, type Metrics, type SectionData, type SectionName } from './sources.js';
+import type { Answers } from './ask-each.js';
+import { SECTION_NAMES, SOURCES, type Metrics, type SectionData, type SectionName } from './sources.js';
 
-/** A section, or why there is none. */
+/** A section, or the reason why it is missing. */
 export type Section<T> =
   | ({ readonly available: true } & T)
   | { readonly available: false; readonly service: ServiceName; readonly code: ErrorCode; readonly reason: string };
@@ -20,11 +21,38 @@ export interface Performance {
   readonly p99: number;
   readonly errorRate: number;
   readonly throughput: number;
+  /** Number of instances with figures, and number of instances without. */
+  readonly instances: number;
+  readonly silent: number;
+}
+
+type Figures = Omit<Performance, 'instances' | 'silent'>;
+
+/**
+ * Combines the figures of several instances. Counters are added. Rates and medians are weighted by the number of
+ * requests; the combined median is an estimate. For high percentiles the highest value is used, because the percentile
+ * over all instances cannot exceed it.
+ */
+export function addUp(parts: readonly Figures[]): Figures {
+  const sum = (pick: (one: Figures) => number): number => parts.reduce((total, one) => total + pick(one), 0);
+  const highest = (pick: (one: Figures) => number): number => Math.max(0, ...parts.map(pick));
+  const totalRequests = sum((one) => one.totalRequests);
+  const weighted = (pick: (one: Figures) => number): number =>
+    totalRequests === 0 ? 0 : sum((one) => pick(one) * one.totalRequests) / totalRequests;
+  return {
+    totalRequests,
+    averageLatency: weighted((one) => one.averageLatency),
+    p50: weighted((one) => one.p50),
+    p95: highest((one) => one.p95),
+    p99: highest((one) => one.p99),
+    errorRate: weighted((one) => one.errorRate),
+    throughput: sum((one) => one.throughput),
+  };
 }
 
 export type Client = (service: ServiceName) => AxiosInstance;
 
-/** The sections asked for; all of them unless told. */
+/** Collects the requested sections. Default: all. */
 export async function collectSections(
   client: Client,
   names: readonly SectionName[] = SECTION_NAMES,
@@ -43,14 +71,17 @@ async function sectionOf(client: Client, name: SectionName): Promise<Section<{ d
   });
 }
 
-/** Requests, latencies and errors of each service. */
-export async function collectPerformance(client: Client): Promise<Record<string, Section<Performance>>> {
+/** Requests figures from each instance of a service. */
+export type AskEach = (service: ServiceName) => Promise<Answers>;
+
+/** Requests, latencies and errors of each service, over all its instances. */
+export async function collectPerformance(askEach: AskEach): Promise<Record<string, Section<Performance>>> {
   const entries = await Promise.all(
     MANAGED_SERVICES.map(async (service) => {
       const section = await attempt(service, async () => {
-        const { tracer } = await answerOf(service, observability, client(service).get('/api/v1/system/observability'));
-        const { totalRequests, averageLatency, p50, p95, p99, errorRate, throughput } = tracer;
-        return { totalRequests, averageLatency, p50, p95, p99, errorRate, throughput };
+        const { answers, silent } = await askEach(service);
+        const parts = answers.map(({ tracer }) => tracer);
+        return { ...addUp(parts), instances: parts.length, silent };
       });
       return [service, section] as const;
     }),
@@ -67,7 +98,10 @@ async function attempt<T extends object>(service: ServiceName, ask: () => Promis
   }
 }
 
-/** Every followed number of what was collected, by `section.metric`. What is not available, or not a number, is left out. */
+/**
+ * The followed numbers of the collected sections, by `section.metric`. Missing values and values that are not numbers
+ * are left out.
+ */
 export function metricsOf(
   sections: Partial<Sections>,
   performance: Readonly<Record<string, Section<Performance>>>,

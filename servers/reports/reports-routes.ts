@@ -1,4 +1,4 @@
-/** `/api/v1/reports`: what the other services hold, put together, and how it changes. */
+/** `/api/v1/reports`: reports over the data of the other services, and the changes over time. */
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import type { Clock } from '../../src/index.js';
@@ -6,7 +6,7 @@ import { textField } from '../support/fields.js';
 import { newestFirst } from '../support/paging.js';
 import { created, RouteTable } from '../support/route-table.js';
 import { anomaliesIn, compareSpans, differences, metricNames, seriesOf, thinned, trendOf } from './analytics.js';
-import { collectPerformance, collectSections, metricsOf, type Client } from './collect.js';
+import { collectPerformance, collectSections, metricsOf, type AskEach, type Client } from './collect.js';
 import type { Recorder } from './recorder.js';
 import type { ReportsSchema } from './schema.js';
 import { firstSince, getSnapshot, listSnapshots, snapshotsBetween } from './snapshot-store.js';
@@ -15,7 +15,7 @@ import { availability, costEfficiency } from './summaries.js';
 const HOUR = 3_600_000;
 const WEEK = 7 * 24 * HOUR;
 const FOREVER = Number.MAX_SAFE_INTEGER;
-/** Reports cost every service a request: one answer serves everybody for five seconds. */
+/** A report sends a request to each service. Therefore all callers share one response for five seconds. */
 const BRIEFLY = 'public, max-age=5, stale-while-revalidate=30';
 const SPARKLINE_POINTS = 30;
 const SHOWN_ANOMALIES = 50;
@@ -27,7 +27,7 @@ const threshold = z.coerce.number().min(1).max(100).default(3.5);
 
 const deltaQuery = z
   .object({
-    /** Ids of two snapshots; or the start of a span that ends now. */
+    /** The ids of two snapshots, or the start of a period that ends now. */
     from: z.coerce.number().int().min(1).optional(),
     to: z.coerce.number().int().min(1).optional(),
     since: time.optional(),
@@ -38,25 +38,26 @@ const deltaQuery = z
   });
 
 const compareQuery = z.object({
-  /** Length of both spans; the second ends now, the first where the second begins. */
+  /** Length of both periods. The second one ends now; the first one ends where the second begins. */
   window: span.default(24 * HOUR),
-  /** Where the first span begins, when it is another one. */
+  /** The start of the first period, if it is a different one. */
   from: time.optional(),
 });
 
 export interface ReportsParts {
   readonly db: Kysely<ReportsSchema>;
   readonly client: Client;
+  readonly askEach: AskEach;
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly controlToken: string | undefined;
 }
 
-/** The routes over this database and the services behind `client`. */
-export function reportsRoutes({ db, client, recorder, clock, controlToken }: ReportsParts): RouteTable {
+/** The routes, using this database and the services that `client` calls. */
+export function reportsRoutes({ db, client, askEach, recorder, clock, controlToken }: ReportsParts): RouteTable {
   const latest = (window: number) => snapshotsBetween(db, clock.now() - window, clock.now() + 1);
   const numbersNow = async () => {
-    const [sections, performance] = await Promise.all([collectSections(client), collectPerformance(client)]);
+    const [sections, performance] = await Promise.all([collectSections(client), collectPerformance(askEach)]);
     return { sections, performance, metrics: metricsOf(sections, performance) };
   };
 
@@ -73,7 +74,7 @@ export function reportsRoutes({ db, client, recorder, clock, controlToken }: Rep
     .get(
       '/performance',
       { summary: 'Requests, latencies and errors of each service', cacheControl: BRIEFLY },
-      async () => ({ at: clock.now(), services: await collectPerformance(client) }),
+      async () => ({ at: clock.now(), services: await collectPerformance(askEach) }),
     )
     .get(
       '/trends',
@@ -97,7 +98,7 @@ export function reportsRoutes({ db, client, recorder, clock, controlToken }: Rep
     })
     .get(
       '/cost-efficiency',
-      { summary: 'What was spent against what was learned', cacheControl: BRIEFLY },
+      { summary: 'The spending compared with the learning progress', cacheControl: BRIEFLY },
       async () => {
         const sections = await collectSections(client, ['training', 'budget', 'providers']);
         return { at: clock.now(), efficiency: costEfficiency(sections), sections: availability(sections) };

@@ -1,9 +1,9 @@
-/** The tables of the reports service. Times are epoch milliseconds, structures JSON text. */
+/** The tables of the reports service. Times are epoch milliseconds; structures are JSON text. */
 import type { Generated, Kysely } from 'kysely';
 import { withIdentity } from '../support/identity-column.js';
 import { createLeaseTable, type LeaseSchema } from '../support/lease.js';
 
-/** The fleet's numbers at one moment. */
+/** The fleet's numbers at one time. */
 export interface SnapshotRow {
   id: Generated<number>;
   at: number;

@@ -1,11 +1,11 @@
-/** The fleet's numbers over time: a week of them, one a minute. */
+/** Snapshots of the fleet's numbers: one per minute, for a week. */
 import { sql, type Kysely, type Selectable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
 import { newestPage, type Page } from '../support/paging.js';
 import type { ReportsSchema, SnapshotRow } from './schema.js';
 import type { Metrics } from './sources.js';
 
-/** Seven days of a snapshot a minute. */
+/** One snapshot per minute for seven days. */
 const KEPT = 7 * 24 * 60;
 const DAY = 24 * 3_600_000;
 
@@ -15,7 +15,7 @@ export interface Snapshot {
   readonly metrics: Metrics;
 }
 
-/** Keeps a snapshot and lets go of those older than a week's worth. */
+/** Stores a snapshot and deletes snapshots beyond the maximum. */
 export async function keepSnapshot(db: Kysely<ReportsSchema>, metrics: Metrics, now: number): Promise<Snapshot> {
   const row = await db
     .insertInto('snapshots')
@@ -29,7 +29,7 @@ export async function keepSnapshot(db: Kysely<ReportsSchema>, metrics: Metrics, 
   return snapshotOf(row);
 }
 
-/** Snapshots newest first. */
+/** Lists snapshots, newest first. */
 export async function listSnapshots(
   db: Kysely<ReportsSchema>,
   before: number | undefined,
@@ -39,8 +39,8 @@ export async function listSnapshots(
 }
 
 /**
- * The snapshots from `from` (included) to `to` (excluded), oldest first: every one of a day or less, and of a longer span
- * every second, third, … so that a week costs no more to read than a day.
+ * The snapshots from `from` (included) to `to` (excluded), oldest first. For a period of up to a day it returns all.
+ * For longer periods it returns every second, third, … one, so that reading a week costs no more than a day.
  */
 export async function snapshotsBetween(db: Kysely<ReportsSchema>, from: number, to: number): Promise<Snapshot[]> {
   const every = Math.max(1, Math.round((to - from) / DAY));
@@ -64,7 +64,7 @@ export async function getSnapshot(db: Kysely<ReportsSchema>, id: number): Promis
   return snapshotOf(row);
 }
 
-/** The first snapshot not before `at`. */
+/** The first snapshot at or after `at`. */
 export async function firstSince(db: Kysely<ReportsSchema>, at: number): Promise<Snapshot | undefined> {
   const row = await db
     .selectFrom('snapshots')

@@ -1,15 +1,15 @@
-/** Where each section of a report comes from: which service, which route, and which of its numbers are followed. */
+/** The source of each report section: the service, the route, and the numbers to follow over time. */
 import { z } from 'zod';
 import type { ServiceName } from '../support/fleet.js';
 
-/** A number that is followed over time. */
+/** Numbers that are followed over time. */
 export type Metrics = Readonly<Record<string, number>>;
 
 export interface Source<S extends z.ZodType = z.ZodType> {
   readonly service: ServiceName;
   readonly path: string;
   readonly params?: Readonly<Record<string, string | number>>;
-  /** What the report relies on; members beyond it are passed on. */
+  /** The members that the report needs. Other members are passed on. */
   readonly schema: S;
   readonly metrics: (data: z.output<S>) => Readonly<Record<string, number | null>>;
 }
@@ -108,7 +108,7 @@ export type SectionName = keyof typeof SOURCES;
 export const SECTION_NAMES = Object.keys(SOURCES) as readonly SectionName[];
 export type SectionData<K extends SectionName> = z.output<(typeof SOURCES)[K]['schema']>;
 
-/** How a service answers its requests: what it tells of itself in `/api/v1/system/observability`. */
+/** The request figures of a service, from `/api/v1/system/observability`. */
 export const observability = z.looseObject({
   tracer: z.looseObject({
     totalRequests: z.number(),
@@ -121,10 +121,12 @@ export const observability = z.looseObject({
   }),
 });
 
-/** Numbers that only grow: what matters of them is how much they grew. */
+export type Observability = z.output<typeof observability>;
+
+/** Counters, which only increase. Their increase matters, not their value. */
 const COUNTERS = /\.(rounds|count|answered|lapsed|analyses|cost|requests)$/;
 
-/** Whether a metric only grows (until its service starts anew). */
+/** Whether a metric is a counter. It only increases until its service restarts. */
 export function isCounter(metric: string): boolean {
   return COUNTERS.test(metric);
 }

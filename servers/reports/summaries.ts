@@ -1,14 +1,17 @@
-/** What a report says beyond the numbers it was handed: cost against result, and the fleet at a glance. Pure. */
+/**
+ * Figures that a report derives from its sections: cost per result, and an overview of the fleet. All functions are
+ * pure.
+ */
 import type { Section, Sections } from './collect.js';
 import type { SectionName } from './sources.js';
 
 export interface CostEfficiency {
-  /** Dollars spent in the running month, and on model providers since their records began; null where not available. */
+  /** Dollars spent in the current month, and on model providers since their records began; null if not available. */
   readonly spentThisMonth: number | null;
   readonly providerCost: number | null;
   readonly rounds: number | null;
   readonly mastered: number | null;
-  /** Dollars of this month for each round and each topic mastered so far; null where there is nothing to divide by. */
+  /** Dollars of this month per round and per mastered topic so far; null without any round or topic. */
   readonly costPerRound: number | null;
   readonly costPerMastered: number | null;
 }
@@ -36,7 +39,7 @@ function perPiece(cost: number | null, pieces: number | null): number | null {
   return cost === null || !pieces ? null : cost / pieces;
 }
 
-/** Which sections there are, and why others are not. */
+/** The available sections, and the reasons why others are missing. */
 export function availability(
   sections: Partial<Sections>,
 ): Partial<Record<SectionName, { available: boolean; code?: string; reason?: string }>> {

@@ -1,4 +1,4 @@
-/** The latest analyses, kept for reading again and for cohorts; older ones go, so that the file stays small. */
+/** Stores the latest analyses for reading and for cohorts. Older ones are deleted, so that the file stays small. */
 import type { Kysely, Selectable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
 import { newestPage, type Page } from '../support/paging.js';
@@ -24,7 +24,7 @@ export interface NewAnalysis {
   readonly duration: number;
 }
 
-/** Keeps an analysis and lets go of those beyond the thousand latest. Returns its id. */
+/** Stores an analysis and deletes all but the latest thousand. Returns its id. */
 export async function keepAnalysis(db: Kysely<SegmentationSchema>, given: NewAnalysis, now: number): Promise<number> {
   const { segments, boundaries, topic } = given.result;
   const { id } = await db
@@ -54,7 +54,7 @@ export async function getAnalysis(db: Kysely<SegmentationSchema>, id: number): P
   return analysisOf(row);
 }
 
-/** Analyses newest first. */
+/** Lists analyses, newest first. */
 export async function listAnalyses(
   db: Kysely<SegmentationSchema>,
   before: number | undefined,
@@ -63,7 +63,7 @@ export async function listAnalyses(
   return newestPage(db.selectFrom('analyses').selectAll(), { before, limit }, analysisOf);
 }
 
-/** How many are kept, how many there ever were, how long they take. */
+/** The number of stored analyses, the number ever made, and their duration. */
 export async function analysisTotals(db: Kysely<SegmentationSchema>) {
   const row = await db
     .selectFrom('analyses')

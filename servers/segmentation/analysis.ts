@@ -1,4 +1,4 @@
-/** The segments of a conversation, each with what it is about. Pure: the same input gives the same analysis. */
+/** Analyses a conversation into segments with their topics. It is pure: equal input gives an equal result. */
 import type { Unit } from './conversation.js';
 import { mostTypical, topicVectors, topTerms, type Keyword } from './keywords.js';
 import type { SegmentationSettings } from './settings.js';
@@ -6,25 +6,25 @@ import { tile, type Gap } from './text-tiling.js';
 import { dropFrequent } from './tokenize.js';
 
 export interface Segment {
-  /** Indices of its first and last message (or sentence). */
+  /** Indices of the first and last message (or sentence). */
   readonly from: number;
   readonly to: number;
   readonly units: number;
   readonly terms: number;
   readonly keywords: readonly Keyword[];
-  /** Its most typical unit, as written, cut to 280 characters. */
+  /** The most typical unit, unchanged except that it is cut to 280 characters. */
   readonly summary: string;
-  /** How clearly it is set off at its beginning: depth of the gap before it; null for the first. */
+  /** How clearly the segment starts: the depth of the gap before it; null for the first segment. */
   readonly depth: number | null;
 }
 
 export interface Analysis {
   readonly segments: readonly Segment[];
-  /** Indices of the messages (or sentences) that begin a segment, without the first. */
+  /** Indices of the messages (or sentences) that begin a segment, without the first one. */
   readonly boundaries: readonly number[];
   readonly gaps: readonly Gap[];
   readonly threshold: number;
-  /** What the whole is about. */
+  /** The topic of the whole conversation. */
   readonly topic: readonly Keyword[];
 }
 

@@ -1,9 +1,9 @@
-/** Groups analyses that are about the same: agglomerative clustering, average link, over the cosine of their topics. */
+/** Groups analyses with similar topics: agglomerative clustering with average linkage, by cosine similarity. */
 import { cosine, type TermVector } from './vectors.js';
 
 /**
- * The groups, largest first, each as indices of its members in ascending order. Two groups join while their mean
- * similarity is at least `threshold`, the most similar first. Time and memory grow with the square of the count.
+ * Returns the groups, largest first, each as ascending indices of its members. The most similar groups are merged
+ * first, as long as their mean similarity is at least `threshold`. Time and memory grow with the square of the count.
  */
 export function cluster(vectors: readonly TermVector[], threshold: number): number[][] {
   const groups: number[][] = vectors.map((_, i) => [i]);
@@ -15,7 +15,7 @@ export function cluster(vectors: readonly TermVector[], threshold: number): numb
     if (similarity[a]![b]! < threshold) break;
     join(a, b, groups, alive, similarity);
     alive.delete(b);
-    // A mean is at most the larger of the two it joins: whoever was nearest to neither stays where it was.
+    // A mean is at most the larger of the two merged values. So only groups whose nearest was one of the two change.
     for (const i of alive)
       if (i === a || nearest[i] === a || nearest[i] === b) nearest[i] = nearestTo(i, alive, similarity);
   }
@@ -36,12 +36,12 @@ function similarities(vectors: readonly TermVector[]): Matrix {
   return matrix;
 }
 
-/** Lets the second group join the first. */
+/** Merges the second group into the first. */
 function join(a: number, b: number, groups: number[][], alive: ReadonlySet<number>, similarity: Matrix): void {
   const sizeA = groups[a]!.length;
   const sizeB = groups[b]!.length;
   for (const other of alive) {
-    // Lance–Williams: the mean over all members follows from the two groups' means and sizes.
+    // Lance–Williams: the mean over all members follows from the means and sizes of the two groups.
     const joined = (sizeA * similarity[a]![other]! + sizeB * similarity[b]![other]!) / (sizeA + sizeB);
     similarity[a]![other] = joined;
     similarity[other]![a] = joined;
@@ -49,7 +49,7 @@ function join(a: number, b: number, groups: number[][], alive: ReadonlySet<numbe
   groups[a]!.push(...groups[b]!);
 }
 
-/** The group most like this one; -1 where there is no other. */
+/** The group most similar to this one; -1 if there is no other. */
 function nearestTo(group: number, alive: ReadonlySet<number>, similarity: Matrix): number {
   let best = -1;
   for (const other of alive) {
@@ -58,7 +58,7 @@ function nearestTo(group: number, alive: ReadonlySet<number>, similarity: Matrix
   return best;
 }
 
-/** The group that is most like its nearest; undefined where one is left, or none. */
+/** The group with the most similar neighbour; undefined if fewer than two groups are left. */
 function closest(alive: ReadonlySet<number>, nearest: readonly number[], similarity: Matrix): number | undefined {
   let best: number | undefined;
   for (const i of alive) {

@@ -1,4 +1,4 @@
-/** A conversation, or a running text, cut into the units that are compared. */
+/** Splits a conversation, or a running text, into the units that are compared. */
 import { tokenize } from './tokenize.js';
 
 export interface Message {
@@ -6,27 +6,28 @@ export interface Message {
   readonly content: string;
 }
 
-/** The smallest piece a segment can begin with. */
+/** The smallest part at which a segment can begin. */
 export interface Unit {
-  /** Indices of the first and the last message, or sentence of a running text, it is made of. */
+  /** Indices of the first and last message, or sentence of a running text, in the unit. */
   readonly first: number;
   readonly last: number;
   readonly text: string;
   readonly terms: readonly string[];
 }
 
-/** One unit a message. */
+/** One unit per message. */
 export function unitsOfMessages(messages: readonly Message[]): Unit[] {
   return messages.map(({ content }, i) => ({ first: i, last: i, text: content, terms: tokenize(content) }));
 }
 
 /**
- * Where a sentence ends: white space after a full stop (and a closing quote), a full stop of a script that needs no space,
- * a blank line. Intl.Segmenter knows abbreviations besides, but took 20 s for the longest text a request may hold.
+ * The end of a sentence: white space after a full stop (and a closing quote), a full stop of a script without spaces,
+ * or a blank line. Intl.Segmenter also handles abbreviations, but it took 20 s for the longest text that a request may
+ * contain.
  */
 const SENTENCE_END = /(?<=[.!?…]["'”’»)\]]{0,2})\s+|(?<=[。！？])(?![。！？」』\s])|\n\s*?\n/gu;
 
-/** The sentences of a text; put together they are the text. */
+/** The sentences of a text. Joined, they equal the text. */
 export function sentencesOf(text: string): string[] {
   const sentences: string[] = [];
   let start = 0;
@@ -39,8 +40,8 @@ export function sentencesOf(text: string): string[] {
 }
 
 /**
- * Whole sentences gathered until they have `size` terms: Hearst's pseudo-sentences, except that none is cut in the
- * middle, so that every gap is a place where a segment may begin.
+ * Collects whole sentences until they have `size` terms. These are Hearst's pseudo-sentences, but no sentence is cut.
+ * Therefore a segment may begin at any gap.
  */
 export function unitsOfText(text: string, size: number): Unit[] {
   const units: Unit[] = [];

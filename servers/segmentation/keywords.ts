@@ -1,13 +1,15 @@
-/** What a segment is about: the terms it has more of than the other segments, and the message that says most of it. */
+/**
+ * Finds the topic of a segment: the terms that are more frequent than in other segments, and the most typical message.
+ */
 import { cosine, countTerms, type TermVector } from './vectors.js';
 
 export interface Keyword {
   readonly term: string;
-  /** Weight within the segment, 0 to 1, the first being 1. */
+  /** Weight within the segment, 0 to 1. The first keyword has 1. */
   readonly weight: number;
 }
 
-/** tf·idf over the segments, with 1 added to idf so that a text of one segment has keywords too. */
+/** tf·idf over the segments. 1 is added to idf, so that a text with one segment also has keywords. */
 export function topicVectors(segments: readonly (readonly string[])[]): TermVector[] {
   const counts = segments.map(countTerms);
   const holders = countTerms(counts.flatMap((terms) => [...terms.keys()]));
@@ -22,14 +24,14 @@ export function topicVectors(segments: readonly (readonly string[])[]): TermVect
   );
 }
 
-/** The heaviest terms, heaviest first, ties in alphabetical order. */
+/** The terms with the highest weights, highest first, then in alphabetical order. */
 export function topTerms(vector: TermVector, most: number): Keyword[] {
   const sorted = [...vector].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, most);
   const heaviest = sorted[0]?.[1] ?? 1;
   return sorted.map(([term, weight]) => ({ term, weight: weight / heaviest }));
 }
 
-/** Index of the unit nearest to the topic as a whole: its most typical one. -1 where there are none. */
+/** Index of the most typical unit: the one nearest to the topic. -1 if there are no units. */
 export function mostTypical(units: readonly (readonly string[])[], topic: TermVector): number {
   let best = -1;
   let nearest = -1;

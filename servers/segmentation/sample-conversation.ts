@@ -1,4 +1,4 @@
-/** What `GET /demo` analyses: a talk that changes its subject twice, so that the answer can be judged by eye. */
+/** The input of `GET /demo`: a conversation that changes its topic twice, so that a reader can judge the result. */
 import type { Message } from './conversation.js';
 
 const LINES = [

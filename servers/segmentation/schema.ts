@@ -1,4 +1,4 @@
-/** The tables of the segmentation service. Times are epoch milliseconds, structures JSON text. */
+/** The tables of the segmentation service. Times are epoch milliseconds; structures are JSON text. */
 import type { Generated, Kysely } from 'kysely';
 import { withIdentity } from '../support/identity-column.js';
 import { createSettingsTable, type SettingsSchema } from '../support/settings-store.js';
@@ -8,9 +8,9 @@ export interface AnalysisRow {
   label: string | null;
   messages: number;
   segments: number;
-  /** JSON: Analysis without its gaps */
+  /** JSON: the Analysis without its gaps */
   result: string;
-  /** Milliseconds the analysis took. */
+  /** Duration of the analysis in milliseconds. */
   duration: number;
   at: number;
 }

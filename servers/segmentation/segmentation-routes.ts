@@ -1,4 +1,4 @@
-/** `/api/v1/segmentation`: analyse conversations, read analyses again, group them, configure how it is done. */
+/** `/api/v1/segmentation`: analyses conversations, returns stored analyses, groups them, and changes the settings. */
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import type { Clock } from '../../src/index.js';
@@ -23,12 +23,12 @@ const message = z.strictObject({ role: z.string().max(100).optional(), content: 
 
 const analyzeBody = z
   .strictObject({
-    /** Kept with the analysis, to find it again. */
+    /** Stored with the analysis, to find it later. */
     label: textField(200).nullable().default(null),
     messages: z.array(message).min(1).max(MAX_MESSAGES).optional(),
     text: z.string().min(1).max(MAX_CHARACTERS).optional(),
     settings: settingsPatch.optional(),
-    /** false answers without keeping the analysis. */
+    /** With false, the analysis is returned but not stored. */
     keep: z.boolean().default(true),
   })
   .refine(({ messages, text }) => (messages === undefined) !== (text === undefined), {
@@ -42,7 +42,7 @@ const analyzeBody = z
 
 type AnalyzeBody = Pick<z.output<typeof analyzeBody>, 'messages' | 'text'>;
 
-/** The routes over this database. */
+/** The routes, using this database. */
 export function segmentationRoutes(db: Kysely<SegmentationSchema>, clock: Clock, controlToken?: string): RouteTable {
   const settings = settingsStore(db, 'segmentation', segmentationSettings);
 

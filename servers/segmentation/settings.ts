@@ -1,4 +1,4 @@
-/** What can be set about segmentation. */
+/** The settings of segmentation. */
 import { z } from 'zod';
 
 const fields = {
@@ -13,7 +13,7 @@ const fields = {
   cohortSimilarity: z.number().min(0.01).max(1),
 };
 
-/** How conversations are segmented. Hearst's w = 20 and cutoff 1/2; smaller blocks than his, since messages are longer than 20 words. */
+/** How conversations are segmented. Units of a text are small, about a sentence, so that each boundary can be met. */
 export const segmentationSettings = z.object({
   blockSize: fields.blockSize.default(3),
   smoothing: fields.smoothing.default(1),
@@ -21,14 +21,14 @@ export const segmentationSettings = z.object({
   cutoff: fields.cutoff.default(0.5),
   minDepth: fields.minDepth.default(0.1),
   /** Terms of a unit of running text. */
-  unitSize: fields.unitSize.default(20),
+  unitSize: fields.unitSize.default(5),
   /** Terms that more than this part of the units have are left out. */
   frequentTerms: fields.frequentTerms.default(0.6),
   keywords: fields.keywords.default(8),
-  /** Cosine at which two analyses belong to one cohort. */
+  /** Minimum cosine similarity of two analyses in the same cohort. */
   cohortSimilarity: fields.cohortSimilarity.default(0.15),
 });
 export type SegmentationSettings = z.output<typeof segmentationSettings>;
 
-/** Any of them, as a request changes them. */
+/** A partial change of the settings, as a request sends it. */
 export const settingsPatch = z.strictObject(fields).partial();

@@ -1,50 +1,58 @@
 /**
- * Where a text changes its topic, by lexical cohesion: TextTiling (Hearst 1997). Blocks of units on both sides of a gap
- * are compared; a gap in a valley of similarity that is deep against the rest is a boundary.
+ * Where a text changes its topic, by lexical cohesion. The boundaries are those of the likeliest division; how clear each
+ * is, is the depth of the valley of similarity around it, as in TextTiling (Hearst 1997).
  */
+import { likeliestBoundaries } from './likeliest-segments.js';
+
 export interface TilingOptions {
-  /** Units compared on each side of a gap (Hearst's k). */
+  /** Number of units compared on each side of a gap (Hearst's k). */
   readonly blockSize: number;
-  /** Gaps averaged on each side when similarities are smoothed; 0 does not smooth. */
+  /** Number of gaps on each side over which similarities are averaged; 0 turns smoothing off. */
   readonly smoothing: number;
-  /** Units a segment has at least. */
+  /** Minimum number of units in a segment. */
   readonly minSegment: number;
-  /** A boundary is deeper than mean − cutoff · standard deviation of all depths. Hearst's usual choice is 1/2. */
+  /** The larger, the more boundaries: each costs 1.3 − cutoff logarithms of the number of terms. */
   readonly cutoff: number;
-  /** A boundary is deeper than this in any case: a text of one topic has valleys too, but shallow ones. */
+  /** A boundary, or a gap beside it, is deeper than this: a text of one topic has valleys too, but shallow ones. */
   readonly minDepth: number;
 }
 
 export interface Gap {
-  /** The gap lies before the unit of this index. */
+  /** The gap is before the unit with this index. */
   readonly before: number;
-  /** Similarity of the blocks around it, smoothed: 0 to 1. */
+  /** Smoothed similarity of the blocks around the gap: 0 to 1. */
   readonly similarity: number;
-  /** How far similarity climbs on both sides: 0 to 2. */
+  /** Sum of the rises of similarity on both sides: 0 to 2. */
   readonly depth: number;
 }
 
 export interface Tiling {
-  /** One fewer than units. */
+  /** One fewer than the number of units. */
   readonly gaps: readonly Gap[];
-  /** What a gap's depth had to exceed. */
+  /** The minimum depth of a boundary in this text. */
   readonly threshold: number;
-  /** Indices of the units that begin a segment, without the first: ascending. */
+  /** Indices of the units that begin a segment, without the first one, ascending. */
   readonly boundaries: readonly number[];
 }
+
+/** With the default cutoff of 0.5 a boundary costs 0.8. */
+const PRICE = 1.3;
 
 /** Finds the boundaries between units, each given as its terms. */
 export function tile(units: readonly (readonly string[])[], options: TilingOptions): Tiling {
   const similarities = smooth(blockSimilarities(units, options.blockSize), options.smoothing);
   const depths = depthScores(similarities);
   const gaps = similarities.map((similarity, i) => ({ before: i + 1, similarity, depth: depths[i]! }));
-  const threshold = Math.max(options.minDepth, mean(depths) - options.cutoff * standardDeviation(depths));
-  return { gaps, threshold, boundaries: chooseBoundaries(gaps, threshold, units.length, options.minSegment) };
+  const threshold = options.minDepth;
+  const isDeep = (before: number): boolean =>
+    gaps.slice(Math.max(0, before - 2), before + 1).some((gap) => gap.depth > threshold);
+  const boundaries = likeliestBoundaries(units, PRICE - options.cutoff, options.minSegment).filter(isDeep);
+  return { gaps, threshold, boundaries };
 }
 
 /**
- * Cosine of the terms before and after each gap. Both blocks slide from gap to gap; what they have in common is kept up
- * term by term in whole numbers, so that the time grows with the text and not with the size of the blocks.
+ * Cosine similarity of the terms before and after each gap. Both blocks slide from gap to gap, and their common terms
+ * are updated one by one in integers. Therefore the time grows with the text and not with the block size.
  */
 export function blockSimilarities(units: readonly (readonly string[])[], blockSize: number): number[] {
   const similarities: number[] = [];
@@ -69,7 +77,7 @@ export function blockSimilarities(units: readonly (readonly string[])[], blockSi
   return similarities;
 }
 
-/** How often each term occurs in a block, and the sum of the squares of that. */
+/** The count of each term in a block, and the sum of the squares of the counts. */
 class Block {
   squares = 0;
   readonly #counts = new Map<string, number>();
@@ -86,12 +94,12 @@ class Block {
   }
 }
 
-/** Each value averaged with its neighbours; at the ends with those there are. */
+/** Averages each value with its neighbours. At the ends, it uses the neighbours that exist. */
 export function smooth(values: readonly number[], reach: number): number[] {
   return values.map((_, i) => mean(values.slice(Math.max(0, i - reach), i + reach + 1)));
 }
 
-/** How far the values climb to the left and to the right of each before they fall again, added up. */
+/** For each value, the sum of the rises to the left and right, up to where the values fall again. */
 export function depthScores(values: readonly number[]): number[] {
   return values.map((value, i) => climb(values, i, -1) + climb(values, i, 1) - 2 * value);
 }
@@ -103,30 +111,6 @@ function climb(values: readonly number[], start: number, step: -1 | 1): number {
   return peak;
 }
 
-/** The deepest valleys first, as long as no segment becomes shorter than allowed. */
-function chooseBoundaries(gaps: readonly Gap[], threshold: number, units: number, minSegment: number): number[] {
-  const chosen: number[] = [];
-  const candidates = gaps
-    .filter(({ depth }, i) => depth > threshold && isValley(gaps, i))
-    .sort((a, b) => b.depth - a.depth || a.before - b.before);
-  for (const { before } of candidates) {
-    const edges = [0, units, ...chosen];
-    if (edges.every((edge) => Math.abs(edge - before) >= minSegment)) chosen.push(before);
-  }
-  return chosen.sort((a, b) => a - b);
-}
-
-/** Whether similarity is no lower at the gaps beside it: a slope towards a valley is deep too, but nothing changes there. */
-function isValley(gaps: readonly Gap[], i: number): boolean {
-  const { similarity } = gaps[i]!;
-  return [gaps[i - 1], gaps[i + 1]].every((beside) => beside === undefined || beside.similarity >= similarity);
-}
-
 function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function standardDeviation(values: readonly number[]): number {
-  const centre = mean(values);
-  return Math.sqrt(mean(values.map((value) => (value - centre) ** 2)));
 }

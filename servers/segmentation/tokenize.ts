@@ -1,6 +1,6 @@
-/** Text to terms, in any script: what two pieces of a conversation have in common is counted on these. */
+/** Splits text in any script into terms. The similarity of two parts of a conversation is computed from these terms. */
 
-/** Words that occur everywhere and say nothing of a topic. Other languages are served by `dropFrequent`. */
+/** Frequent words that do not indicate a topic. For languages other than English, `dropFrequent` removes such words. */
 const STOP_WORDS = new Set(
   (
     'a about after again all also am an and any are as at be because been before being but by can could did do does ' +
@@ -15,21 +15,21 @@ const STOP_WORDS = new Set(
 
 const WORD = /[\p{L}\p{M}\p{N}]+/gu;
 
-/** Scripts written without spaces between words: a dictionary finds the words. */
+/** Scripts written without spaces between words. A dictionary finds their words. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
 const dictionary = new Intl.Segmenter(undefined, { granularity: 'word' });
 
-/** Characters handed to the dictionary at once: its time grows faster than the text. */
+/** Number of characters passed to the dictionary at once, because its time grows faster than the text. */
 const PIECE = 500;
 
 const SHORTEST = 2;
 
-/** A term in so few units is never called frequent: in a short talk what every message has is its topic. */
+/** A term in at most this many units is never frequent: in a short talk, a term in every message is its topic. */
 const FEW_UNITS = 8;
 
-/** The terms of a text, in order: words without case, accents unified (NFKC), stop words and plural endings gone. */
+/** The terms of a text in order: lower case, Unicode forms unified (NFKC), without stop words and plural endings. */
 export function tokenize(text: string): string[] {
   const terms: string[] = [];
   for (const [word] of text.normalize('NFKC').toLowerCase().matchAll(WORD)) {
@@ -51,7 +51,7 @@ function* wordsIn(run: string): Iterable<string> {
   }
 }
 
-/** Harman's S stemmer (1991): plural and singular become one term. It errs towards leaving words alone. */
+/** Harman's S stemmer (1991), which unifies singular and plural. In doubt, it does not change the word. */
 function singular(word: string): string {
   if (word.length < 4 || !/s$/.test(word)) return word;
   if (/ies$/.test(word) && !/[ae]ies$/.test(word)) return `${word.slice(0, -3)}y`;
@@ -60,9 +60,9 @@ function singular(word: string): string {
 }
 
 /**
- * Leaves out terms that most units have: the stop words of a language we have no list for.
+ * Removes terms that occur in most units. These are the stop words of languages without a stop-word list.
  *
- * @param part terms in more than this part of the units go; 1 keeps all
+ * @param part removes terms in more than this share of the units; 1 keeps all
  */
 export function dropFrequent(units: readonly (readonly string[])[], part: number): string[][] {
   const count = new Map<string, number>();

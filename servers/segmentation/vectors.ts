@@ -2,7 +2,7 @@
 
 export type TermVector = ReadonlyMap<string, number>;
 
-/** How often each term occurs. */
+/** The number of occurrences of each term. */
 export function countTerms(terms: Iterable<string>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
@@ -22,7 +22,7 @@ export function dot(a: TermVector, b: TermVector): number {
   return sum;
 }
 
-/** Cosine of the angle between two vectors without negative weights: 0 (nothing in common) to 1; 0 where one is empty. */
+/** Cosine similarity of two vectors without negative weights: 0 (nothing in common) to 1. It is 0 if one is empty. */
 export function cosine(a: TermVector, b: TermVector): number {
   const lengths = length(a) * length(b);
   return lengths === 0 ? 0 : Math.min(1, dot(a, b) / lengths);

@@ -1,4 +1,5 @@
-/** One truth for the caches of the fleet: what one service says is outdated is gone from all of them. */
+/** Keeps the caches of the fleet consistent: what one service invalidates is removed from all caches. */
+import { createHmac } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
   DistributedCacheCoordinator,
@@ -21,14 +22,18 @@ import { openRedis } from './redis-client.js';
 import type { ServiceCache } from './service-cache.js';
 
 export interface CacheCoordination {
-  /** What peers post to. */
+  /** Receives the messages of peers. */
   readonly router: Middleware;
-  /** Removes a key, or with `*` a pattern, from the caches of all services. Settles when they have heard, or soon. */
+  /**
+   * Removes a key, or the keys that match a pattern with `*`, from the caches of all services. Settles when the peers
+   * have confirmed, or after a short time limit.
+   */
   publish(name: string): Promise<void>;
-  /** Follows who else there is, once this instance listens on that port. */
+  /** Starts to follow the list of peers, once this instance listens on that port. */
   join(port: number): void;
-  status(): CoordinationStatus;
-  /** Where the last invalidations published here went. */
+  /** `refused`: number of ignored invalidations from peers that signed with a different secret. */
+  status(): CoordinationStatus & { readonly refused: number };
+  /** The deliveries of the latest invalidations published here. */
   deliveries(): readonly InvalidationDelivery[];
 }
 
@@ -41,24 +46,29 @@ export interface CacheCoordinationOptions {
   readonly stack: CloseStack;
 }
 
-/** Invalidations told to the control room. */
+/** Number of invalidations reported to the control room. */
 const MOST_TOLD = 50;
 
 const STREAM = 'tooloo:cache-invalidations';
 
-/** How long whoever publishes waits for the others, in ms: one that hangs must not hold up a request. */
+/** How long a publisher waits for the peers, in ms. A peer that hangs must not delay a request. */
 const PATIENCE = 250;
-/** How long until an invalidation is told once more, in ms. */
+/** Delay before an invalidation is sent a second time, in ms. */
 const SETTLED = 500;
 
-/** Between the instances the registry tells of, or through the Redis of `REDIS_URL`. The fleet's token signs. */
+/**
+ * Connects the instances from the registry, or uses the Redis at `REDIS_URL`. Messages are signed with the fleet's
+ * token.
+ */
 export async function openCacheCoordination(options: CacheCoordinationOptions): Promise<CacheCoordination> {
   const { name, cache, config, peers, stack } = options;
   const { manager, plan } = cache;
   const secret = config.CONTROL_TOKEN;
   const transport = await openRedisTransport(options);
   const coordinator = new DistributedCacheCoordinator(manager, name, {
-    ...(transport !== undefined ? { transport } : secret !== undefined && { secret }),
+    ...(transport !== undefined && { transport }),
+    ...(secret !== undefined && { secret }),
+    ...(config.CONTROL === 'loopback' && { control: config.CONTROL }),
   });
   stack.add(() => coordinator.destroy());
   for (const pattern of plan.subscriptions ?? []) coordinator.subscribeToInvalidations(pattern);
@@ -66,7 +76,7 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
 
   return {
     router: coordinator.router,
-    status: () => coordinator.getCoordinationStatus(),
+    status: () => ({ ...coordinator.getCoordinationStatus(), refused: transport?.refused ?? 0 }),
     deliveries: () => coordinator.recentDeliveries(MOST_TOLD),
     async publish(pattern) {
       await coordinator.publishInvalidation(pattern);
@@ -76,13 +86,14 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
       );
     },
     join(port) {
-      if (transport !== undefined) return; // everybody reads the one stream
+      if (transport !== undefined) return; // all instances read the same stream
       const hosts = ['127.0.0.1', config.HOST];
       followCachePeers({
         coordinator,
         router: peers.router,
         isSelf: (target: Target) => target.port === port && hosts.includes(target.host),
-        // What was said while the service was down may be remembered by nobody, but its file still has the answers of then.
+        // Invalidations during the downtime may be lost, but the cache file still has the old entries. So it is
+        // cleared.
         onAlone: () => void manager.clear(),
         stack,
       });
@@ -90,24 +101,51 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
   };
 }
 
-/** Reads on where this instance stopped, also after a restart: its cache on disk outlives it. */
+/** Continues where this instance stopped, even after a restart, because its disk cache survives the restart. */
 async function openRedisTransport({
   name,
   config,
   log,
   stack,
-}: CacheCoordinationOptions): Promise<CoordinatorTransport | undefined> {
-  const { REDIS_URL: url, CONTROL_TOKEN: secret, INSTANCE_ID: instance = name } = config;
+}: CacheCoordinationOptions): Promise<(CoordinatorTransport & { readonly refused: number }) | undefined> {
+  const { REDIS_URL: url, INSTANCE_ID: instance = name } = config;
   if (url === undefined) return undefined;
+  const secret = sharedSecret(config, url);
   const { RedisTransport } = await import('../../src/redis.js');
   const client = await openRedis(url, stack, (reason) =>
     log.warn({ reason }, 'Redis is away: invalidations wait until it is back'),
   );
   const consumer = `${hostname()}:${instance}`;
-  return new RedisTransport({ client, stream: STREAM, consumer, ...(secret !== undefined && { secret }) });
+  let told = 0;
+  const onRefused = (origin: string): void => {
+    // Logs the first one and then each power of ten, so that a misconfigured machine does not fill the log.
+    const count = transport.refused;
+    if (count < Math.max(1, told * 10)) return;
+    told = count;
+    log.warn(
+      { origin, refused: count },
+      'invalidations of another machine are refused: set the same CONTROL_TOKEN on all that share this Redis',
+    );
+  };
+  const transport = new RedisTransport({
+    ...{ client, stream: STREAM, consumer, onRefused },
+    ...(secret !== undefined && { secret }),
+  });
+  return transport;
 }
 
-/** Settles when the work is done, or without it when that takes too long. */
+/**
+ * The secret for signatures between machines that share a Redis. A token that each orchestrator generated for itself
+ * does not work. Without a configured token, the secret is derived from the Redis password. Without a password, any
+ * client of Redis is trusted.
+ */
+function sharedSecret({ CONTROL_TOKEN, CONTROL_TOKEN_MADE }: FleetConfig, url: string): string | undefined {
+  if (CONTROL_TOKEN !== undefined && CONTROL_TOKEN_MADE !== 'true') return CONTROL_TOKEN;
+  const { password } = new URL(url);
+  return password === '' ? undefined : createHmac('sha256', password).update(STREAM).digest('base64url');
+}
+
+/** Settles when the work is done, or after `delay` milliseconds. */
 function atMost(delay: number, work: Promise<void>): Promise<void> {
   return new Promise((resolve) => {
     const timer = startTimer(monotonicClock, resolve, delay);
@@ -119,8 +157,8 @@ function atMost(delay: number, work: Promise<void>): Promise<void> {
 }
 
 /**
- * Tells names once more a little later: a cache in front that heard early may have fetched the old answer again from an
- * instance that had not heard yet. By then it has.
+ * Publishes names a second time after a delay. A cache in front that was invalidated early may have fetched the old
+ * response again from an instance that was not invalidated yet.
  */
 function repeater(coordinator: DistributedCacheCoordinator, stack: CloseStack): (name: string) => void {
   const names = new Set<string>();
@@ -137,7 +175,7 @@ function repeater(coordinator: DistributedCacheCoordinator, stack: CloseStack): 
     names.clear();
   }
   return (name) => {
-    if (isClosed) return; // closing ends the waiting for peers, too
+    if (isClosed) return; // closing also ends the waiting for peers
     names.add(name);
     timer ??= startTimer(monotonicClock, tell, SETTLED);
   };

@@ -1,4 +1,4 @@
-/** Keeps a cache coordinator's peers those instances of the fleet that have a cache, as they come and go. */
+/** Keeps the peer list of a cache coordinator equal to the current instances that have a cache. */
 import {
   monotonicClock,
   startTimer,
@@ -16,7 +16,7 @@ export interface CachePeersOptions {
   /** Knows the instances. */
   readonly router: IntelligentRouter;
   readonly isSelf: (target: Target) => boolean;
-  /** Told when this instance is found to be the only one of its service. */
+  /** Called when this instance is the only one of its service. */
   readonly onAlone: () => void;
   readonly stack: CloseStack;
 }
@@ -24,9 +24,9 @@ export interface CachePeersOptions {
 /** The services that have a cache. */
 const SERVICES: ReadonlySet<string> = new Set<ServiceName>(['web', 'budget', 'reports']);
 
-/** How long peers that have just come are left to settle before they are compared with, in ms. */
+/** Delay before comparing with new peers, in ms, so that peers that start together are handled together. */
 const COMPARED_AFTER = 50;
-/** How often all are compared with, in ms: what was lost in spite of everything lives no longer. */
+/** Interval between comparisons with all peers, in ms. A lost invalidation is repaired after at most this time. */
 const COMPARED_EVERY = 30_000;
 
 export function followCachePeers({ coordinator, router, isSelf, onAlone, stack }: CachePeersOptions): void {
@@ -45,7 +45,7 @@ export function followCachePeers({ coordinator, router, isSelf, onAlone, stack }
     }
   }
 
-  /** What each has said before the other came. */
+  /** Compares with the peers, to catch up on the invalidations published before a peer joined. */
   function compare(): void {
     comparison = undefined;
     void coordinator.checkCoherence();
@@ -72,7 +72,7 @@ export function followCachePeers({ coordinator, router, isSelf, onAlone, stack }
     interval: COMPARED_EVERY,
     maxBackoff: COMPARED_EVERY,
     run: async () => void (await coordinator.checkCoherence()),
-    onError: () => undefined, // it never fails: who cannot be reached is in its report
+    onError: () => undefined, // it never rejects: its report lists unreachable peers
   });
   stack.add(() => comparing.close());
 }

@@ -1,6 +1,12 @@
-/** `/api/v1/system/cache` of a server that has one: what it is used for, and taking out what is no longer true, by hand. */
+/** `/api/v1/system/cache` of a server with a cache: its use, and manual invalidation. */
 import { z } from 'zod';
-import type { HottestEntries, InvalidationDelivery, RecentInvalidation } from '../../src/index.js';
+import {
+  countEntries,
+  type EntrySelection,
+  type HottestEntries,
+  type InvalidationDelivery,
+  type RecentInvalidation,
+} from '../../src/index.js';
 import type { CacheCoordination } from './cache-coordination.js';
 import { RouteTable } from './route-table.js';
 import type { ServiceCache } from './service-cache.js';
@@ -11,27 +17,47 @@ export interface CacheRouteParts {
   readonly controlToken: string | undefined;
 }
 
-/** What an instance tells of its cache. */
+/** The cache figures of one instance. */
 export interface CacheReading {
   readonly hottest: HottestEntries;
   readonly invalidations: readonly RecentInvalidation[];
-  /** Of those published here: who has confirmed them. */
+  /** Which peers confirmed the invalidations published here. */
   readonly deliveries: readonly InvalidationDelivery[];
 }
 
+/** The entries that a purge names. */
+export const purgeTarget = {
+  tag: z.string().trim().min(1).max(256).optional(),
+  pattern: z.string().trim().min(1).max(1024).optional(),
+};
+
+function isOne({
+  tag,
+  pattern,
+}: {
+  readonly tag?: string | undefined;
+  readonly pattern?: string | undefined;
+}): boolean {
+  return (tag === undefined) !== (pattern === undefined);
+}
+
+const EITHER = 'expected either a tag or a pattern';
+
+const preview = z.object(purgeTarget).refine(isOne, EITHER);
 const purge = z
-  .object({
-    tag: z.string().trim().min(1).max(256).optional(),
-    pattern: z.string().trim().min(1).max(1024).optional(),
-    soft: z.boolean().default(false),
-  })
-  .refine(({ tag, pattern }) => (tag === undefined) !== (pattern === undefined), 'expected either a tag or a pattern')
+  .object({ ...purgeTarget, soft: z.boolean().default(false) })
+  .refine(isOne, EITHER)
   .refine(({ tag, soft }) => tag !== undefined || !soft, 'only a tag can be purged softly');
 
-/** A pattern over responses names paths or URLs; any other is one over the keys of the cache itself. */
+/** A pattern for responses starts with a path or a URL. Any other pattern is for the keys of the cache itself. */
 const OF_RESPONSES = /^(\/|https?:\/\/)/;
 
-/** Who invalidated, where it was nobody's program. */
+function selectionOf(tag: string | undefined, pattern: string): EntrySelection {
+  if (tag !== undefined) return { tag };
+  return OF_RESPONSES.test(pattern) ? { responses: pattern } : { keys: pattern };
+}
+
+/** The origin of an invalidation that a person requested. */
 const BY_HAND = 'by hand';
 
 const MOST_KEYS = 20;
@@ -42,11 +68,18 @@ export function cacheRoutes({ cache, coordination, controlToken }: CacheRoutePar
   return new RouteTable('/api/v1/system', controlToken)
     .get(
       '/cache',
-      { summary: 'What the cache is asked for most, and what was taken out of it last', control: true },
+      { summary: 'The most requested keys of the cache, and its latest invalidations', control: true },
       (): CacheReading => ({
         hottest: manager.hottest(MOST_KEYS),
         invalidations: manager.recentInvalidations(MOST_INVALIDATIONS),
         deliveries: coordination?.deliveries() ?? [],
+      }),
+    )
+    .post(
+      '/cache/purge/preview',
+      { summary: 'How many entries a purge would remove; it removes nothing', body: preview, control: true },
+      ({ body: { tag, pattern = '' } }) => ({
+        entries: countEntries({ memory: manager.memory, dbPath: cache.dbPath }, selectionOf(tag, pattern)),
       }),
     )
     .post(

@@ -1,14 +1,14 @@
-/** What was opened, to be closed in the reverse order: whatever is built on another goes first. */
+/** Closes resources in the reverse order of opening, so that each one closes before the resources it depends on. */
 export class CloseStack {
   readonly #closers: Array<() => unknown> = [];
   #closing: Promise<void> | undefined;
 
-  /** Adds what closes a thing just opened. */
+  /** Adds a function that closes a resource just opened. */
   add(closer: () => unknown): void {
     this.#closers.push(closer);
   }
 
-  /** Closes everything, the last first, each even when one before it failed. Idempotent. */
+  /** Closes all resources, the last one first. A failure does not stop the others from closing. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAll();
     return this.#closing;

@@ -1,4 +1,5 @@
-/** Joins the parts of a server: its resources, the middleware in their order, and an end in the reverse order. */
+/** Assembles a server: its resources, the middleware in order, and a shutdown in the reverse order. */
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import express, { type Application, type NextFunction, type Request, type Response } from 'express';
@@ -7,20 +8,23 @@ import {
   createMetrics,
   healthEndpoints,
   poolProbe,
-  rateLimit,
   ResilienceError,
   sendError,
   trace,
   wallClock,
   type DistributedTracer,
   type HealthEndpoints,
-  type RateLimitMiddleware,
   type RateLimitStore,
 } from '../../src/index.js';
+import { openHistory, type OpenedHistory } from '../history/history.js';
+import { KeptTraces } from '../history/kept-traces.js';
+import { historyRoutes } from '../history/history-routes.js';
+import { readEngines } from '../history/engine-reading.js';
+import { noteUnavailable } from '../history/target-events.js';
 import { openCacheCoordination, type CacheCoordination } from './cache-coordination.js';
 import { cacheRoutes } from './cache-routes.js';
 import { CloseStack } from './close-stack.js';
-import { portOf, readConfig, trustProxyOf, type FleetConfig } from './config.js';
+import { portOf, readConfig, type FleetConfig } from './config.js';
 import { openDatabase, type OpenedDatabase } from './database.js';
 import { engineFigures, exposeEngines } from './engines.js';
 import { boundedServer, listen } from './http-server.js';
@@ -34,9 +38,11 @@ import { queryRoutes } from './query-routes.js';
 import type { CreateOptions, FleetServer, ServiceContext, ServiceDefinition, ServiceParts } from './service.js';
 import { openServiceCache, type ServiceCache } from './service-cache.js';
 import { systemRoutes } from './system-routes.js';
+import { openServiceLimit, type ServiceLimit } from './service-limit.js';
 import { openTracing, type Tracing } from './tracing.js';
+import { authenticateLocal } from './local-authentication.js';
 
-/** Pages load only what this server gives them. No HSTS: whether there is TLS is decided by what stands in front. */
+/** Pages may load content only from this server. HSTS is off, because the proxy in front decides about TLS. */
 const SECURITY_HEADERS: HelmetOptions = {
   contentSecurityPolicy: {
     useDefaults: false,
@@ -63,13 +69,14 @@ const UNLOGGED = new Set([
   '/api/v1/system/load',
 ]);
 
-/** Everything the middleware are made from. */
+/** The parts needed to build the middleware. */
 interface Assembly<DB> {
   readonly definition: ServiceDefinition<DB>;
   readonly context: ServiceContext<DB>;
   readonly parts: ServiceParts;
   readonly database: OpenedDatabase<DB>;
   readonly tracing: Tracing;
+  readonly history: OpenedHistory;
   readonly cache: ServiceCache | undefined;
   readonly coordination: CacheCoordination | undefined;
   readonly store: RateLimitStore | undefined;
@@ -103,11 +110,17 @@ async function build<DB>(
     ...(config.INSTANCE_ID !== undefined && { instance: config.INSTANCE_ID }),
     ...(options.logTo !== undefined && { destination: options.logTo }),
   });
+  // In this mode, local requests need no token. `authenticateLocal` adds this one to them.
+  const isOpen = config.CONTROL === 'loopback';
+  const controlToken = config.CONTROL_TOKEN ?? (isOpen ? randomBytes(24).toString('base64url') : undefined);
   const tracing = await openTracing(name, config);
   stack.add(() => tracing.close());
   const database = await openServiceDatabase(definition, config, log);
   stack.add(() => database.close());
-  const pulse = new Pulse(tracing.tracer);
+  const clock = options.clock ?? wallClock;
+  const history = openHistory({ name, config, tracer: tracing.tracer, clock, log });
+  stack.add(() => history.close());
+  const pulse = new Pulse(tracing.tracer, wallClock, history);
   stack.add(() => pulse.close());
   const peers = openPeers({
     config,
@@ -115,6 +128,7 @@ async function build<DB>(
     onClient: (service, client) => pulse.observe(service, client),
   });
   stack.add(() => peers.close());
+  noteUnavailable(peers.router, history);
 
   let cache: ServiceCache | undefined;
   let coordination: CacheCoordination | undefined = undefined;
@@ -124,11 +138,12 @@ async function build<DB>(
     env,
     log,
     peers,
-    clock: options.clock ?? wallClock,
+    clock,
     tracer: tracing.tracer,
     pulse,
+    history,
     db: database.db,
-    controlToken: config.CONTROL_TOKEN,
+    controlToken,
     client: (service) => peers.client(service),
     openCache: (plan) => {
       cache = openServiceCache(plan, name, config, stack);
@@ -141,7 +156,7 @@ async function build<DB>(
   stack.add(() => parts.close?.());
   coordination = cache && (await openCacheCoordination({ name, cache, config, peers, log, stack }));
   const store = parts.limit && (await openLimitStore(name, config, log, stack));
-  return serve({ definition, context, parts, database, tracing, cache, coordination, store, stack });
+  return serve({ definition, context, parts, database, tracing, history, cache, coordination, store, stack });
 }
 
 function openServiceDatabase<DB>(
@@ -154,7 +169,7 @@ function openServiceDatabase<DB>(
   return openDatabase<DB>({ path, migrations, log, ...(url !== undefined && { url, schema: `tooloo_${name}` }) });
 }
 
-/** The HTTP side: middleware in their order, a server around them. */
+/** The HTTP side: the middleware in order, and the server around them. */
 function serve<DB>(assembly: Assembly<DB>): FleetServer {
   const { definition, context, parts, database, tracing, coordination, store, stack } = assembly;
   const { name, config, log } = context;
@@ -162,23 +177,27 @@ function serve<DB>(assembly: Assembly<DB>): FleetServer {
     tracer: tracing.tracer,
     context: tracing.carrier,
     ignore: isEventStream,
-    traceResponse: true, // whoever reports a problem can name the trace
+    captureHeaders: config.TRACE_HEADERS?.split(/ *, */) ?? [],
+    traceResponse: true, // so that a problem report can quote the trace
   });
   stack.add(() => traced.close());
   const health = healthEndpoints({
     serviceName: name,
+    ...(context.controlToken !== undefined && { controlToken: context.controlToken }),
     drainDelay: config.DRAIN_DELAY_MS,
     drainTimeout: config.DRAIN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS,
   });
   stack.add(() => health.close());
   health.probes.registerReadinessProbe('database', poolProbe(database.pool));
-  const limited =
-    parts.limit && rateLimit({ trustProxy: trustProxyOf(config), ...(store && { store }), ...parts.limit });
-  stack.add(() => limited?.close());
+  // A probe and not only a figure, because this instance may still serve entries that other services invalidated.
+  if (coordination !== undefined)
+    health.probes.registerResourceProbe('invalidations accepted', () => coordination.status().refused === 0);
+  const limit = parts.limit && openServiceLimit({ context, limit: parts.limit, store });
+  stack.add(() => limit?.middleware.close());
 
-  const app = createApp(assembly, { traced, health, limited });
+  const app = createApp(assembly, { traced, health, limit });
   logRequests(tracing.tracer, log);
-  const server = boundedServer(app);
+  const server = boundedServer(app, name !== 'web');
   parts.onUpgrade?.(server);
   stack.add(() => (server.listening ? health.shutdown(server) : undefined));
   return {
@@ -196,17 +215,21 @@ function serve<DB>(assembly: Assembly<DB>): FleetServer {
 interface FrontMiddleware {
   readonly traced: ReturnType<typeof trace>;
   readonly health: HealthEndpoints;
-  readonly limited: RateLimitMiddleware | undefined;
+  readonly limit: ServiceLimit | undefined;
 }
 
-function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: FrontMiddleware): Application {
-  const { context, parts, database, tracing, cache, coordination, stack } = assembly;
+function createApp<DB>(assembly: Assembly<DB>, { traced, health, limit }: FrontMiddleware): Application {
+  const { context, parts, database, tracing, history, cache, coordination, stack } = assembly;
   const { name, config, controlToken, log } = context;
+  const limited = limit?.middleware;
   const waiting = (): number =>
     database.pool.getStats().waitingRequests + (limited?.limiter.getStats().waitingRequests ?? 0);
   const load = measureLoad(tracing.tracer, waiting, (route) => !UNLOGGED.has(route));
   stack.add(() => load.close());
-  const running = { database, cache, coordination, limited, load, router: context.peers.router };
+  const running = { database, cache, coordination, limit, load, router: context.peers.router };
+  const inFlight = (): number => tracing.tracer.getMetrics().activeTraces;
+  history.follow(() => readEngines({ database, cache, limit, inFlight, fleet: parts.fleetSizes }));
+  stack.add(() => history.finish());
   const engines = (): Record<string, object> => ({ ...engineFigures(running), ...parts.engines?.() });
   const metrics = createMetrics({ tracer: tracing.tracer, serviceName: name });
   stack.add(() => metrics.close());
@@ -215,6 +238,7 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
     name,
     instance: config.INSTANCE_ID,
     tracer: tracing.tracer,
+    traces: new KeptTraces(tracing.tracer, history),
     controlToken,
     routes: () => tables.flatMap(({ entries }) => entries),
     forwards: parts.forwards,
@@ -224,17 +248,23 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
     ...parts.routes,
     system,
     queryRoutes({ name, controlToken, ...database }),
-    loadRoutes({ name, instance: config.INSTANCE_ID, load }),
+    loadRoutes({ name, instance: config.INSTANCE_ID, load, router: context.peers.router }),
+    historyRoutes({ ...context, history }),
     pulseRoutes({ ...context, instance: config.INSTANCE_ID, engines }),
     ...(cache ? [cacheRoutes({ cache, coordination, controlToken })] : []),
   ];
+  limit?.setRoutes(
+    tables.flatMap(({ entries }) => entries),
+    parts.forwards ?? [],
+  );
 
   const app = express();
   app.disable('x-powered-by');
-  if (coordination !== undefined) app.use(coordination.router); // what caches tell each other is nobody's request
+  if (coordination !== undefined) app.use(coordination.router); // messages between caches are not client requests
+  if (config.CONTROL === 'loopback' && controlToken !== undefined) app.use(authenticateLocal(controlToken));
   app.use(traced, helmet(SECURITY_HEADERS), health);
   app.get('/metrics', metrics.handler);
-  for (const handler of [limited, cache?.responses, ...(parts.handlers ?? [])])
+  for (const handler of [...(parts.front ?? []), limited, cache?.responses, ...(parts.handlers ?? [])])
     if (handler !== undefined) app.use(handler);
   app.use(express.json({ limit: BODY_LIMIT }));
   for (const table of tables) app.use(table.seal().router);
@@ -243,25 +273,25 @@ function createApp<DB>(assembly: Assembly<DB>, { traced, health, limited }: Fron
   return app;
 }
 
-/** A stream lasts as long as its subscriber stays: as a request it would be the slowest of all, and end aborted. */
+/** A stream lasts as long as its subscriber. Traced as a request, it would be the slowest one and end as aborted. */
 function isEventStream(req: IncomingMessage): boolean {
   return req.headers.accept?.includes('text/event-stream') === true;
 }
 
-/** One line a request, none for probes, scrapes and the control room's looks. */
+/** Logs one line per request. Probes, scrapes and requests of the control room are logged at level `debug`. */
 function logRequests(tracer: DistributedTracer, log: Logger): void {
   tracer.onRequest(({ method, route, status, duration, traceId, spanId, aborted }) => {
-    if (UNLOGGED.has(route)) return;
     const durationMs = Math.round(duration * 100) / 100;
     const line = { method, route, status, durationMs, aborted: aborted || undefined, traceId, spanId };
-    if (status !== undefined && status >= 500) log.warn(line, 'request failed');
+    if (UNLOGGED.has(route)) log.debug(line, 'request');
+    else if (status !== undefined && status >= 500) log.warn(line, 'request failed');
     else log.info(line, 'request');
   });
 }
 
-/** Answers with the problem document of an error, and logs those that are this side's fault. */
+/** Answers with the problem document of an error, and logs server errors. */
 function answerError(log: Logger) {
-  // Express tells an error handler by its four parameters.
+  // Express recognises an error handler by its four parameters.
   return (error: unknown, req: Request, res: Response, _next: NextFunction): void => {
     sendError(req, res, error);
     if (res.statusCode >= 500) log.error({ err: error }, 'request failed');

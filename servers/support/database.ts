@@ -1,4 +1,4 @@
-/** A service's own database: Kysely for the queries, the kit's pool and optimizer under it, migrations at the start. */
+/** The database of a service: Kysely for queries, on the kit's pool and optimizer, with migrations at startup. */
 import { Kysely } from 'kysely';
 import {
   ConnectionPool,
@@ -13,19 +13,21 @@ import { migrate, type Migration } from './migrations.js';
 
 export type { Migration } from './migrations.js';
 
-/** Where messages about the database go; a pino logger fits. */
+/** Receives messages about the database, for example a pino logger. */
 export interface DatabaseLog {
   info(details: object, message: string): void;
   warn(details: object, message: string): void;
 }
 
 export interface OpenDatabaseOptions {
-  /** SQLite file, folders created as needed, or ':memory:'. Not used when `url` is set. Default ':memory:'. */
+  /** SQLite file, or ':memory:'. Folders are created as needed. Ignored if `url` is set. Default ':memory:'. */
   readonly path?: string;
-  /** PostgreSQL, e.g. 'postgres://user@127.0.0.1:5432/test': what `DATABASE_URL` holds. */
+  /** PostgreSQL URL, e.g. 'postgres://user@127.0.0.1:5432/test', as in `DATABASE_URL`. */
   readonly url?: string;
-  /** PostgreSQL schema the service's tables live in, created as needed. Default 'public'. */
+  /** PostgreSQL schema for the service's tables, created as needed. Default 'public'. */
   readonly schema?: string;
+  /** Default 5. */
+  readonly maxConnections?: number;
   readonly migrations: readonly Migration[];
   readonly clock?: Clock;
   readonly log?: DatabaseLog;
@@ -35,14 +37,17 @@ export interface OpenedDatabase<Schema> {
   readonly db: Kysely<Schema>;
   readonly pool: ConnectionPool;
   readonly optimizer: QueryOptimizer;
-  /** Waits for the queries under way, at most 5 s, and closes every connection. Closing again does nothing. */
+  /** Waits at most 5 s for running queries, then closes all connections. Idempotent. */
   readonly close: () => Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 const CLOSE_TIMEOUT = 5000;
 const LEAK_THRESHOLD = 30_000;
-/** An instance. PostgreSQL allows 100 in all unless told, and the fleet has eight services that may each have several. */
+/**
+ * Per instance. PostgreSQL allows 100 connections by default, and the fleet has eight services with several instances
+ * each.
+ */
 const MAX_CONNECTIONS = 5;
 
 async function connectionFactory({
@@ -52,7 +57,7 @@ async function connectionFactory({
   clock,
 }: OpenDatabaseOptions): Promise<ConnectionFactory> {
   if (url === undefined || url === '') return sqliteConnections(path, { clock });
-  // Loaded only here: a fleet on SQLite runs without `pg` installed.
+  // Imported only here, so that a fleet on SQLite runs without `pg` installed.
   const { postgresConnections } = await import('../../src/postgres.js');
   return postgresConnections(url, { schema });
 }
@@ -62,16 +67,16 @@ function warnOfSlowQuery(log: DatabaseLog, { fingerprint, duration, route, trace
 }
 
 /**
- * Opens a service's database and brings it up to date.
+ * Opens the database of a service and migrates it to the current schema.
  *
- * @throws when the database cannot be opened or a migration fails; nothing stays open then
+ * @throws if the database cannot be opened or a migration fails; it leaves nothing open
  */
 export async function openDatabase<Schema>(options: OpenDatabaseOptions): Promise<OpenedDatabase<Schema>> {
-  const { migrations, clock, log } = options;
+  const { migrations, maxConnections = MAX_CONNECTIONS, clock, log } = options;
   const pool = new ConnectionPool({
     factory: await connectionFactory(options),
     minConnections: 1,
-    maxConnections: MAX_CONNECTIONS,
+    maxConnections,
     leakDetectionThreshold: LEAK_THRESHOLD,
     clock,
     onError: log && ((error) => log.warn({ error }, 'the database refused a connection')),

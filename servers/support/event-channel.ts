@@ -1,24 +1,27 @@
-/** Server-sent events to any number of subscribers, each bounded in what it may leave unread. */
+/** Server-sent events to several subscribers. The unread data of each subscriber is bounded. */
 import type { Response } from 'express';
 
-/** A comment now and then keeps idle connections open through proxies and shows the ends that are gone. */
+/** A periodic comment keeps idle connections open through proxies and detects closed ones. */
 const HEARTBEAT_MS = 15_000;
 
-/** Subscribers at a time; each costs a socket. */
+/** Maximum number of subscribers at a time. Each one uses a socket. */
 const MAX_SUBSCRIBERS = 1000;
 
-/** Bytes a subscriber may leave unread before it is dropped: it reconnects, and gets what it missed or the newest. */
+/**
+ * A subscriber with more unread bytes than this is disconnected. It reconnects and gets the missed or the newest
+ * events.
+ */
 const MAX_UNREAD = 1024 * 1024;
 
 export interface EventMessage {
-  /** What a subscriber sends as `Last-Event-ID` when it returns. */
+  /** Sent by a subscriber as `Last-Event-ID` when it reconnects. */
   readonly id: string;
   readonly event: string;
-  /** JSON: on one line. */
+  /** JSON on one line. */
   readonly data: string;
 }
 
-/** The message on the wire (HTML Living Standard, 9.2.5). */
+/** The wire format of a message (HTML Living Standard, 9.2.5). */
 export function eventText({ id, event, data }: EventMessage): string {
   return `id: ${id}\nevent: ${event}\ndata: ${data}\n\n`;
 }
@@ -28,7 +31,7 @@ export class EventChannel {
   readonly #heartbeat = setInterval(() => this.send(':\n\n'), HEARTBEAT_MS).unref();
   readonly #onCount: (subscribers: number) => void;
 
-  /** @param onCount told how many there are whenever one comes or goes */
+  /** @param onCount called with the number of subscribers whenever it changes */
   constructor(onCount: (subscribers: number) => void = () => undefined) {
     this.#onCount = onCount;
   }
@@ -38,9 +41,9 @@ export class EventChannel {
   }
 
   /**
-   * Makes a response the stream, beginning with `first`; false when there are too many already.
+   * Turns a response into the stream, which begins with `first`. Returns false if there are too many subscribers.
    *
-   * @param retry milliseconds after which a subscriber whose stream broke comes again
+   * @param retry milliseconds after which a disconnected subscriber reconnects
    */
   subscribe(res: Response, first: string, retry: number): boolean {
     if (this.#subscribers.size >= MAX_SUBSCRIBERS) return false;
@@ -58,7 +61,7 @@ export class EventChannel {
     return true;
   }
 
-  /** Writes to every subscriber; one that reads too slowly is dropped. */
+  /** Writes to all subscribers. A subscriber that reads too slowly is disconnected. */
   send(text: string): void {
     for (const subscriber of this.#subscribers) {
       if (subscriber.writableLength > MAX_UNREAD) subscriber.destroy();
@@ -66,7 +69,7 @@ export class EventChannel {
     }
   }
 
-  /** Ends every stream. Idempotent. */
+  /** Ends all streams. Idempotent. */
   close(): void {
     clearInterval(this.#heartbeat);
     for (const subscriber of this.#subscribers) subscriber.end();

@@ -1,9 +1,7 @@
-/** Fields that the routes of several services take. */
+/** Field schemas shared by the routes of several services. */
 import { z } from 'zod';
 
-/**
- * Text of 1 to `max` characters, trimmed. Without U+0000: PostgreSQL cannot store it, and nobody types it.
- */
+/** Text of 1 to `max` characters, trimmed. It must not contain U+0000, because PostgreSQL cannot store it. */
 export function textField(max: number) {
   return z
     .string()

@@ -1,24 +1,34 @@
-/** Node's HTTP server with every time and size bounded: no client, slow or hostile, holds what others need. */
+/** Node's HTTP server with limits on time and size, so that a slow or hostile client cannot exhaust its resources. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 const LIMITS = {
-  /** All header fields together, in bytes; beyond it Node answers 431. */
+  /** All header fields together, in bytes. Above it, Node answers 431. */
   maxHeaderSize: 16 * 1024,
-  /** From connection to the end of the header fields, in ms. */
+  /** From the connection to the end of the header fields, in ms. */
   headersTimeout: 10_000,
-  /** From the first byte to the end of the request's body, in ms. */
+  /** From the first byte to the end of the request body, in ms. */
   requestTimeout: 60_000,
-  /** An idle connection is kept this long, in ms: longer than the gateway keeps its end, which must be first to close. */
+  /**
+   * Idle time of a connection, in ms. It is longer than the gateway's idle time, because the gateway must close first.
+   */
   keepAliveTimeout: 10_000,
   connectionsCheckingInterval: 2_000,
 } as const;
 
-export function boundedServer(listener: RequestListener): Server {
-  return createServer(LIMITS, listener);
+/**
+ * Limits for servers behind the gateway, which limits its clients itself. These timers continue while the event loop of
+ * a saturated instance is blocked. Short timers would cut off requests that already wait in its sockets, and the
+ * callers would get a 502.
+ */
+const BEHIND_GATEWAY = { ...LIMITS, headersTimeout: 60_000, keepAliveTimeout: 60_000 } as const;
+
+/** @param isBehindGateway whether only the fleet's own servers connect */
+export function boundedServer(listener: RequestListener, isBehindGateway = false): Server {
+  return createServer(isBehindGateway ? BEHIND_GATEWAY : LIMITS, listener);
 }
 
-/** Listens, and settles with the port: a port already taken rejects. */
+/** Listens and resolves to the port. Rejects if the port is in use. */
 export function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -1,4 +1,4 @@
-/** Kysely over the kit's ConnectionPool: every statement goes through a QueryOptimizer, on SQLite and on PostgreSQL. */
+/** Kysely on the kit's ConnectionPool. Each statement goes through a QueryOptimizer, on SQLite and on PostgreSQL. */
 import {
   CompiledQuery,
   PostgresAdapter,
@@ -28,7 +28,7 @@ export interface PoolDialectConfig {
   readonly optimizer: QueryOptimizer;
 }
 
-/** Statements that count the rows they changed. */
+/** Statements for which the number of changed rows is returned. */
 const WRITES: ReadonlySet<string> = new Set([
   'InsertQueryNode',
   'UpdateQueryNode',
@@ -56,7 +56,7 @@ class PoolConnection implements DatabaseConnection {
       : { rows, numAffectedRows, insertId: BigInt(lastInsertId) };
   }
 
-  /** Neither driver keeps a cursor here; the result is read whole and handed out in pieces of `chunkSize` rows. */
+  /** Neither driver keeps a cursor here. The whole result is read and then returned in chunks of `chunkSize` rows. */
   async *streamQuery<R>(query: CompiledQuery, chunkSize = 1): AsyncIterableIterator<QueryResult<R>> {
     const { rows } = await this.executeQuery<R>(query);
     for (let i = 0; i < rows.length; i += chunkSize) yield { rows: rows.slice(i, i + chunkSize) };
@@ -66,7 +66,9 @@ class PoolConnection implements DatabaseConnection {
     this.#pooled.release();
   }
 
-  /** A read whose connection is lost is done again on another one: nobody but the caller can tell. */
+  /**
+   * A read is repeated on another connection if its connection is lost, because repeating a read has no side effects.
+   */
   async #run<R>(compiled: CompiledQuery, isRepeat = false): Promise<StatementResult<R>> {
     const { connection } = this.#pooled;
     try {
@@ -82,10 +84,10 @@ class PoolConnection implements DatabaseConnection {
   }
 }
 
-/** `BEGIN` as the dialect needs it, with the isolation PostgreSQL was asked for. */
+/** The `BEGIN` statement of the dialect, with the requested isolation level on PostgreSQL. */
 function beginStatement(pool: ConnectionPool, { isolationLevel, accessMode }: TransactionSettings): string {
-  // A SQLite transaction that reads before it writes must ask for the write lock first, or another writer in between
-  // makes it fail.
+  // A SQLite transaction takes the write lock first. If it read before it wrote, a writer in between would make it
+  // fail.
   if (pool.dialect === 'sqlite') return accessMode === 'read only' ? 'begin' : 'begin immediate';
   const isolation = isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`;
   return `begin${isolation}${accessMode === undefined ? '' : ` ${accessMode}`}`;
@@ -124,7 +126,7 @@ class PoolDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('rollback'));
   }
 
-  /** The pool ends with the database that owns it, not with a Kysely instance on it. */
+  /** The pool closes with the database that owns it, not with a Kysely instance. */
   destroy(): Promise<void> {
     return Promise.resolve();
   }

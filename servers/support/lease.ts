@@ -1,21 +1,21 @@
-/** One process of several at a time: a row that whoever holds it must renew before its time is over. */
+/** A lease that only one of several processes holds at a time: a row that the holder must renew before it expires. */
 import type { Kysely } from 'kysely';
 
-/** The table a schema that knows leases has; `createLeaseTable` makes it. */
+/** The table for leases, created by `createLeaseTable`. */
 export interface LeaseSchema {
   leases: { name: string; holder: string; expires_at: number };
 }
 
 export interface Lease {
-  /** Takes or renews it. False while another process holds it. */
+  /** Takes or renews the lease. Returns false while another process holds it. */
   hold(now: number): Promise<boolean>;
-  /** Lets go, so that another process need not wait for the end of its time. */
+  /** Releases the lease, so that another process need not wait for it to expire. */
   release(): Promise<void>;
-  /** Who holds it and until when; undefined when nobody does. */
+  /** The holder and the expiry time; undefined if the lease is free. */
   holder(now: number): Promise<{ readonly holder: string; readonly expiresAt: number } | undefined>;
 }
 
-/** The migration step that makes the table. */
+/** The migration step that creates the table. */
 export async function createLeaseTable({ schema }: Kysely<unknown>): Promise<void> {
   await schema
     .createTable('leases')
@@ -26,10 +26,10 @@ export async function createLeaseTable({ schema }: Kysely<unknown>): Promise<voi
 }
 
 /**
- * The lease called `name`, as this holder sees it.
+ * The lease called `name`, used by this holder.
  *
- * @param holder tells this process from every other
- * @param duration milliseconds it lasts without being renewed
+ * @param holder unique id of this process
+ * @param duration milliseconds until the lease expires if it is not renewed
  */
 export function leaseOn<S extends LeaseSchema>(
   database: Kysely<S>,

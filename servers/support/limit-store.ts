@@ -1,4 +1,4 @@
-/** Where limits are counted: in each process, or, past one machine, in a Redis that all of them share. */
+/** The store for rate limits: memory in each process or, for several machines, a shared Redis. */
 import type { RateLimitStore } from '../../src/index.js';
 import type { CloseStack } from './close-stack.js';
 import type { FleetConfig } from './config.js';
@@ -6,7 +6,9 @@ import type { ServiceName } from './fleet.js';
 import type { Logger } from './logger.js';
 import { openRedis } from './redis-client.js';
 
-/** The shared store `REDIS_URL` names; undefined without one. Redis may be away: the middleware limits locally then. */
+/**
+ * The shared store at `REDIS_URL`; undefined without one. While Redis is unavailable, the middleware limits locally.
+ */
 export async function openLimitStore(
   name: ServiceName,
   config: FleetConfig,

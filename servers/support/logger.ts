@@ -1,12 +1,13 @@
-/** Structured logs: one JSON object a line, with the trace and span it belongs to, and nothing secret in it. */
+/** Structured logs: one JSON object per line, with the trace id and span id, and with secrets redacted. */
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { currentTrace } from '../../src/index.js';
+import { withSourcePositions } from './source-positions.js';
 
 export type { Logger };
 
 const SECRETS = ['authorization', 'cookie', 'set-cookie', 'x-control-token', 'apiKey', 'password', 'token', 'secret'];
 
-/** Paths pino blanks: a secret on the top level, in `headers`, and one level below anything else. */
+/** Paths that pino redacts: a secret at the top level, in `headers`, and one level below any other member. */
 const REDACTED = SECRETS.flatMap((name) => [
   `["${name}"]`,
   `headers["${name}"]`,
@@ -16,14 +17,16 @@ const REDACTED = SECRETS.flatMap((name) => [
 
 export interface LoggerOptions {
   readonly service: string;
-  /** Which of several instances this is. */
+  /** Id of this instance among several. */
   readonly instance?: string;
   readonly level: string;
-  /** Where the lines go; standard output unless told. */
+  /** Receives the lines. Default: standard output. */
   readonly destination?: DestinationStream;
 }
 
-/** A logger of a service. Every line carries `service`, and `traceId` and `spanId` while a request is being served. */
+/**
+ * Creates the logger of a service. Each line has `service`. While a request is served, it has `traceId` and `spanId`.
+ */
 export function createLogger({ service, instance, level, destination }: LoggerOptions): Logger {
   return pino(
     {
@@ -31,6 +34,7 @@ export function createLogger({ service, instance, level, destination }: LoggerOp
       base: { service, ...(instance !== undefined && { instance }) },
       redact: { paths: REDACTED, censor: '[redacted]' },
       timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: describeError },
       formatters: { level: (label) => ({ level: label }) },
       mixin: () => {
         const trace = currentTrace();
@@ -39,4 +43,12 @@ export function createLogger({ service, instance, level, destination }: LoggerOp
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   );
+}
+
+/** An error as pino logs it, with the positions of the sources. Other values remain unchanged. */
+function describeError(error: unknown): unknown {
+  const described: unknown = pino.stdSerializers.err(error as Error);
+  if (!(error instanceof Error)) return described;
+  const { stack } = described as { stack?: unknown };
+  return typeof stack === 'string' ? { ...(described as object), stack: withSourcePositions(stack) } : described;
 }

@@ -1,11 +1,11 @@
-/** Brings a database to the schema the code expects: each migration once, in order, in a transaction of its own. */
+/** Migrates a database to the current schema: each migration once, in order, in its own transaction. */
 import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Dialect } from '../../src/index.js';
 
 export interface Migration {
-  /** Unique and never changed once released, e.g. '001-sessions'. Recorded in the table `schema_migrations`. */
+  /** Unique, and never changed after release, e.g. '001-sessions'. Recorded in the table `schema_migrations`. */
   readonly name: string;
-  /** Makes the change, through this transaction only. */
+  /** Makes the change. It uses only this transaction. */
   up(db: Transaction<unknown>, dialect: Dialect): Promise<void>;
 }
 
@@ -13,15 +13,15 @@ interface MigrationTables {
   schema_migrations: { name: string; applied_at: string };
 }
 
-/** Any number, the same in every process: whoever holds it at PostgreSQL may change the schema. */
+/** An arbitrary number, equal in all processes. The holder of this PostgreSQL lock may change the schema. */
 const ADVISORY_LOCK = 7_413_009_211;
 
 /**
- * Takes the right to change the schema until the transaction ends. Several processes of one service may start at once:
- * one migrates, the others wait here and then find it done.
+ * Locks the schema until the transaction ends. If several processes of a service start together, one migrates. The
+ * others wait here and then find the work done.
  */
 async function lockSchema(db: Transaction<MigrationTables>, dialect: Dialect): Promise<void> {
-  // On SQLite the transaction began with BEGIN IMMEDIATE, which is that right already.
+  // On SQLite, the transaction began with BEGIN IMMEDIATE, which already holds the write lock.
   if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(ADVISORY_LOCK)})`.execute(db);
 }
 
@@ -42,10 +42,10 @@ async function applyOnce(db: Transaction<MigrationTables>, migration: Migration,
 }
 
 /**
- * Applies the migrations that this database has not seen, in the order given.
+ * Applies the migrations that this database does not have yet, in the given order.
  *
- * @returns the names of those applied now
- * @throws Error naming the migration that failed; those before it stay, it leaves nothing behind
+ * @returns the names of the migrations applied now
+ * @throws Error naming the migration that failed. It is rolled back; the earlier ones remain.
  */
 export async function migrate(
   db: Kysely<unknown>,

@@ -1,6 +1,6 @@
 /**
- * Pages of an append-only list by keyset: the reader names the last row seen, so that a page costs the same however
- * deep it is and rows added meanwhile neither repeat nor hide others.
+ * Pages of an append-only list by keyset: the reader names the last row it has seen. The cost of a page does not depend
+ * on its depth. Rows added in between cause no repeated or missing rows.
  */
 import { sql, type SelectQueryBuilder } from 'kysely';
 import { z } from 'zod';
@@ -8,25 +8,25 @@ import { z } from 'zod';
 const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;
 
-/** How many rows a page holds: 50 unless told, at most 200. */
+/** Rows per page: default 50, at most 200. */
 export const pageLimit = z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE);
 
-/** Query members of a list, newest first: `?before=<next of the page above>&limit=50`. */
+/** Query parameters of a list, newest first: `?before=<next of the previous page>&limit=50`. */
 export const newestFirst = { before: z.coerce.number().int().min(1).optional(), limit: pageLimit };
 
-/** Query members of a list, oldest first, to follow a log: `?since=<next of the page before>&limit=50`. */
+/** Query parameters of a list, oldest first, for following a log: `?since=<next of the previous page>&limit=50`. */
 export const oldestFirst = { since: z.coerce.number().int().min(0).default(0), limit: pageLimit };
 
 export interface Page<T> {
   readonly items: readonly T[];
-  /** What to hand in as `before` or `since` for the page that follows; null at the end. */
+  /** The value of `before` or `since` for the next page; null at the end. */
   readonly next: number | null;
 }
 
 /**
- * A page of the rows read with `limit + 1`: the surplus row only tells that there are more.
+ * A page from rows that were read with `limit + 1`. The extra row only shows that there are more.
  *
- * @param idOf the key the rows are ordered by
+ * @param idOf the key that orders the rows
  */
 export function pageOf<T>(rows: readonly T[], limit: number, idOf: (row: T) => number): Page<T> {
   const items = rows.slice(0, limit);
@@ -35,10 +35,10 @@ export function pageOf<T>(rows: readonly T[], limit: number, idOf: (row: T) => n
 }
 
 /**
- * A page of the rows a query selects, newest first; the table's `id` counts up.
+ * A page of the rows that a query selects, newest first. The `id` of the table must increase.
  *
- * @param before the id that the page begins below; undefined: the newest page
- * @param read makes of a row what the page holds
+ * @param before returns rows with a smaller id; undefined: the newest page
+ * @param read converts a row to an item of the page
  */
 export async function newestPage<DB, TB extends keyof DB, Row extends { readonly id: number }, T>(
   query: SelectQueryBuilder<DB, TB, Row>,

@@ -1,4 +1,4 @@
-/** What another service answered, checked, or an error of ours that says which service failed and how. */
+/** The validated response of another service, or an error that says which service failed and how. */
 import { isAxiosError, type AxiosResponse } from 'axios';
 import type { z } from 'zod';
 import { ERRORS, ResilienceError, type ErrorCode } from '../../src/index.js';
@@ -7,11 +7,11 @@ import type { ServiceName } from './fleet.js';
 const TIMEOUTS = new Set(['ECONNABORTED', 'ETIMEDOUT']);
 
 /**
- * The body of a peer's answer, as the schema reads it.
+ * The body of a peer's response, as parsed by the schema.
  *
- * @param service named in every error
- * @throws ResilienceError with the peer's own code where it answered with a problem document; UPSTREAM_INVALID where the
- *   answer is not what it should be; UPSTREAM_TIMEOUT or UPSTREAM_REFUSED where there was none
+ * @param service named in each error
+ * @throws ResilienceError with the peer's code if it returned a problem document. UPSTREAM_INVALID if the response is
+ * invalid. UPSTREAM_TIMEOUT or UPSTREAM_REFUSED if there is no response.
  */
 export async function answerOf<S extends z.ZodType>(
   service: ServiceName,
@@ -32,7 +32,7 @@ export async function answerOf<S extends z.ZodType>(
   });
 }
 
-/** The error of a call to a peer, as ours. */
+/** Converts the error of a call to a peer to a ResilienceError. */
 export function peerError(service: ServiceName, error: unknown): ResilienceError {
   if (ResilienceError.is(error)) return error;
   if (!isAxiosError(error)) return new ResilienceError('INTERNAL', `asking ${service} failed`, { cause: error });
@@ -46,7 +46,7 @@ export function peerError(service: ServiceName, error: unknown): ResilienceError
   }
   const { code = 'UPSTREAM_INVALID', detail } = problemIn(error.response.data);
   return new ResilienceError(
-    // That a peer failed inside is not a failure inside of ours.
+    // An internal error of a peer is not an internal error of this service.
     code === 'INTERNAL' ? 'UPSTREAM_INVALID' : code,
     `${service}: ${detail ?? `answered with status ${error.response.status}`}`,
     { cause: error },

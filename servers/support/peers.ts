@@ -1,4 +1,4 @@
-/** The other services of the fleet, as a server reaches them: who is where, and a client for each. */
+/** The other services of the fleet: the addresses of their instances, and an HTTP client for each service. */
 import type { AxiosInstance } from 'axios';
 import {
   dnsTargets,
@@ -15,28 +15,31 @@ import { SERVICE_NAMES, type ServiceName } from './fleet.js';
 export interface Peers {
   /** Knows the instances of every service. */
   readonly router: IntelligentRouter;
-  /** An HTTP client: carries the trace, retries what is safe to, breaks, collapses equal requests. */
+  /**
+   * An HTTP client. It propagates the trace, retries safe requests, has a circuit breaker, and deduplicates equal
+   * requests.
+   */
   client(service: ServiceName): AxiosInstance;
   close(): Promise<void>;
 }
 
 export interface PeersOptions {
   readonly config: FleetConfig;
-  /** Base URLs in place of what the settings say. */
+  /** Base URLs that replace those from the settings. */
   readonly overrides: Partial<Record<ServiceName, string>>;
-  /** Told of each client as it is made. */
+  /** Called with each client when it is created. */
   readonly onClient?: (service: ServiceName, client: AxiosInstance) => void;
-  /** Resolves the names that `PEER_HOST` makes in another way than Node does. */
+  /** Resolves the names built from `PEER_HOST`. Default: Node's resolver. */
   readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>;
 }
 
-/** How long a service may take to answer another, retries included, in ms. */
+/** Time limit for a call to another service, in ms, including retries. */
 const CLIENT_TIMEOUT = 5_000;
 
-/** How often the addresses behind a name are asked for, in ms: a new instance waits for its share no longer. */
+/** Interval between DNS lookups, in ms. A new instance gets traffic after at most this time. */
 const DNS_INTERVAL = 5_000;
 
-/** The instances an orchestrator tells of, or, without one, each service where `PEER_HOST` says. */
+/** The instances reported by an orchestrator or, without one, the fixed address of each service from `PEER_HOST`. */
 export function openPeers({ config, overrides, onClient, resolve }: PeersOptions): Peers {
   const router = new IntelligentRouter();
   const registry = config.ORCHESTRATOR_URL === undefined ? undefined : registryTargets(config.ORCHESTRATOR_URL);
@@ -66,7 +69,7 @@ export function openPeers({ config, overrides, onClient, resolve }: PeersOptions
   };
 }
 
-/** Where a service always is; undefined where nobody knows (a port the system chose). */
+/** The fixed address of a service; undefined if it is not known, because the system chose the port. */
 function placedSource(
   config: FleetConfig,
   name: ServiceName,

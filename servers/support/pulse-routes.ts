@@ -1,16 +1,18 @@
-/** `/api/v1/system/pulse` of every server: what the control room asks it every other second while somebody looks. */
+/**
+ * `/api/v1/system/pulse` of each server. The control room requests it every two seconds while a viewer is connected.
+ */
 import { z } from 'zod';
 import type { DistributedTracer } from '../../src/index.js';
 import type { ServiceName } from './fleet.js';
 import { SLOT_MS, type Pulse, type PulseSlot } from './pulse.js';
 import { RouteTable } from './route-table.js';
 
-/** What the process used so far: two readings tell what it used between them. */
+/** Resources used by the process so far. The difference of two readings is the use in between. */
 export interface ProcessFigures {
-  /** Milliseconds of processor time, and since the process began. */
+  /** Milliseconds of processor time, and milliseconds since the process started. */
   readonly cpu: number;
   readonly uptime: number;
-  /** Milliseconds the event loop was busy and idle. */
+  /** Milliseconds that the event loop was busy and idle. */
   readonly loopActive: number;
   readonly loopIdle: number;
   /** Bytes. */
@@ -18,17 +20,17 @@ export interface ProcessFigures {
   readonly heapUsed: number;
 }
 
-/** The answer, beside `ok`. */
+/** The response body, beside `ok`. */
 export interface PulseReading {
   readonly service: ServiceName;
   readonly instance: string;
   readonly pid: number;
-  /** Milliseconds a slot is long. */
+  /** Length of a slot in milliseconds. */
   readonly slotMs: number;
   readonly slots: readonly PulseSlot[];
   readonly inFlight: number;
   readonly process: ProcessFigures;
-  /** What its engines tell of themselves, as far as the control room shows it. */
+  /** The figures of the engines, as far as the control room shows them. */
   readonly engines: Readonly<Record<string, object>>;
 }
 
@@ -41,8 +43,8 @@ export interface PulseParts {
   readonly engines: () => Record<string, object>;
 }
 
-/** Shown on the page; `queries` and `routing` have routes, and views, of their own. */
-const SHOWN = ['pool', 'cache', 'responses', 'rateLimiter', 'concurrency', 'coordination'] as const;
+/** Engines shown on the page; `queries` and `routing` have their own routes and views. */
+const SHOWN = ['pool', 'cache', 'responses', 'rateLimiter', 'concurrency', 'rejections', 'coordination'] as const;
 
 const query = z.object({ since: z.coerce.number().int().min(0).default(0) });
 
@@ -63,7 +65,11 @@ function processFigures(): ProcessFigures {
 export function pulseRoutes({ name, instance, pulse, tracer, controlToken, engines }: PulseParts): RouteTable {
   return new RouteTable('/api/v1/system', controlToken).get(
     '/pulse',
-    { summary: 'What the service did in the last seconds, recorded while somebody asks', query, control: true },
+    {
+      summary: 'The activity of the service in the last seconds, recorded while it is being read',
+      query,
+      control: true,
+    },
     ({ query: { since } }): PulseReading => {
       const told = engines();
       return {
@@ -72,7 +78,7 @@ export function pulseRoutes({ name, instance, pulse, tracer, controlToken, engin
         pid: process.pid,
         slotMs: SLOT_MS,
         slots: pulse.read(since),
-        inFlight: tracer.getMetrics().activeTraces - 1, // without this very request
+        inFlight: tracer.getMetrics().activeTraces - 1, // excludes this request itself
         process: processFigures(),
         engines: Object.fromEntries(SHOWN.flatMap((engine) => (told[engine] ? [[engine, told[engine]]] : []))),
       };

@@ -1,33 +1,37 @@
 /**
- * What a service did in each of the last seconds, for the control room: requests by route, calls to other services by
- * peer. Recorded only while somebody asks for it; a service nobody watches pays nothing.
+ * The traffic of a service per time slot, for the control room: requests by route, and calls to other services by peer.
+ * It is recorded only while the control room reads it, so otherwise it costs nothing.
  */
 import { isAxiosError, type AxiosAdapter, type AxiosInstance } from 'axios';
 import { startTimer, wallClock, type Clock, type DistributedTracer, type Timer } from '../../src/index.js';
-import { newTally, record, type Tally } from './tally.js';
+import { newTally, record, recordRequest, type Tally } from './tally.js';
 
-/** Length of a slot in ms. Slots lie on the epoch's grid, so that those of several processes can be added up. */
+/** Length of a slot in ms. Slots are aligned to the epoch, so that slots of several processes can be added. */
 export const SLOT_MS = 2_000;
 
-/** Slots kept for whoever asks late. */
+/** Number of slots kept for a late reader. */
 const SLOTS = 15;
 
-/** Nobody asked for so long: recording ends. In ms. */
+/** Recording stops after this time without a reader, in ms. */
 const IDLE_MS = 15_000;
 
-/** Routes or peers of one slot; the others are counted as `(other)`. */
+/** Maximum number of routes or peers in a slot. Others are counted as `(other)`. */
 const MAX_NAMES = 200;
 const OTHER = '(other)';
 
-const SYSTEM = /^(\/health|\/livez|\/readyz|\/startupz|\/metrics|\/api\/v1\/(system|dashboard)\/.*)$/;
+/** The route of the control room's pages, scripts and styles. */
+export const PAGES_ROUTE = '/(control room)';
 
-/** A slot that is over. */
+const SYSTEM =
+  /^(\/health|\/livez|\/readyz|\/startupz|\/metrics|\/\(control room\)|\/api\/v1\/(system|dashboard)\/.*)$/;
+
+/** A completed slot. */
 export interface PulseSlot {
-  /** Its number: it began at `slot × SLOT_MS` of the epoch. */
+  /** Slot number. The slot began at `slot × SLOT_MS` epoch milliseconds. */
   readonly slot: number;
   /** By operation, `GET /api/items/:id`. */
   readonly requests: Readonly<Record<string, Tally>>;
-  /** Calls made to other services, by their names, each with its retries. */
+  /** Calls to other services by service name. A call includes its retries. */
   readonly calls: Readonly<Record<string, Tally>>;
 }
 
@@ -37,33 +41,40 @@ interface OpenSlot {
   readonly calls: Record<string, Tally>;
 }
 
-/** Whether a route is not what a service is for: probes, scrapes, and the routes the control room itself asks. */
+/** Whether a route is not part of the service's work: probes, scrapes, and the routes of the control room. */
 export function isSystemRoute(route: string): boolean {
   return SYSTEM.test(route);
+}
+
+/** Counts calls to other services. */
+export interface CallCounter {
+  called(peer: string, duration: number, ok: boolean): void;
 }
 
 export class Pulse {
   readonly #tracer: Pick<DistributedTracer, 'onRequest'>;
   readonly #clock: Clock;
+  readonly #history: CallCounter | undefined;
   #slots: OpenSlot[] = [];
   #stopListening: (() => void) | undefined;
   #recordingSince = 0;
   #idle: Timer | undefined;
 
-  /** @param clock epoch milliseconds */
-  constructor(tracer: Pick<DistributedTracer, 'onRequest'>, clock: Clock = wallClock) {
+  /**
+   * @param clock epoch milliseconds
+   * @param history counts every call, whether or not the control room reads
+   */
+  constructor(tracer: Pick<DistributedTracer, 'onRequest'>, clock: Clock = wallClock, history?: CallCounter) {
     this.#tracer = tracer;
     this.#clock = clock;
+    this.#history = history;
   }
 
   get isRecording(): boolean {
     return this.#stopListening !== undefined;
   }
 
-  /**
-   * The slots after `since` that are over, the oldest first; those in which nothing happened are there, empty. The first
-   * call begins the recording.
-   */
+  /** The completed slots after `since`, oldest first, including empty slots. The first call starts the recording. */
   read(since: number): PulseSlot[] {
     this.#stopListening ??= this.#begin();
     this.#idle?.cancel();
@@ -77,16 +88,17 @@ export class Pulse {
     );
   }
 
-  /** Counts a call to another service. `duration` is milliseconds. */
+  /** Counts a call to another service. `duration` is in milliseconds. */
   called(peer: string, duration: number, ok: boolean): void {
+    this.#history?.called(peer, duration, ok);
     if (this.isRecording) record(tallyOf(this.#open().calls, peer), duration, ok);
   }
 
-  /** Counts the calls a client makes, retries and waits included: what its caller waits for. */
+  /** Counts the calls of a client. The duration includes retries and waits, as the caller experiences it. */
   observe(peer: string, client: AxiosInstance): void {
     const send = client.defaults.adapter as AxiosAdapter;
     client.defaults.adapter = async (config) => {
-      if (!this.isRecording || isSystemRoute(config.url ?? '')) return send(config);
+      if (isSystemRoute(config.url ?? '')) return send(config);
       const begun = performance.now();
       const ended = (ok: boolean): void => this.called(peer, performance.now() - begun, ok);
       try {
@@ -100,7 +112,7 @@ export class Pulse {
     };
   }
 
-  /** Ends the recording; another `read` begins it anew. Idempotent. */
+  /** Stops the recording. The next `read` starts it again. Idempotent. */
   close(): void {
     this.#idle?.cancel();
     this.#stopListening?.();
@@ -110,10 +122,9 @@ export class Pulse {
 
   #begin(): () => void {
     this.#recordingSince = this.#currentSlot();
-    return this.#tracer.onRequest(({ method, route, status, duration, traceId }) => {
-      if (isSystemRoute(route)) return;
-      const ok = status !== undefined && status < 500;
-      record(tallyOf(this.#open().requests, `${method} ${route}`), duration, ok, traceId);
+    return this.#tracer.onRequest((request) => {
+      const { method, route } = request;
+      if (!isSystemRoute(route)) recordRequest(tallyOf(this.#open().requests, `${method} ${route}`), request);
     });
   }
 
@@ -132,7 +143,7 @@ export class Pulse {
   }
 }
 
-/** Without a prototype: whatever a route is called is a name and nothing else. */
+/** Without a prototype, so that a route named like a member of Object is only a key. */
 function byName(): Record<string, Tally> {
   return Object.create(null) as Record<string, Tally>;
 }

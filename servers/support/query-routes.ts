@@ -1,4 +1,4 @@
-/** `/api/v1/system/queries` of every server: what its statements cost, by their shapes, never with a value. */
+/** `/api/v1/system/queries` of each server: the cost of its statements, by their shape and without values. */
 import { z } from 'zod';
 import { ResilienceError, type ConnectionPool, type QueryOptimizer } from '../../src/index.js';
 import { RouteTable } from './route-table.js';
@@ -14,7 +14,7 @@ const adviceQuery = z.object({ statement: z.string().min(1).max(8000) });
 
 export function queryRoutes({ name, pool, optimizer, controlToken }: QueryParts): RouteTable {
   return new RouteTable('/api/v1/system', controlToken)
-    .get('/queries', { summary: 'What the statements to the database cost, by shape' }, () => ({
+    .get('/queries', { summary: 'The cost of the database statements, by shape' }, () => ({
       service: name,
       dialect: pool.dialect,
       ...optimizer.getStats(),
@@ -25,7 +25,7 @@ export function queryRoutes({ name, pool, optimizer, controlToken }: QueryParts)
       '/queries/advice',
       { summary: 'The plan of a statement that was sent, and what could be better', query: adviceQuery, control: true },
       async ({ query: { statement } }) => {
-        // Only what the service itself sends: nobody has the database look at statements of his own.
+        // Accepts only statements that the service itself has sent, so that callers cannot explain their own.
         if (!optimizer.getStats().statements.some(({ fingerprint }) => fingerprint === statement))
           throw new ResilienceError('NOT_FOUND', `${name} has not sent this statement of late`);
         return { service: name, advice: await optimizer.optimizeQuery(statement) };

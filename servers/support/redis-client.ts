@@ -1,17 +1,20 @@
-/** A connection to the Redis of `REDIS_URL`. */
+/** A connection to the Redis at `REDIS_URL`. */
 import type { Redis } from 'ioredis';
 import type { CloseStack } from './close-stack.js';
 
-/** Longest wait before it is tried again, in ms: what waits for Redis is told soon after it is back. */
+/**
+ * Longest wait between two connection attempts, in ms. It is short, so that users of Redis resume soon after it
+ * recovers.
+ */
 const RECONNECT = 500;
 
 /**
- * Connects in the background: Redis may be away, and commands fail at once while it is.
+ * Connects in the background. While Redis is unavailable, commands fail at once.
  *
- * @param onAway told why, whenever it cannot be reached
+ * @param onAway called with the reason whenever Redis cannot be reached
  */
 export async function openRedis(url: string, stack: CloseStack, onAway: (reason: string) => void): Promise<Redis> {
-  // Loaded only here: a fleet without Redis runs without ioredis installed.
+  // Imported only here, so that a fleet without Redis runs without ioredis installed.
   const { Redis } = await import('ioredis');
   const client = new Redis(url, {
     enableOfflineQueue: false,

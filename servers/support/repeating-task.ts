@@ -1,24 +1,24 @@
-/** Something done again and again in the background: never twice at once, later after a failure, not at all once closed. */
+/** A background task that repeats. Runs never overlap, wait longer after failures, and stop when the task is closed. */
 import { startTimer, type Clock, type Timer } from '../../src/index.js';
 
 export interface RepeatingTaskOptions {
   readonly clock: Clock;
-  /** Milliseconds from the end of one run to the beginning of the next. */
+  /** Milliseconds from the end of one run to the start of the next. */
   readonly interval: number;
-  /** Milliseconds before the first run; `interval` unless told. */
+  /** Milliseconds before the first run. Default: `interval`. */
   readonly firstAfter?: number;
-  /** Longest wait after failures in a row, in ms; each doubles the wait. */
+  /** Longest wait after consecutive failures, in ms. Each failure doubles the wait. */
   readonly maxBackoff: number;
   /** The work. The signal aborts when the task is closed. */
   readonly run: (signal: AbortSignal) => Promise<void>;
-  /** Told of each failure; what it throws is ignored. */
+  /** Called with each failure. Errors that it throws are ignored. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface RepeatingTask {
-  /** Failures in a row; 0 while all is well. */
+  /** Number of consecutive failures; 0 after a success. */
   readonly failures: number;
-  /** Stops for good and waits for the run under way. */
+  /** Stops the task and waits for the current run. */
   close(): Promise<void>;
 }
 
@@ -68,6 +68,6 @@ function report(onError: (error: unknown) => void, error: unknown): void {
   try {
     onError(error);
   } catch {
-    // Whoever listens to failures must not become one.
+    // An error in the failure listener must not stop the task.
   }
 }

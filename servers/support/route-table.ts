@@ -1,6 +1,6 @@
 /**
- * A service's routes as a table: each says what it is for and what it takes, so that input is validated in one place,
- * a wrong method is a 405, and the routes can be listed to whoever asks what the service offers.
+ * The routes of a service as a table. Each route declares its purpose and its input. Therefore input is validated in
+ * one place, a wrong method gets a 405, and the routes can be listed.
  */
 import { Router, type Request, type Response } from 'express';
 import { z } from 'zod';
@@ -14,9 +14,9 @@ export interface RouteDefinition<P extends z.ZodType, Q extends z.ZodType, B ext
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
-  /** `Cache-Control` of a successful answer; `no-store` unless told, since most answers are live state. */
+  /** `Cache-Control` of a successful response. Default `no-store`, because most responses are live state. */
   readonly cacheControl?: string;
-  /** Needs the control token (or a direct local caller): whatever changes how the service itself behaves. */
+  /** Requires the control token, or a direct local caller. For routes that change how the service itself behaves. */
   readonly control?: boolean;
 }
 
@@ -25,19 +25,19 @@ export interface RouteInput<P, Q, B> {
   readonly query: Q;
   readonly body: B;
   readonly req: Request;
-  /** For a handler that answers by itself, and returns `ANSWERED`. */
+  /** For a handler that sends the response itself and returns `ANSWERED`. */
   readonly res: Response;
-  /** Aborted when the client goes away: hand it to whatever takes long. */
+  /** Aborted when the client disconnects. Pass it to long operations. */
   readonly signal: AbortSignal;
 }
 
-/** What a handler answers: members of the JSON object beside `ok: true`, or a `Reply` where the status matters. */
+/** The result of a handler: the members of the JSON object beside `ok: true`, or a `Reply` with a status. */
 type Answer = object | Reply | typeof ANSWERED;
 
-/** What a handler returns that has answered, or goes on answering, by itself: a stream. */
+/** Returned by a handler that sends the response itself, such as a stream. */
 export const ANSWERED = Symbol('answered');
 
-/** An answer with a status and header fields of its own. */
+/** A response with its own status and header fields. */
 export class Reply {
   constructor(
     readonly status: number,
@@ -60,15 +60,15 @@ export interface RouteEntry {
 
 const NOTHING = z.unknown();
 
-/** The routes of one resource, all below one prefix. */
+/** The routes of one resource, under a common prefix. */
 export class RouteTable {
   readonly router = Router({ strict: false });
   readonly #entries: RouteEntry[] = [];
   readonly #methods = new Map<string, string[]>();
 
   /**
-   * @param prefix path all routes stand below, e.g. `/api/v1/training`
-   * @param controlToken what routes marked `control` ask for
+   * @param prefix path prefix of all routes, e.g. `/api/v1/training`
+   * @param controlToken required by routes marked `control`
    */
   constructor(
     private readonly prefix: string,
@@ -86,7 +86,7 @@ export class RouteTable {
   patch = this.#adder('patch');
   delete = this.#adder('delete');
 
-  /** Answers 405 with `Allow` to every other method on the paths above. Call it last. */
+  /** Answers 405 with `Allow` to all other methods on the paths above. Call it last. */
   seal(): this {
     for (const [path, methods] of this.#methods) {
       const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
@@ -140,7 +140,7 @@ function send(res: Response, answer: object | Reply, cacheControl: string): void
   res.json({ ok: true, ...reply.body });
 }
 
-/** The parsed body. One that was not sent is an empty object, so that a missing field is named, or has its default. */
+/** The parsed body. A missing body counts as an empty object, so that fields get their defaults or a named error. */
 function bodyOf(req: Request): unknown {
   if (req.body !== undefined) return req.body;
   const { 'content-length': length = '0', 'transfer-encoding': coding } = req.headers;
@@ -160,7 +160,7 @@ function abortSignalOf(res: Response): AbortSignal {
 }
 
 /**
- * What the schema makes of a value.
+ * Validates a value and returns what the schema makes of it.
  *
  * @throws ResilienceError VALIDATION_FAILED (400) that names the fields, in `detail` and in the `errors` member
  */

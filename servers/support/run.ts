@@ -1,33 +1,38 @@
 /**
- * What a server file does when it is started as a program: read the settings, listen, tell whoever started it, and end
- * in order. Whatever keeps it from starting is one line that says what to do.
+ * Runs a server file as a program: it reads the settings, listens, reports to the parent process, and shuts down
+ * gracefully. If the server cannot start, it prints one line that says what to do.
  */
 import { basename } from 'node:path';
-import { EXIT_CONFIG, messageOf } from '../../src/index.js';
+import { EXIT_CONFIG, messageOf, monotonicClock } from '../../src/index.js';
 import { ConfigError, readConfig, readEnvironment } from './config.js';
 import { portVariable, type ServiceName } from './fleet.js';
+import { answersAt, watchForOrchestrator } from './parent-watch.js';
 import type { FleetServer, ServerDefinition } from './service.js';
 import { endOnSignals } from './signals.js';
+import { showSourcePositions } from './source-positions.js';
 
-/** Runs the server if its file is the program Node was started with. */
+/** Runs the server if its file is the main program of this Node process. */
 export function runWhenMain(definition: ServerDefinition): void {
   if (isMain(definition.name)) void run(definition);
 }
 
-/** Whether this process was started to be the server of that name. */
+/** Whether this process was started as the server of that name. */
 export function isMain(name: ServiceName): boolean {
   const file = name === 'orchestrator' ? 'orchestrator' : `${name}-server`;
   return basename(process.argv[1] ?? '').replace(/\.[cm]?[jt]s$/, '') === file;
 }
 
 async function run(definition: ServerDefinition): Promise<void> {
+  showSourcePositions();
   let server: FleetServer | undefined;
   try {
     const env = readEnvironment();
     readConfig(env);
     server = await definition.create({ env });
     const { close } = server;
-    endOnSignals(close);
+    const { config } = server.context;
+    endOnSignals(close, undefined, config.DETACH === 'true');
+    endWithOrchestrator(server);
     const url = await server.listen();
     process.send?.({ type: 'ready', port: Number(new URL(url).port) });
     server.context.log.info({ url }, 'ready');
@@ -37,7 +42,23 @@ async function run(definition: ServerDefinition): Promise<void> {
   }
 }
 
-/** One line on why a server did not start and what to do about it. */
+/** An instance whose orchestrator died waits for the next one, and shuts down if none starts. */
+function endWithOrchestrator({ context: { config, log }, close }: FleetServer): void {
+  const url = config.ORCHESTRATOR_URL;
+  if (process.send === undefined || url === undefined || config.DETACH === 'true') return;
+  process.once('disconnect', () => {
+    watchForOrchestrator({
+      clock: monotonicClock,
+      isThere: () => answersAt(url),
+      onGone: () => {
+        log.warn({ url }, 'the orchestrator is gone: this instance ends');
+        void close().finally(() => process.exit(0));
+      },
+    });
+  });
+}
+
+/** One line that says why a server did not start and what to do about it. */
 export function explainStart(error: unknown, name: ServiceName): string {
   if (error instanceof ConfigError)
     return `${error.message}\nCorrect it in .env or in the environment (.env.example lists every variable).`;
@@ -45,13 +66,33 @@ export function explainStart(error: unknown, name: ServiceName): string {
   if (code === 'EADDRINUSE') {
     return `port ${Number(port)} is already in use by another program: stop that program, or set ${portVariable(name)} to a free port in .env`;
   }
+  const place = explainPlace(error as NodeJS.ErrnoException);
+  if (place !== undefined) return place;
   if (code === 'EACCES' && port !== undefined) {
     return `port ${Number(port)} needs more rights than this user has: set ${portVariable(name)} to a port above 1023 in .env`;
   }
   return explainNativeModule(error) ?? messageOf(error);
 }
 
-/** better-sqlite3 is compiled for one Node and one platform; whatever else it says means the same to a user. */
+/** Describes a system error about an address or a path, and names the setting to change. */
+function explainPlace(error: NodeJS.ErrnoException & { hostname?: string; address?: string }): string | undefined {
+  const { code, syscall, path, hostname, address } = error;
+  if (syscall === 'listen' && (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EADDRNOTAVAIL'))
+    return `this machine has no address '${hostname ?? address ?? ''}': set HOST to one that it has, such as 127.0.0.1, in .env`;
+  if (syscall === 'getaddrinfo')
+    return `the name '${hostname ?? ''}' cannot be resolved: correct the one of HOST, DATABASE_URL and REDIS_URL that contains it in .env`;
+  if (path === undefined) return undefined;
+  if (code === 'EEXIST' || code === 'ENOTDIR')
+    return `'${path}' is a file, and a folder is needed there: set DATA_DIR to a folder in .env`;
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return `this user may not write to '${path}': set DATA_DIR in .env to a folder with write access`;
+  return undefined;
+}
+
+/**
+ * better-sqlite3 is compiled for one Node version and platform. Its different error messages all mean the same to a
+ * user.
+ */
 function explainNativeModule(error: unknown): string | undefined {
   const message = messageOf(error);
   if (
@@ -61,7 +102,7 @@ function explainNativeModule(error: unknown): string | undefined {
   return `the native module better-sqlite3 is missing or was built for another Node (this is ${process.version}): run "npm rebuild better-sqlite3"`;
 }
 
-/** @param code Node's, by which whoever started this process tells a port in use from other failures */
+/** @param code Node's error code. With it, the parent process distinguishes a port in use from other failures. */
 function fail(message: string, code: unknown): void {
   if (process.send === undefined) {
     process.stderr.write(`${message}\n`);

@@ -1,6 +1,6 @@
-/** Random numbers that a seed repeats (mulberry32): a generated challenge can be made again from its seed. */
+/** Reproducible random numbers from a seed (mulberry32), so that a challenge can be generated again from its seed. */
 
-/** A function that returns the next number of [0, 1). */
+/** Returns a function that returns the next number in [0, 1). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -11,12 +11,12 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A whole number from `min` to `max`, both included. */
+/** An integer from `min` to `max`, both included. */
 export function wholeNumber(random: () => number, min: number, max: number): number {
   return min + Math.floor(random() * (max - min + 1));
 }
 
-/** The members in another order (Fisher–Yates); the array given stays as it is. */
+/** A shuffled copy (Fisher–Yates). The given array does not change. */
 export function shuffled<T>(random: () => number, members: readonly T[]): T[] {
   const copy = [...members];
   for (let i = copy.length - 1; i > 0; i--) {

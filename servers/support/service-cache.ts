@@ -1,4 +1,4 @@
-/** The cache of a service, memory over disk, the middleware over it, and what keeps it one with the others of the fleet. */
+/** The cache of a service: memory over disk, the response middleware, and the coordination with the other caches. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheResponse, MultiLayerCacheManager, type CacheResponse } from '../../src/index.js';
@@ -8,13 +8,13 @@ import type { ServiceName } from './fleet.js';
 import { isSystemRoute } from './pulse.js';
 
 export interface CachePlan {
-  /** Entries in memory, and how long they live there, in ms. */
+  /** Maximum number of entries in memory, and their lifetime in ms. */
   readonly memory: { readonly maxSize: number; readonly ttl: number };
-  /** How long entries live on disk, in ms. */
+  /** Lifetime of entries on disk, in ms. */
   readonly disk: { readonly ttl: number };
-  /** Patterns of what is applied here of the invalidations of other services. Default: everything. */
+  /** Patterns of the invalidations from other services that this cache applies. Default: all. */
   readonly subscriptions?: readonly string[];
-  /** Stored responses that an invalidation outdates, whoever publishes it: paths by the pattern of what is invalidated. */
+  /** Stored responses to invalidate with published names: paths, keyed by the pattern of the invalidated name. */
   readonly responses?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -22,6 +22,8 @@ export interface ServiceCache {
   readonly plan: CachePlan;
   readonly manager: MultiLayerCacheManager;
   readonly responses: CacheResponse;
+  /** The file of the disk layer. */
+  readonly dbPath: string;
 }
 
 export function openServiceCache(
@@ -37,7 +39,7 @@ export function openServiceCache(
   const responses = cacheResponse({
     cache: manager,
     trustProxy: trustProxyOf(config),
-    // Live state, never stored: what the control room asks would be the hottest of all keys.
+    // Live state, never stored. Otherwise the requests of the control room would be the busiest keys.
     bypass: (req) => isSystemRoute((req.url ?? '').split('?', 1)[0]!),
     ...(config.CONTROL_TOKEN !== undefined && { controlToken: config.CONTROL_TOKEN }),
   });
@@ -47,5 +49,5 @@ export function openServiceCache(
       await Promise.all(paths.map((path) => responses.invalidatePattern(path)));
     });
   }
-  return { plan, manager, responses };
+  return { plan, manager, responses, dbPath };
 }

@@ -1,12 +1,14 @@
 /**
- * What a server is made of: a server file names its parts, `create-server.ts` joins them to
- * trace → health → rate limit → cache → routes over a database of its own.
+ * The definition of a server. A server file names its parts, and `create-server.ts` joins them in the order trace →
+ * health → rate limit → cache → routes, with a database of its own.
  */
 import type { Server } from 'node:http';
 import type { AxiosInstance } from 'axios';
 import type { Application, RequestHandler } from 'express';
 import type { Kysely } from 'kysely';
 import type { Clock, DistributedTracer, MultiLayerCacheManager, RateLimitOptions } from '../../src/index.js';
+import type { History } from '../history/history.js';
+import type { ServiceSize } from '../history/step.js';
 import type { Environment, FleetConfig } from './config.js';
 import { createServer } from './create-server.js';
 import type { Migration } from './database.js';
@@ -21,38 +23,50 @@ import type { Forward } from './system-routes.js';
 
 export { runWhenMain } from './run.js';
 
-/** What a server's own code is given to work with. */
+/** What the code of a service can use. */
 export interface ServiceContext<DB = unknown> {
   readonly name: ServiceName;
   readonly config: FleetConfig;
   readonly env: Environment;
   readonly log: Logger;
   readonly tracer: DistributedTracer;
-  /** What the service does, second by second, while the control room looks. */
+  /** The traffic of the service per time slot, recorded while the control room reads it. */
   readonly pulse: Pulse;
   readonly db: Kysely<DB>;
+  /** Notes events for the charts of the control room. */
+  readonly history: Pick<History, 'note'>;
   /** Epoch milliseconds, and timers. */
   readonly clock: Clock;
   readonly controlToken: string | undefined;
-  /** An HTTP client for another service of the fleet: carries the trace, retries, breaks, collapses equal requests. */
+  /**
+   * An HTTP client for another service. It propagates the trace, retries, has a circuit breaker, and deduplicates equal
+   * requests.
+   */
   readonly client: (service: ServiceName) => AxiosInstance;
   readonly peers: Peers;
-  /** Opens the service's cache, memory over disk, and mounts `cacheResponse` on it before the routes. */
+  /** Opens the service's cache (memory over disk) and mounts `cacheResponse` on it before the routes. */
   readonly openCache: (plan: CachePlan) => MultiLayerCacheManager;
-  /** Says that a key, or what matches a pattern, is outdated: gone from the caches of all services when it settles, or soon. */
+  /**
+   * Invalidates a key, or the keys that match a pattern, in the caches of all services. Settles when all have removed
+   * it, or after a short time limit.
+   */
   readonly publishInvalidation: (name: string) => Promise<void>;
 }
 
 export interface ServiceParts {
   readonly routes: readonly RouteTable[];
-  /** Mounted before the routes, where bodies are not parsed yet. */
+  /** Mounted before the limit, for example what identifies the caller. */
+  readonly front?: readonly RequestHandler[];
+  /** Mounted before the routes and before body parsing. */
   readonly handlers?: readonly RequestHandler[];
   readonly limit?: RateLimitOptions;
-  /** Path prefixes that are another service's, as `/api/v1/system/routes` shows them. */
+  /** Path prefixes of other services, as listed by `/api/v1/system/routes`. */
   readonly forwards?: readonly Forward[];
-  /** Further engines that `/api/v1/system/observability` shows. */
+  /** More engines for `/api/v1/system/observability`. */
   readonly engines?: () => Record<string, object>;
-  /** Upgrade requests (WebSocket). */
+  /** Sizes of the fleet's services for the history: of the orchestrator only. */
+  readonly fleetSizes?: () => Readonly<Record<string, ServiceSize>>;
+  /** Handles upgrade requests (WebSocket). */
   readonly onUpgrade?: (server: Server) => void;
   readonly close?: () => void | Promise<void>;
 }
@@ -64,19 +78,19 @@ export interface ServiceDefinition<DB> {
 }
 
 export interface CreateOptions {
-  /** In place of the process' environment. */
+  /** Replaces the environment of the process. */
   readonly env?: Environment;
-  /** Base URLs of peers, in place of the fleet's ports. */
+  /** Base URLs of peers, which replace the default addresses. */
   readonly clients?: Partial<Record<ServiceName, string>>;
   readonly clock?: Clock;
-  /** Receives the log lines, in place of standard output. */
+  /** Receives the log lines instead of standard output. */
   readonly logTo?: DestinationStream;
 }
 
 export interface FleetServer {
   readonly app: Application;
   readonly context: ServiceContext;
-  /** Listens on the configured port, or the one given; settles with the URL. */
+  /** Listens on the given port, or on the configured one. Resolves to the URL. */
   listen(port?: number): Promise<string>;
   /** Drains and closes everything. Idempotent. */
   readonly close: () => Promise<void>;
@@ -87,7 +101,7 @@ export interface ServerDefinition {
   create(options?: CreateOptions): Promise<FleetServer>;
 }
 
-/** A server from its parts. Nothing runs until `create` is called. */
+/** Defines a server from its parts. Nothing runs until `create` is called. */
 export function defineServer<DB>(definition: ServiceDefinition<DB>): ServerDefinition {
   return { name: definition.name, create: (options) => createServer(definition, options ?? {}) };
 }

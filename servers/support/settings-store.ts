@@ -1,25 +1,43 @@
-/** Settings of a service that survive a restart: one validated JSON value a name, changed without losing a concurrent change. */
+/** Settings of a service that survive a restart: one validated JSON value per name. Concurrent changes are not lost. */
 import type { Kysely, SchemaModule, Transaction } from 'kysely';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { validate } from './route-table.js';
 
-/** The table a schema that keeps settings has; `createSettingsTable` makes it. */
+/** The table for settings, created by `createSettingsTable`. */
 export interface SettingsSchema {
   settings: { name: string; value: string; updated_at: number };
 }
 
 export interface SettingsStore<T> {
-  /** What holds now: the stored values over the defaults. */
+  /** The current settings: the defaults, overridden by the stored values. */
   read(): Promise<T>;
   /**
-   * Changes the members given, keeps the others, and returns the whole.
+   * Changes the given members, keeps the others, and returns all settings.
    *
-   * @throws ResilienceError VALIDATION_FAILED when the whole would not hold together
+   * @throws ResilienceError VALIDATION_FAILED if the merged settings are invalid
    */
   change(patch: Partial<T>, now: number): Promise<T>;
 }
 
-/** The migration step that makes the table. */
+/**
+ * The schema for a partial change: each member is optional and has no default. `.partial()` alone keeps the defaults,
+ * so members that are not in the request would be reset.
+ */
+export function patchOf<S extends z.ZodRawShape>(schema: z.ZodObject<S>) {
+  const shape = Object.fromEntries(
+    Object.entries(schema.shape).map(([name, field]) => [name, withoutDefault(field as z.ZodType).optional()]),
+  );
+  return z.strictObject(shape) as unknown as z.ZodType<Partial<z.output<z.ZodObject<S>>>>;
+}
+
+/** Removes defaults from a field at any depth of wrapping. */
+function withoutDefault(field: z.ZodType): z.ZodType {
+  if (field instanceof z.ZodDefault || field instanceof z.ZodPrefault || field instanceof z.ZodOptional)
+    return withoutDefault(field.unwrap() as z.ZodType);
+  return field;
+}
+
+/** The migration step that creates the table. */
 export async function createSettingsTable(schema: SchemaModule): Promise<void> {
   await schema
     .createTable('settings')
@@ -32,7 +50,7 @@ export async function createSettingsTable(schema: SchemaModule): Promise<void> {
 /**
  * The settings called `name`.
  *
- * @param schema makes the whole of what is stored: absent members become defaults, members of older versions are dropped
+ * @param schema completes the stored value: absent members get defaults, and members of older versions are dropped
  */
 export function settingsStore<S extends SettingsSchema, T extends object>(
   database: Kysely<S>,
@@ -50,7 +68,7 @@ export function settingsStore<S extends SettingsSchema, T extends object>(
     read: () => stored(db),
     change: (patch, now) =>
       db.transaction().execute(async (trx) => {
-        // Writing first takes the row's lock, so that what is read next cannot change before it is replaced.
+        // The write comes first because it locks the row. The value read next cannot change before it is replaced.
         await trx
           .insertInto('settings')
           .values({ name, value: '{}', updated_at: now })

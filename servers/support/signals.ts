@@ -1,18 +1,23 @@
-/** Ending a process on SIGTERM and SIGINT: in order the first time, at once the second. */
+/**
+ * Ends a process on SIGTERM, SIGINT and SIGHUP (closed terminal): gracefully on the first signal, at once on the
+ * second.
+ */
 
 /**
- * Within this time a second signal is taken for the same one: Ctrl-C reaches the whole foreground group from the
- * terminal, and npm hands it on once more.
+ * A signal that follows within this time counts as the same one. Ctrl-C reaches the whole foreground group from the
+ * terminal, and npm forwards it again.
  */
 const SAME_SIGNAL_MS = 500;
 
 /**
- * @param close ends in order; what it leaves open after settling does not keep the process alive
- * @param exit ends the process; tests watch it instead
+ * @param close shuts down gracefully; anything it leaves open does not keep the process alive
+ * @param exit ends the process; tests replace it
+ * @param isDetached whether the process continues without its terminal
  */
 export function endOnSignals(
   close: () => Promise<void>,
   exit: (code: number) => void = (code) => process.exit(code),
+  isDetached = false,
 ): void {
   let closingSince: number | undefined;
   const onSignal = (): void => {
@@ -27,4 +32,5 @@ export function endOnSignals(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  process.on('SIGHUP', isDetached ? () => {} : onSignal);
 }

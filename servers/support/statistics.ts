@@ -1,4 +1,4 @@
-/** The statistics that several services compute: averages, spreads, trends and their significance. All pure. */
+/** Statistics used by several services: averages, spread, trends and their significance. All functions are pure. */
 
 const Z_95 = 1.959964;
 
@@ -17,7 +17,7 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** The value below which the part `q` of the values lies, interpolated; NaN for none. */
+/** The interpolated `q` quantile, 0 to 1; NaN for no values. */
 export function quantile(values: readonly number[], q: number): number {
   if (values.length === 0) return NaN;
   const sorted = [...values].sort((a, b) => a - b);
@@ -27,13 +27,13 @@ export function quantile(values: readonly number[], q: number): number {
   return below + (place - low) * ((sorted[low + 1] ?? below) - below);
 }
 
-/** Median distance from the median. */
+/** Median absolute deviation from the median (MAD). */
 export function medianDeviation(values: readonly number[]): number {
   const centre = median(values);
   return median(values.map((value) => Math.abs(value - centre)));
 }
 
-/** Least-squares line through points of x and y, both of one length. */
+/** Least-squares line through the points (x, y). Both arrays have the same length. */
 export function fitLine(
   x: readonly number[],
   y: readonly number[],
@@ -53,12 +53,12 @@ export function fitLine(
 export interface SlopeEstimate {
   /** Change per step. */
   readonly slope: number;
-  /** Ends of its 95 % confidence interval; infinite for fewer than three values. */
+  /** Bounds of the 95 % confidence interval; infinite for fewer than three values. */
   readonly low: number;
   readonly high: number;
 }
 
-/** The least-squares slope of values at even steps, with its interval from Student's t. */
+/** The least-squares slope of evenly spaced values, with its interval from Student's t distribution. */
 export function slopeOf(values: readonly number[]): SlopeEstimate {
   const steps = values.map((_, i) => i);
   const { slope, intercept } = fitLine(steps, values);
@@ -70,13 +70,16 @@ export function slopeOf(values: readonly number[]): SlopeEstimate {
   return { slope, low: slope - reach, high: slope + reach };
 }
 
-/** Two-sided 95 % point of Student's t by the Cornish–Fisher expansion: off by less than 1 % from 5 degrees of freedom on. */
+/**
+ * Two-sided 95 % point of Student's t by the Cornish–Fisher expansion. The error is below 1 % from 5 degrees of
+ * freedom.
+ */
 function studentT95(freedom: number): number {
   const z = Z_95;
   return z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2);
 }
 
-/** The probability that a standard normal value is at most z (Abramowitz & Stegun 7.1.26: off by at most 1.5e-7). */
+/** Probability that a standard normal value is at most z (Abramowitz & Stegun 7.1.26, error at most 1.5e-7). */
 export function normalProbability(z: number): number {
   const x = Math.abs(z) / Math.SQRT2;
   const t = 1 / (1 + 0.3275911 * x);
@@ -86,15 +89,18 @@ export function normalProbability(z: number): number {
 }
 
 export interface Trend {
-  /** Pairs that rise minus pairs that fall (Mann–Kendall's S). */
+  /** Number of rising pairs minus number of falling pairs (Mann–Kendall's S). */
   readonly s: number;
   /** Kendall's τ: −1 (always falling) to 1 (always rising). */
   readonly tau: number;
-  /** Probability of so strong a trend, either way, where there is none. Normal approximation, for 8 values or more. */
+  /**
+   * Probability of a trend this strong, in either direction, if there is no trend. Normal approximation for 8 or more
+   * values.
+   */
   readonly p: number;
 }
 
-/** Mann and Kendall's test for a monotone trend, corrected for ties. */
+/** Mann–Kendall test for a monotone trend, corrected for ties. */
 export function mannKendall(values: readonly number[]): Trend {
   const n = values.length;
   let s = 0;
@@ -108,7 +114,10 @@ export function mannKendall(values: readonly number[]): Trend {
   return { s, tau: s / ((n * (n - 1)) / 2), p: Math.min(1, 2 * normalProbability(-Math.abs(z))) };
 }
 
-/** The slope of Theil and Sen (1968): median of the slopes between all pairs. One outlier in four does not move it. */
+/**
+ * Theil–Sen slope (1968): the median of the slopes between all pairs. Up to a quarter of outliers does not move it
+ * much.
+ */
 export function theilSen(values: readonly number[]): number {
   const slopes: number[] = [];
   for (let i = 0; i < values.length; i++) {
@@ -118,9 +127,9 @@ export function theilSen(values: readonly number[]): number {
 }
 
 /**
- * How far a value lies from these, in robust standard deviations (Iglewicz & Hoaglin 1993): 0.6745·(x − median) ÷ MAD.
- * Where more than half of them are equal the mean deviation takes the MAD's place; where all are, any other value is
- * infinitely far. The spread is worked out once, for as many values as are asked about.
+ * Distance of a value from these values in robust standard deviations (Iglewicz & Hoaglin 1993): 0.6745·(x − median) ÷
+ * MAD. If more than half of the values are equal, the mean deviation replaces the MAD. If all are equal, any other
+ * value is infinitely far away. The spread is computed once for all calls.
  */
 export function robustScorer(values: readonly number[]): (value: number) => number {
   const centre = median(values);

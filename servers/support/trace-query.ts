@@ -1,4 +1,4 @@
-/** What may be asked of traces, the same of one service and of the whole fleet. */
+/** Query parameters for traces, equal for one service and for the whole fleet. */
 import { z } from 'zod';
 
 const MOST_ATTRIBUTES = 12;
@@ -7,6 +7,15 @@ const attribute = z
   .string()
   .max(500)
   .regex(/^[^:]+:/, 'expected name:value');
+
+/** Milliseconds for which a trace stays readable after a page said that it shows a link to it. */
+export const HOLD_MS = 300_000;
+
+/** Maximum number of traces in one request. */
+const MOST_HELD = 200;
+
+export const traceId = z.string().regex(/^[0-9a-f]{32}$/, 'expected 32 lowercase hexadecimal digits');
+export const traceIdList = z.array(traceId).max(MOST_HELD);
 
 export const traceFields = {
   minDuration: z.coerce.number().min(0).optional(),
@@ -19,7 +28,7 @@ export const traceFields = {
   route: z.string().max(200).optional(),
   from: z.coerce.number().min(0).optional(),
   to: z.coerce.number().min(0).optional(),
-  /** `name:value`, once or several times. */
+  /** `name:value`, may be repeated. */
   attribute: z
     .union([attribute, z.array(attribute).max(MOST_ATTRIBUTES)], { error: 'expected name:value' })
     .transform((given) => (typeof given === 'string' ? [given] : given))
@@ -27,7 +36,7 @@ export const traceFields = {
   limit: z.coerce.number().int().min(1).max(200).default(50),
 };
 
-/** The pairs a query's `attribute` names. */
+/** The pairs from the query parameter `attribute`. */
 export function attributesOf(given: readonly string[] | undefined): Record<string, string> {
   return Object.fromEntries((given ?? []).map((pair) => splitPair(pair)));
 }

@@ -1,4 +1,4 @@
-/** The tracer of a server, with the carrier and the exporter its settings ask for. */
+/** The tracer of a server, with the context carrier and the exporter from its settings. */
 import { asyncContext, DistributedTracer, otlpExporter, type ContextCarrier } from '../../src/index.js';
 import type { FleetConfig } from './config.js';
 import type { ServiceName } from './fleet.js';
@@ -9,7 +9,7 @@ export interface Tracing {
   close(): Promise<void>;
 }
 
-/** Namespace that code which already uses cls-hooked finds the trace in: `getNamespace('tooloo').get('traceId')`. */
+/** Namespace in which code that uses cls-hooked finds the trace: `getNamespace('tooloo').get('traceId')`. */
 const NAMESPACE = 'tooloo';
 
 export async function openTracing(serviceName: ServiceName, config: FleetConfig): Promise<Tracing> {
@@ -24,7 +24,7 @@ export async function openTracing(serviceName: ServiceName, config: FleetConfig)
 
 async function openCarrier(config: FleetConfig): Promise<ContextCarrier> {
   if (config.TRACE_CONTEXT === 'async') return asyncContext();
-  // Loaded only here: cls-hooked patches the process as soon as it is there.
+  // Imported only here, because cls-hooked patches the process as soon as it is loaded.
   const { clsHookedContext } = await import('../../src/cls-hooked.js');
   return clsHookedContext(NAMESPACE);
 }

@@ -1,73 +1,99 @@
-/** Follows the web server's stream and draws each frame in the place of the one before. */
-import { FleetHistory } from '../dashboard/model/history.js';
-import { SseParser } from '../dashboard/model/sse-parser.js';
+/** Runs `top`: on a terminal until the user quits; without one it prints the latest frame and ends. */
+import { parseArgs } from 'node:util';
 import { messageOf } from '../../src/index.js';
-import { portOf, readConfig, readEnvironment, type Environment } from '../support/config.js';
-import type { Frame } from '../web/fleet-sampler.js';
-import { picture, type Size } from './picture.js';
-
-/** As much of a terminal as is needed. */
-export interface Terminal {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly rows?: number;
-  write(text: string): unknown;
-}
+import { FleetHistory } from '../dashboard/model/history.js';
+import { readEnvironment, type Environment } from '../support/config.js';
+import { picture } from './picture.js';
+import { FleetSource } from './source.js';
+import { summarize, type FleetSummary } from './summary.js';
+import type { Input, Output } from './terminal.js';
+import { TopApp } from './top-app.js';
 
 export interface TopOptions {
   readonly env?: Environment;
-  readonly out?: Terminal;
-  readonly err?: Terminal;
-  /** Ends it; Ctrl-C does the same. */
+  readonly args?: readonly string[];
+  readonly input?: Input;
+  readonly out?: Output;
+  readonly err?: Output;
+  /** Ends the program, as Ctrl-C does. */
   readonly signal?: AbortSignal;
 }
 
-const HIDE_CURSOR = '\u001b[?25l';
-const SHOW_CURSOR = '\u001b[?25h';
-/** To the upper left corner; and from there on nothing. */
-const HOME = '\u001b[H';
-const CLEAR_BELOW = '\u001b[J';
-const CLEAR_LINE = '\u001b[K';
+const USAGE = `Shows the fleet in the terminal. Without a terminal it prints the latest frame.
 
-/** Where there is no terminal there is no width either. */
-const UNBOUNDED: Size = { columns: Infinity, rows: Infinity };
+  npm run top                  keys: ? for help, q to quit
+  npm run -s top -- --json     the latest frame as JSON
 
-const RECONNECT_MS = 1000;
+NO_COLOR=1 turns colours off. HOST and WEB_PORT say where the web server is.
+`;
 
-/** The stream of a web server, as it is to be followed. */
-interface Source {
-  readonly url: string;
-  readonly token: string | undefined;
-  readonly signal: AbortSignal;
-}
+/** Milliseconds to wait for a new frame: several intervals, because the first frame reads every instance. */
+const FRAME_TIMEOUT = 20_000;
 
-/**
- * On a terminal until it is ended; elsewhere one picture, once there are figures.
- *
- * @returns the code to exit with
- */
+/** @returns the exit code: 1 where there is no fleet, 2 for wrong arguments */
 export async function runTop(options: TopOptions = {}): Promise<number> {
-  const { env = readEnvironment(), out = process.stdout, err = process.stderr, signal = endOnInterrupt() } = options;
-  const config = readConfig(env);
-  const url = `http://${config.HOST}:${portOf(config, 'web')}`;
-  const source = { url, token: config.CONTROL_TOKEN ?? config.DASHBOARD_TOKEN, signal };
-  if (out.isTTY !== true) return printOnce(source, out, err);
-  out.write(HIDE_CURSOR + HOME + CLEAR_BELOW);
-  try {
-    await drawUntilEnded(source, out);
-  } finally {
-    out.write(SHOW_CURSOR);
+  const { env = readEnvironment(), args = process.argv.slice(2), out = process.stdout, err = process.stderr } = options;
+  const flags = readFlags(args);
+  if (typeof flags === 'string') {
+    err.write(`${flags}\n\n${USAGE}`);
+    return 2;
   }
+  if (flags.help) {
+    out.write(USAGE);
+    return 0;
+  }
+  const source = new FleetSource(env);
+  const signal = options.signal ?? endOnInterrupt();
+  if (flags.json || out.isTTY !== true) return printOnce(source, signal, out, err, flags.json ? json : text);
+  const input = options.input ?? process.stdin;
+  await new TopApp({ source, out, input: input.isTTY ? input : undefined, hasColour: hasColour(env), signal }).run();
   return 0;
 }
 
-async function printOnce(source: Source, out: Terminal, err: Terminal): Promise<number> {
-  const history = new FleetHistory();
+interface Flags {
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+function readFlags(args: readonly string[]): Flags | string {
   try {
-    for await (const frame of framesOf(source)) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+    });
+    return values;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** no-color.org: any value but the empty one turns colours off. */
+function hasColour({ NO_COLOR, TERM }: Environment): boolean {
+  return !NO_COLOR && TERM !== 'dumb';
+}
+
+function text(summary: FleetSummary): string {
+  return picture(summary).join('\n');
+}
+
+function json(summary: FleetSummary): string {
+  return JSON.stringify(summary, undefined, 2);
+}
+
+async function printOnce(
+  source: FleetSource,
+  signal: AbortSignal,
+  out: Output,
+  err: Output,
+  format: (summary: FleetSummary) => string,
+): Promise<number> {
+  const history = new FleetHistory();
+  const timeout = AbortSignal.timeout(FRAME_TIMEOUT);
+  try {
+    for await (const { frame, isNew } of source.frames(AbortSignal.any([signal, timeout]))) {
       history.add(frame);
-      if (history.points.length === 0) continue;
-      out.write(`${picture(history, UNBOUNDED).join('\n')}\n`);
+      if (!isNew || history.points.length === 0) continue;
+      out.write(`${format(summarize(history)!)}\n`);
       return 0;
     }
     throw new Error('the stream ended');
@@ -77,50 +103,8 @@ async function printOnce(source: Source, out: Terminal, err: Terminal): Promise<
   }
 }
 
-async function drawUntilEnded(source: Source, out: Terminal): Promise<void> {
-  const history = new FleetHistory();
-  while (!source.signal.aborted) {
-    try {
-      for await (const frame of framesOf(source)) {
-        history.add(frame);
-        redraw(out, picture(history, { columns: out.columns ?? 80, rows: (out.rows ?? 24) - 1 }));
-      }
-    } catch (error) {
-      if (!source.signal.aborted) redraw(out, [`${source.url} cannot be followed: ${messageOf(error)}. Trying again…`]);
-    }
-    await pause(RECONNECT_MS, source.signal);
-  }
-}
-
-async function* framesOf({ url, token, signal }: Source): AsyncGenerator<Frame> {
-  const headers = { Accept: 'text/event-stream', ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
-  const answer = await fetch(`${url}/api/v1/dashboard/stream`, { headers, signal });
-  if (!answer.ok || answer.body === null) throw new Error(`it answered ${answer.status}`);
-  const parser = new SseParser();
-  for await (const text of answer.body.pipeThrough(new TextDecoderStream())) {
-    for (const { event, data } of parser.push(text)) if (event === 'frame') yield JSON.parse(data) as Frame;
-  }
-}
-
-/** Over what is there, line by line: cleared first it would flicker. */
-function redraw(out: Terminal, lines: readonly string[]): void {
-  out.write(HOME + lines.map((line) => `${line}${CLEAR_LINE}\n`).join('') + CLEAR_BELOW);
-}
-
 function endOnInterrupt(): AbortSignal {
   const ending = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ending.abort());
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => ending.abort());
   return ending.signal;
-}
-
-function pause(delay: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    const timer = setTimeout(end, delay);
-    signal.addEventListener('abort', end, { once: true });
-  });
 }

@@ -1,4 +1,4 @@
-/** Attempts: a challenge given to a learner, open until it is answered, once, or its time is over. */
+/** Attempts: a challenge given to a learner. It is open until it is answered once or expires. */
 import { randomUUID } from 'node:crypto';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
@@ -21,7 +21,7 @@ export interface Attempt {
   readonly kind: string;
   readonly difficulty: number;
   readonly prompt: string;
-  /** What an ordering is about, shuffled. */
+  /** The shuffled items of an ordering. */
   readonly items?: readonly string[];
   readonly state: 'open' | 'graded' | 'expired';
   readonly score: number | null;
@@ -36,23 +36,23 @@ export interface NewAttempt {
   readonly kind?: ChallengeKind | undefined;
   readonly difficulty: number;
   readonly seed: number;
-  /** Milliseconds it stays open. */
+  /** Milliseconds the attempt stays open. */
   readonly lifetime: number;
 }
 
-/** How an attempt is closed: with an answer to grade, or with the score a learner gives themselves. */
+/** The result that closes an attempt: an answer to grade, or a score that the learner reports. */
 export type Result = { readonly answer: Answer } | { readonly score: number };
 
 export type AttemptStore = ReturnType<typeof attemptStore>;
 
-/** The attempts kept in this database. */
+/** The attempts stored in this database. */
 export function attemptStore(db: Kysely<TrainingSchema>) {
   const bank = challengeStore(db);
   return {
     /**
-     * Opens an attempt with a challenge of the bank, or a generated one where the bank has none of the topic.
+     * Opens an attempt with a challenge from the bank. If the bank has no match, it generates a challenge.
      *
-     * @throws ResilienceError NOT_FOUND when a kind is asked for that the bank lacks and nobody can generate
+     * @throws ResilienceError NOT_FOUND if the bank has no challenge of the requested kind and it cannot be generated
      */
     async open(wanted: NewAttempt, now: number): Promise<Attempt> {
       const chosen = (await bank.pick(wanted, seededRandom(wanted.seed)())) ?? generated(wanted);
@@ -88,11 +88,11 @@ export function attemptStore(db: Kysely<TrainingSchema>) {
     },
 
     /**
-     * Closes an attempt and records the round it was. Of two answers at once, one counts.
+     * Closes an attempt and records its round. If two answers arrive at the same time, only one counts.
      *
-     * @param source who did it, kept with the round
-     * @param model holds where the attempt belongs to no session
-     * @throws ResilienceError NOT_FOUND, or CONFLICT when the attempt is not open any more
+     * @param source the player, stored with the round
+     * @param model used if the attempt belongs to no session
+     * @throws ResilienceError NOT_FOUND, or CONFLICT if the attempt is no longer open
      */
     async close(
       id: string,
@@ -130,7 +130,7 @@ export function attemptStore(db: Kysely<TrainingSchema>) {
   };
 }
 
-/** Takes an open attempt, so that nobody else can close it. */
+/** Claims an open attempt, so that no other request can close it. */
 async function claim(trx: Transaction<TrainingSchema>, id: string, now: number): Promise<Selectable<AttemptRow>> {
   const row = await trx
     .updateTable('attempts')

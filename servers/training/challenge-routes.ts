@@ -1,4 +1,4 @@
-/** `/api/v1/challenges`: the bank, attempts of it, and how they were graded. */
+/** `/api/v1/challenges`: the challenge bank, its attempts, and their grades. */
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import type { Clock } from '../../src/index.js';
@@ -30,7 +30,7 @@ const startBody = z.strictObject({
 
 const gradeBody = z.strictObject({ attemptId: z.uuid(), answer, source });
 
-/** The routes over this database. */
+/** The routes, using this database. */
 export function challengeRoutes(db: Kysely<TrainingSchema>, clock: Clock): RouteTable {
   const bank = challengeStore(db);
   const attempts = attemptStore(db);

@@ -1,11 +1,11 @@
-/** The bank of challenges that users wrote. */
+/** The bank of challenges written by users. */
 import type { Kysely, Selectable } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
 import { newestPage, type Page } from '../support/paging.js';
 import { solution, type ChallengeKind, type NewChallenge, type Solution } from './challenge.js';
 import type { ChallengeRow, TrainingSchema } from './schema.js';
 
-/** A challenge as learners may see it: without its solution. */
+/** A challenge as learners may see it, without its solution. */
 export interface Challenge {
   readonly id: number;
   readonly topic: string;
@@ -18,13 +18,13 @@ export interface Challenge {
 export interface Wanted {
   readonly topic: string;
   readonly kind?: ChallengeKind | undefined;
-  /** The nearest there is. */
+  /** The challenge with the nearest difficulty is chosen. */
   readonly difficulty: number;
 }
 
 export type ChallengeStore = ReturnType<typeof challengeStore>;
 
-/** The bank kept in this database. */
+/** The challenge bank stored in this database. */
 export function challengeStore(db: Kysely<TrainingSchema>) {
   return {
     async add(challenge: NewChallenge, now: number): Promise<Challenge> {
@@ -50,7 +50,7 @@ export function challengeStore(db: Kysely<TrainingSchema>) {
       return challengeOf(row);
     },
 
-    /** Challenges newest first. */
+    /** Lists challenges, newest first. */
     async list(topic: string | undefined, before: number | undefined, limit: number): Promise<Page<Challenge>> {
       const selection = db
         .selectFrom('challenges')
@@ -60,10 +60,10 @@ export function challengeStore(db: Kysely<TrainingSchema>) {
     },
 
     /**
-     * A challenge of the topic, of the difficulty nearest to the wanted one.
+     * Returns a challenge of the topic with the difficulty nearest to the requested one.
      *
-     * @param chance a number of [0, 1) that decides between equals
-     * @returns the challenge with its solution, or undefined when the bank has none
+     * @param chance a number in [0, 1) that decides between equally near challenges
+     * @returns the challenge with its solution, or undefined if the bank has no match
      */
     async pick(wanted: Wanted, chance: number): Promise<(Challenge & { solution: Solution }) | undefined> {
       const counts = await ofTopic(db, wanted)

@@ -1,4 +1,4 @@
-/** What a challenge is: a prompt and, by kind, the facts its answers are graded against. */
+/** Schemas of challenges: a prompt and, depending on the kind, the facts that answers are graded against. */
 import { z } from 'zod';
 import { textField, topicName } from '../support/fields.js';
 
@@ -7,7 +7,7 @@ const terms = z.array(term).min(1).max(50);
 
 const exact = z.strictObject({
   kind: z.literal('exact'),
-  /** Any of these is right. */
+  /** An answer that equals any of these is correct. */
   accepted: terms,
   caseSensitive: z.boolean().default(false),
 });
@@ -15,14 +15,17 @@ const exact = z.strictObject({
 const numeric = z.strictObject({
   kind: z.literal('numeric'),
   value: z.number(),
-  /** How far off an answer may be: `tolerance` in the value's unit, or `relative` as a part of the value; the wider holds. */
+  /**
+   * Accepted deviation: `tolerance` in the unit of the value, or `relative` as a share of the value. The larger one
+   * applies.
+   */
   tolerance: z.number().min(0).default(0),
   relative: z.number().min(0).max(1).default(0),
 });
 
 const keyword = z.strictObject({
   kind: z.literal('keyword'),
-  /** Each is found through any of its spellings; the score is the weight found over the weight of all. */
+  /** Any spelling of a keyword counts. The score is the weight of the keywords found, divided by the total weight. */
   keywords: z
     .array(z.strictObject({ anyOf: terms, weight: z.number().positive().max(100).default(1) }))
     .min(1)
@@ -32,14 +35,14 @@ const keyword = z.strictObject({
 const ordering = z
   .strictObject({
     kind: z.literal('ordering'),
-    /** In the right order; the learner sees them shuffled. */
+    /** The items in the correct order; the learner sees them shuffled. */
     items: z.array(term).min(2).max(20),
   })
   .refine(({ items }) => new Set(items).size === items.length, { message: 'items must differ', path: ['items'] });
 
 const rubric = z.strictObject({
   kind: z.literal('rubric'),
-  /** A criterion is met when all its conditions hold; the score is the points earned over the points there are. */
+  /** A criterion is met if all its conditions hold. The score is the points earned, divided by the points available. */
   criteria: z
     .array(
       z.strictObject({
@@ -56,7 +59,7 @@ const rubric = z.strictObject({
     .max(20),
 });
 
-/** How answers are graded: never shown to the learner before the answer. */
+/** The grading rules. The learner never sees them before answering. */
 export const solution = z.discriminatedUnion('kind', [exact, numeric, keyword, ordering, rubric]);
 export type Solution = z.output<typeof solution>;
 export type ChallengeKind = Solution['kind'];
@@ -64,7 +67,7 @@ export const CHALLENGE_KINDS = ['exact', 'numeric', 'keyword', 'ordering', 'rubr
 
 export const difficulty = z.number().int().min(1).max(5);
 
-/** A challenge as its author writes it. */
+/** A challenge as its author submits it. */
 export const newChallenge = z.strictObject({
   topic: topicName,
   prompt: textField(2000),
@@ -73,6 +76,6 @@ export const newChallenge = z.strictObject({
 });
 export type NewChallenge = z.output<typeof newChallenge>;
 
-/** What a learner sends: text, a number, or items in the order they think is right. */
+/** The answer of a learner: text, a number, or the items in the order the learner considers correct. */
 export const answer = z.union([z.string().max(20_000), z.number(), z.array(z.string().max(200)).max(20)]);
 export type Answer = z.output<typeof answer>;

@@ -1,4 +1,4 @@
-/** `/api/v1/feedback`: what learners say about their training. */
+/** `/api/v1/feedback`: learners' feedback on their training. */
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import type { Clock } from '../../src/index.js';
@@ -17,7 +17,7 @@ const body = z.strictObject({
   comment: textField(2000).nullable().default(null),
 });
 
-/** The routes over this database. */
+/** The routes, using this database. */
 export function feedbackRoutes(db: Kysely<TrainingSchema>, clock: Clock): RouteTable {
   return new RouteTable('/api/v1/feedback')
     .post('/', { summary: 'Give feedback', body }, async ({ body }) =>

@@ -1,4 +1,4 @@
-/** What learners say about their training: a rating, and words if they like. */
+/** Learners' feedback on their training: a rating and an optional comment. */
 import type { Kysely, Selectable } from 'kysely';
 import { newestPage, type Page } from '../support/paging.js';
 import type { FeedbackRow, TrainingSchema } from './schema.js';
@@ -34,7 +34,7 @@ export async function addFeedback(db: Kysely<TrainingSchema>, given: NewFeedback
   return feedbackOf(row);
 }
 
-/** Feedback newest first. */
+/** Lists feedback, newest first. */
 export async function listFeedback(
   db: Kysely<TrainingSchema>,
   filter: { topic?: string | undefined; learner?: string | undefined },
@@ -49,7 +49,7 @@ export async function listFeedback(
   return newestPage(selection, { before, limit }, feedbackOf);
 }
 
-/** How many of each rating, and the mean, of all and by topic. */
+/** The number of each rating and the mean rating, overall and per topic. */
 export async function summarizeFeedback(db: Kysely<TrainingSchema>) {
   const [ratings, topics] = await Promise.all([
     db

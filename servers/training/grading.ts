@@ -1,16 +1,18 @@
-/** Grades answers by the rules a challenge states itself: exact, numeric, keyword, ordering, rubric. No model is asked. */
+/**
+ * Grades answers by the rules in the challenge: exact, numeric, keyword, ordering or rubric. It uses no language model.
+ */
 import type { Answer, Solution } from './challenge.js';
 
 export interface Grade {
-  /** 0 (nothing right) to 1 (all right). */
+  /** 0 (nothing correct) to 1 (everything correct). */
   readonly score: number;
-  /** What was right and what was missing, in sentences for the learner. */
+  /** Sentences for the learner that name the correct and the missing parts. */
   readonly remarks: readonly string[];
 }
 
 type SolutionOf<K extends Solution['kind']> = Extract<Solution, { kind: K }>;
 
-/** Grades one answer. An answer of the wrong shape is a wrong answer, not an error. */
+/** Grades one answer. An answer of the wrong type scores as a wrong answer; it is not an error. */
 export function grade(solution: Solution, answer: Answer): Grade {
   switch (solution.kind) {
     case 'exact':
@@ -34,10 +36,10 @@ function gradeExact({ accepted, caseSensitive }: SolutionOf<'exact'>, text: stri
   const plain = (one: string): string => normalised(caseSensitive ? one : one.toLowerCase());
   return accepted.some((one) => plain(one) === plain(text))
     ? { score: 1, remarks: ['right'] }
-    : { score: 0, remarks: ['not what was asked for'] };
+    : { score: 0, remarks: ['not the requested form'] };
 }
 
-/** One spelling of the same text: compatibility forms unified, white space single. */
+/** Normalizes text: Unicode compatibility forms are unified, and white space becomes single spaces. */
 function normalised(text: string): string {
   return text.normalize('NFKC').trim().replace(/\s+/g, ' ');
 }
@@ -46,19 +48,19 @@ function gradeNumeric({ value, tolerance, relative }: SolutionOf<'numeric'>, ans
   const number = typeof answer === 'number' ? answer : numberIn(textOf(answer));
   if (number === undefined) return { score: 0, remarks: ['expected a number'] };
   const allowed = Math.max(tolerance, relative * Math.abs(value));
-  // An answer exactly at the edge is right: rounding of the two operands must not decide.
+  // An answer exactly at the limit is correct. Without this margin, a rounding error could decide.
   const rounding = Number.EPSILON * Math.max(Math.abs(value), Math.abs(number), allowed);
   const isRight = Math.abs(number - value) <= allowed + rounding;
   return { score: isRight ? 1 : 0, remarks: [isRight ? 'right' : number < value ? 'too small' : 'too large'] };
 }
 
-/** A number as people write it: `1,234.5`, `1 234`, `-3e2`; undefined when the text is something else. */
+/** Parses a number as people write it: `1,234.5`, `1 234`, `-3e2`. Returns undefined for any other text. */
 function numberIn(text: string): number | undefined {
   const plain = normalised(text).replace(/(\d)[ ,'](?=\d{3}(\D|$))/g, '$1');
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i.test(plain) ? Number(plain) : undefined;
 }
 
-/** The words of a text with a space around each, so that a term is found whole by a plain search. */
+/** The words of a text, each surrounded by spaces, so that a plain search matches whole terms only. */
 interface Words {
   readonly text: string;
   readonly count: number;
@@ -90,7 +92,9 @@ function gradeKeywords({ keywords }: SolutionOf<'keyword'>, text: Words): Grade 
   };
 }
 
-/** The share of pairs in the right order (Kendall): one swap of neighbours costs little, a reversal everything. */
+/**
+ * The share of pairs in the correct order (Kendall). Swapping two neighbours costs little; a full reversal scores 0.
+ */
 function gradeOrdering({ items }: SolutionOf<'ordering'>, given: readonly string[]): Grade {
   const places = items.map((item) => given.findIndex((one) => normalised(one) === normalised(item)));
   let inOrder = 0;

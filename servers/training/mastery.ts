@@ -1,25 +1,28 @@
 /**
- * How well a learner knows a topic, and how that fades: Bayesian knowledge tracing (Corbett & Anderson 1995) with
- * partial credit, over a forgetting curve whose half-life grows with spaced success (after Settles & Meeder 2016).
+ * Models how well a learner knows a topic and how that knowledge fades: Bayesian knowledge tracing (Corbett & Anderson
+ * 1995) with partial credit. The forgetting curve has a half-life that grows with spaced success (after Settles &
+ * Meeder 2016).
  */
 
 export interface MasteryModel {
   /** Probability that a topic is known before the first round. */
   readonly prior: number;
-  /** Probability that a round teaches what was not known. */
+  /** Probability that a round teaches a topic that was not known. */
   readonly learn: number;
-  /** Probability of a right answer without knowing. `guess + slip` stays below 1, else right answers would tell nothing. */
+  /**
+   * Probability of a correct answer without knowledge. `guess + slip` is below 1, otherwise answers carry no evidence.
+   */
   readonly guess: number;
-  /** Probability of a wrong answer in spite of knowing. */
+  /** Probability of a wrong answer despite knowledge. */
   readonly slip: number;
-  /** Milliseconds after which half of what was learned in a first round is forgotten. */
+  /** Milliseconds after which half of the knowledge from a first round is forgotten. */
   readonly initialHalfLife: number;
 }
 
 export interface Mastery {
-  /** Probability that the topic was known right after the last round. */
+  /** Probability that the topic was known just after the last round. */
   readonly known: number;
-  /** Milliseconds in which what is above the prior halves. */
+  /** Milliseconds in which the part above the prior halves. */
   readonly halfLife: number;
   /** Epoch milliseconds of the last round. */
   readonly lastAt: number;
@@ -29,27 +32,29 @@ const HOUR = 3_600_000;
 const MIN_HALF_LIFE = HOUR;
 const MAX_HALF_LIFE = 365 * 24 * HOUR;
 
-/** The part of what was learned that is left after `elapsed` ms: 2^(−elapsed/halfLife). A clock set back forgets nothing. */
+/** Share of the knowledge that remains after `elapsed` ms: 2^(−elapsed/halfLife). It is 1 if the clock was set back. */
 export function retention(elapsed: number, halfLife: number): number {
   return 2 ** (-Math.max(0, elapsed) / halfLife);
 }
 
-/** Probability that the topic is known at `now`. Forgetting leads back to the prior, never below what was known. */
+/**
+ * Probability that the topic is known at `now`. It decays to the prior, but a value below the prior does not change.
+ */
 export function recall(state: Mastery, model: MasteryModel, now: number): number {
   const floor = Math.min(state.known, model.prior);
   return floor + (state.known - floor) * retention(now - state.lastAt, state.halfLife);
 }
 
-/** Probability that the next answer is right. */
+/** Probability that the next answer is correct. */
 export function expectedScore(known: number, model: MasteryModel): number {
   return known * (1 - model.slip) + (1 - known) * model.guess;
 }
 
 /**
- * What is believed after a round.
+ * Returns the mastery after a round.
  *
- * @param state what was believed before; undefined at the first round
- * @param score 0 (wrong) to 1 (right); between them both explanations count in proportion
+ * @param state the mastery before the round; undefined before the first round
+ * @param score 0 (wrong) to 1 (correct); a score in between weights both updates in proportion
  */
 export function observe(state: Mastery | undefined, score: number, at: number, model: MasteryModel): Mastery {
   const before = state === undefined ? model.prior : recall(state, model, at);
@@ -61,7 +66,7 @@ export function observe(state: Mastery | undefined, score: number, at: number, m
   };
 }
 
-/** Bayes' rule after a right answer. */
+/** Bayes' rule after a correct answer. */
 function knownIfRight(known: number, { slip, guess }: MasteryModel): number {
   const right = known * (1 - slip);
   return right / (right + (1 - known) * guess || 1);
@@ -74,8 +79,8 @@ function knownIfWrong(known: number, { slip, guess }: MasteryModel): number {
 }
 
 /**
- * Failure halves the half-life. Success lengthens it by as much as had been forgotten, at most to double: repeating
- * what is still fresh teaches nothing that lasts (the spacing effect).
+ * A wrong answer halves the half-life. A correct answer lengthens it by the forgotten share, at most to double, because
+ * repeating fresh knowledge has no lasting effect (the spacing effect). A score in between has a smaller effect.
  */
 function nextHalfLife({ halfLife, lastAt }: Mastery, score: number, at: number): number {
   const outcome = 2 * score - 1;
@@ -87,7 +92,7 @@ function bounded(halfLife: number): number {
   return Math.min(MAX_HALF_LIFE, Math.max(MIN_HALF_LIFE, halfLife));
 }
 
-/** When recall of what was learned falls to `target` of it: the best moment for the next review. */
+/** The best time for the next review: when the retained share of the knowledge falls to `target`. */
 export function reviewAt(state: Mastery, target: number): number {
   return Math.round(state.lastAt - state.halfLife * Math.log2(target));
 }

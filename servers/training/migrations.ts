@@ -1,4 +1,4 @@
-/** How the tables of `schema.ts` come to be. A migration that has shipped is never changed; the next one adds to it. */
+/** The migrations that create the tables of `schema.ts`. Never change a released migration: add a new one. */
 import type { Kysely } from 'kysely';
 import { withIdentity } from '../support/identity-column.js';
 import { createSettingsTable } from '../support/settings-store.js';

@@ -1,4 +1,4 @@
-/** One round of training: what to practise next, how hard, and what came of it. */
+/** One round of training: choosing the topic and the difficulty, and recording the result. */
 import { randomInt } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
@@ -11,13 +11,13 @@ import type { TrainingSettings } from './settings.js';
 
 const MAX_SEED = 2 ** 31 - 1;
 
-/** How a learner stands with a topic before a round. */
+/** A learner's knowledge of a topic before a round. */
 export interface Standing {
   readonly topic: string;
   readonly known: number;
 }
 
-/** What is known of each topic now; the prior where there was no round yet. */
+/** The current knowledge of each topic; the prior for a topic without a round. */
 export async function standings(
   db: Kysely<TrainingSchema>,
   learner: string,
@@ -38,25 +38,25 @@ export async function standings(
   });
 }
 
-/** The least known of the topics, the first of equals. */
+/** The topic with the least knowledge; the first one if several are equal. */
 export function weakest(all: readonly Standing[]): Standing {
   return all.reduce((least, one) => (one.known < least.known ? one : least));
 }
 
-/** Difficulty 1 to 5 in step with what is known, so that a challenge is neither hopeless nor trivial. */
+/** Difficulty 1 to 5, proportional to the knowledge, so that a challenge is neither too hard nor too easy. */
 export function suitableDifficulty(known: number): number {
   return 1 + Math.round(4 * Math.min(1, Math.max(0, known)));
 }
 
-/** A seed for a challenge nobody asked to repeat. */
+/** A random seed for a challenge that need not be reproducible. */
 export function randomSeed(): number {
   return randomInt(MAX_SEED);
 }
 
 /**
- * Opens the session's next round: a challenge of the topic asked for, or of the one least known.
+ * Opens the next round of the session: a challenge of the requested topic, or of the topic with the least knowledge.
  *
- * @throws ResilienceError CONFLICT when the session has ended
+ * @throws ResilienceError CONFLICT if the session has ended
  */
 export async function openRound(
   db: Kysely<TrainingSchema>,
@@ -81,9 +81,9 @@ export async function openRound(
 }
 
 /**
- * Records a round that was played elsewhere, by its score alone.
+ * Records a round that was played elsewhere. Only its score is known.
  *
- * @throws ResilienceError NOT_FOUND, or CONFLICT when the session has ended
+ * @throws ResilienceError NOT_FOUND, or CONFLICT if the session has ended
  */
 export async function recordScore(
   db: Kysely<TrainingSchema>,

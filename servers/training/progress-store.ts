@@ -1,10 +1,10 @@
-/** What the log of rounds adds up to: progress of a learner, totals of all, one topic in depth. */
+/** Aggregates of the round log: the progress of a learner, overall totals, and details of one topic. */
 import { sql, type Kysely } from 'kysely';
 import type { TrainingSchema } from './schema.js';
 import { recall, reviewAt, type MasteryModel } from './mastery.js';
 import { masteryOf } from './round-store.js';
 
-/** Recall at which a review pays most; spaced-repetition schedulers commonly aim at 90 %. */
+/** Recall at which a review is most effective. Spaced-repetition schedulers commonly aim at 90 %. */
 const REVIEW_TARGET = 0.9;
 const DAY_SQL = sql.lit(86_400_000);
 const TOPICS_SHOWN = 100;
@@ -12,14 +12,14 @@ const TOPICS_SHOWN = 100;
 export interface TopicProgress {
   readonly learner: string;
   readonly topic: string;
-  /** Probability that the topic is known now, after what was forgotten. */
+  /** Probability that the topic is known now, with forgetting taken into account. */
   readonly known: number;
   readonly mastered: boolean;
   readonly rounds: number;
   readonly meanScore: number;
   readonly halfLife: number;
   readonly lastAt: number;
-  /** When a review pays most: a planned one that is due first, else where recall falls to 90 %. */
+  /** The best time for a review: when recall falls to 90 %. Planned reviews are not considered. */
   readonly reviewAt: number;
 }
 
@@ -29,7 +29,7 @@ export interface Known {
   readonly now: number;
 }
 
-/** Each topic a learner has practised, most practised first. */
+/** The topics a learner has practised, those with the most rounds first. */
 export async function progressOf(
   db: Kysely<TrainingSchema>,
   filter: { learner?: string | undefined; topic?: string | undefined },
@@ -64,7 +64,7 @@ export async function progressOf(
   });
 }
 
-/** Sessions, rounds, learners and topics in numbers. */
+/** The numbers of sessions, rounds, learners and topics. */
 export async function totals(db: Kysely<TrainingSchema>, now: number) {
   const [sessions, practice, attempts] = await Promise.all([
     db
@@ -103,7 +103,9 @@ export async function totals(db: Kysely<TrainingSchema>, now: number) {
   };
 }
 
-/** The topics with the most rounds, each over all its learners. `known` is as of their last rounds. */
+/**
+ * The topics with the most rounds, each over all its learners. `known` is the value after each learner's last round.
+ */
 export async function topicTotals(db: Kysely<TrainingSchema>, threshold: number) {
   const rows = await db
     .selectFrom('mastery')
@@ -130,7 +132,7 @@ export async function topicTotals(db: Kysely<TrainingSchema>, threshold: number)
   }));
 }
 
-/** Rounds and mean score a day (UTC) since `from`, oldest first; days without a round are left out. */
+/** Number of rounds and mean score per day (UTC) since `from`, oldest first. Days without a round are left out. */
 export async function roundsPerDay(db: Kysely<TrainingSchema>, from: number, topic?: string) {
   const day = sql<number>`${sql.ref('at')} / ${DAY_SQL}`;
   const rows = await db
@@ -148,7 +150,7 @@ export async function roundsPerDay(db: Kysely<TrainingSchema>, from: number, top
   }));
 }
 
-/** How a topic's rounds went by kind and difficulty of the challenge. */
+/** Results of a topic's rounds, by kind and difficulty of the challenge. */
 export async function byKind(db: Kysely<TrainingSchema>, topic: string) {
   const rows = await db
     .selectFrom('rounds')
@@ -171,7 +173,7 @@ export async function byKind(db: Kysely<TrainingSchema>, topic: string) {
   }));
 }
 
-/** How attempts of challenges went, by topic and kind: how many, graded, and the mean score. */
+/** Results of attempts by topic and kind: how many were made, how many were graded, and the mean score. */
 export async function challengeStats(db: Kysely<TrainingSchema>, topic: string | undefined, now: number) {
   const rows = await db
     .selectFrom('attempts')

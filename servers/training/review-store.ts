@@ -1,4 +1,4 @@
-/** Reviews planned for a learner: the next rounds of a topic, at the times they pay most. */
+/** Reviews planned for a learner: the next rounds of a topic, at the most effective times. */
 import type { Kysely, Selectable } from 'kysely';
 import { pageOf, type Page } from '../support/paging.js';
 import type { ReviewRow, TrainingSchema } from './schema.js';
@@ -16,7 +16,7 @@ export interface PlannedReview {
   readonly dueAt: number;
 }
 
-/** Replaces what is still open of a learner's plan for these topics, so that planning twice does not double it. */
+/** Replaces the learner's open reviews of these topics, so that planning twice does not create duplicates. */
 export async function planReviews(
   db: Kysely<TrainingSchema>,
   learner: string,
@@ -40,7 +40,7 @@ export async function planReviews(
   });
 }
 
-/** A learner's open reviews in the order they were planned; `dueBefore` leaves out later ones. */
+/** A learner's open reviews, in the order of planning. With `dueBefore`, reviews due later are left out. */
 export async function openReviews(
   db: Kysely<TrainingSchema>,
   filter: { learner?: string | undefined; topic?: string | undefined; dueBefore?: number | undefined },

@@ -1,4 +1,4 @@
-/** Rounds: the append-only log of what learners did, and what is believed of each learner and topic because of it. */
+/** Rounds: an append-only log of the learners' results, and the mastery per learner and topic derived from it. */
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { newestPage, pageOf, type Page } from '../support/paging.js';
 import { observe, recall, type Mastery, type MasteryModel } from './mastery.js';
@@ -21,7 +21,7 @@ export interface Round {
   readonly at: number;
 }
 
-/** A finished round, before what it tells about the learner is worked out. */
+/** A finished round, before the mastery is updated from it. */
 export type Outcome = Pick<
   Round,
   'sessionId' | 'attemptId' | 'learner' | 'topic' | 'kind' | 'difficulty' | 'score' | 'source'
@@ -32,7 +32,7 @@ export interface RoundFilter {
   readonly topic?: string | undefined;
 }
 
-/** Appends a round and moves the learner's mastery of the topic, inside the caller's transaction. */
+/** Appends a round and updates the learner's mastery of the topic, inside the caller's transaction. */
 export async function recordRound(
   trx: Transaction<TrainingSchema>,
   outcome: Outcome,
@@ -78,7 +78,7 @@ export async function recordRound(
   return roundOf(row);
 }
 
-/** Counts the round into the row of learner and topic, which locks it, and returns what was believed before. */
+/** Adds the round to the row of the learner and topic. This locks the row. Returns the mastery before the round. */
 async function lockMastery(
   trx: Transaction<TrainingSchema>,
   learner: string,
@@ -108,12 +108,12 @@ async function lockMastery(
   return masteryOf(row);
 }
 
-/** What is believed of a learner and a topic; undefined before the first round. */
+/** The mastery of a learner and topic; undefined before the first round. */
 export function masteryOf(row: Pick<Selectable<MasteryRow>, 'known' | 'half_life' | 'last_at'>): Mastery | undefined {
   return row.last_at === null ? undefined : { known: row.known, halfLife: row.half_life, lastAt: row.last_at };
 }
 
-/** Rounds oldest first, from after the round `since`: what follows the log reads page after page. */
+/** Rounds after the round `since`, oldest first. Services that follow the log read it page by page. */
 export async function roundsSince(
   db: Kysely<TrainingSchema>,
   filter: RoundFilter,
@@ -128,7 +128,7 @@ export async function roundsSince(
   return pageOf(rows.map(roundOf), limit, ({ id }) => id);
 }
 
-/** Rounds newest first, from before the round `before`. */
+/** Rounds before the round `before`, newest first. */
 export async function roundsBefore(
   db: Kysely<TrainingSchema>,
   filter: RoundFilter,

@@ -1,4 +1,4 @@
-/** The tables of the training service. Times are epoch milliseconds, truth values 0 or 1, structures JSON text. */
+/** The tables of the training service. Times are epoch milliseconds, booleans are 0 or 1, structures are JSON text. */
 import type { Generated } from 'kysely';
 import type { SettingsSchema } from '../support/settings-store.js';
 
@@ -8,7 +8,7 @@ export interface SessionRow {
   learner: string;
   /** JSON: string[] */
   topics: string;
-  /** JSON: TrainingSettings as they held at the start, with what the session changed. */
+  /** JSON: the TrainingSettings at the start, with the changes the session requested. */
   settings: string;
   rounds: number;
   score_sum: number;
@@ -17,7 +17,7 @@ export interface SessionRow {
   ended_at: number | null;
 }
 
-/** A finished round: appended, never changed. */
+/** A finished round. Rows are appended and never changed. */
 export interface RoundRow {
   id: Generated<number>;
   session_id: number | null;
@@ -27,9 +27,9 @@ export interface RoundRow {
   kind: string | null;
   difficulty: number | null;
   score: number;
-  /** Milliseconds since the learner's round of the topic before this one; null at the first. */
+  /** Milliseconds since the learner's previous round of the topic; null for the first round. */
   elapsed: number | null;
-  /** Probability that the topic was known just before, and just after. */
+  /** Probability that the topic was known just before and just after the round. */
   known_before: number;
   known_after: number;
   half_life: number;
@@ -68,7 +68,7 @@ export interface AttemptRow {
   kind: string;
   difficulty: number;
   prompt: string;
-  /** JSON: Solution, as it was when the attempt began: a later change of the challenge does not change the grade. */
+  /** JSON: the Solution at the start of the attempt. A later change of the challenge does not change the grade. */
   solution: string;
   seed: number;
   state: string;
@@ -78,7 +78,7 @@ export interface AttemptRow {
   closed_at: number | null;
 }
 
-/** A review someone planned for a learner. */
+/** A review planned for a learner. */
 export interface ReviewRow {
   id: Generated<number>;
   learner: string;

@@ -1,4 +1,4 @@
-/** Sessions: a learner working on topics, with the settings that held when it began. */
+/** Sessions: a learner working on topics, with the settings at the start of the session. */
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { ResilienceError } from '../../src/index.js';
 import { newestPage, type Page } from '../support/paging.js';
@@ -11,7 +11,7 @@ export interface Session {
   readonly topics: readonly string[];
   readonly settings: TrainingSettings;
   readonly rounds: number;
-  /** Mean score of the rounds so far, 0 to 1; null before the first. */
+  /** Mean score of the rounds so far, 0 to 1; null before the first round. */
   readonly meanScore: number | null;
   readonly startedAt: number;
   readonly lastRoundAt: number | null;
@@ -26,7 +26,7 @@ export interface NewSession {
 
 export type SessionStore = ReturnType<typeof sessionStore>;
 
-/** The sessions kept in this database. */
+/** The sessions stored in this database. */
 export function sessionStore(db: Kysely<TrainingSchema>) {
   return {
     async start({ learner, topics, settings }: NewSession, now: number): Promise<Session> {
@@ -54,7 +54,7 @@ export function sessionStore(db: Kysely<TrainingSchema>) {
       return sessionOf(row);
     },
 
-    /** Sessions newest first. */
+    /** Lists sessions, newest first. */
     async list(learner: string | undefined, before: number | undefined, limit: number): Promise<Page<Session>> {
       const selection = db
         .selectFrom('sessions')
@@ -63,7 +63,7 @@ export function sessionStore(db: Kysely<TrainingSchema>) {
       return newestPage(selection, { before, limit }, sessionOf);
     },
 
-    /** Ends a session. Ending it again changes nothing. */
+    /** Ends a session. It has no effect on a session that has already ended. */
     async finish(id: number, now: number): Promise<Session> {
       await db
         .updateTable('sessions')
@@ -77,9 +77,9 @@ export function sessionStore(db: Kysely<TrainingSchema>) {
 }
 
 /**
- * Counts a round into an open session, which also locks it until the transaction ends.
+ * Adds a round to an open session. This locks the session until the transaction ends.
  *
- * @throws ResilienceError NOT_FOUND, or CONFLICT when the session has ended
+ * @throws ResilienceError NOT_FOUND, or CONFLICT if the session has ended
  */
 export async function countRound(
   trx: Transaction<TrainingSchema>,

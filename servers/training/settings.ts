@@ -1,4 +1,4 @@
-/** What can be set about training: the parameters of the mastery model and how long an attempt stays open. */
+/** The training settings: the parameters of the mastery model, and how long an attempt stays open. */
 import { z } from 'zod';
 
 const HOUR = 3_600_000;
@@ -23,7 +23,10 @@ const fields = {
     .max(7 * 24 * HOUR),
 };
 
-/** Corbett and Anderson's usual starting values; a day's half-life; mastery at 95 %, as in their tutors. */
+/**
+ * Defaults: the usual initial values of Corbett and Anderson, a half-life of one day, and mastery at 95 %, as in their
+ * tutors.
+ */
 export const trainingSettings = z
   .object({
     prior: fields.prior.default(0.2),
@@ -41,5 +44,5 @@ export const trainingSettings = z
 
 export type TrainingSettings = z.output<typeof trainingSettings>;
 
-/** Any of them, as a request changes them. Whether the whole still holds together is checked when they are merged. */
+/** A partial change of the settings, as a request sends it. The merged settings are validated as a whole. */
 export const settingsPatch = z.strictObject(fields).partial();

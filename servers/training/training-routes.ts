@@ -18,11 +18,11 @@ import { settingsPatch, trainingSettings } from './settings.js';
 
 const DAY = 86_400_000;
 const OVERVIEW_DAYS = 14;
-/** Other services read the log in large pages. */
+/** A large maximum, because other services read the log in pages. */
 const logLimit = z.coerce.number().int().min(1).max(1000).default(50);
 
 export const sessionId = z.number().int().min(1);
-/** Who did a round: the learner, or a program that says its name, so that reports can tell them apart. */
+/** The player of a round: the learner, or the name of a program, so that reports can separate them. */
 export const source = textField(40).default('learner');
 
 const startBody = z.strictObject({
@@ -59,7 +59,7 @@ const reviewsBody = z.strictObject({
     .max(200),
 });
 
-/** The routes over this database. */
+/** The routes, using this database. */
 export function trainingRoutes(db: Kysely<TrainingSchema>, clock: Clock, controlToken?: string): RouteTable {
   const sessions = sessionStore(db);
   const attempts = attemptStore(db);
@@ -69,7 +69,7 @@ export function trainingRoutes(db: Kysely<TrainingSchema>, clock: Clock, control
     return { model, threshold: model.masteryThreshold, now: clock.now() };
   };
 
-  /** The three things a round can be: an attempt closed, a score recorded, a challenge opened. */
+  /** A round request does one of three things: close an attempt, record a score, or open a challenge. */
   const playRound = async (body: z.output<typeof roundBody>) => {
     const { attemptId, topic, source } = body;
     const score = body.score ?? (body.correct === undefined ? undefined : Number(body.correct));
@@ -136,7 +136,7 @@ export function trainingRoutes(db: Kysely<TrainingSchema>, clock: Clock, control
     .get(
       '/progress',
       {
-        summary: 'What each learner knows of each topic now',
+        summary: 'The current knowledge of each learner per topic',
         query: z.object({ ...learnerQuery, topic: topicName.optional(), limit: pageLimit }),
       },
       async ({ query }) => ({ progress: await progressOf(db, query, await known(), query.limit) }),
@@ -165,7 +165,7 @@ export function trainingRoutes(db: Kysely<TrainingSchema>, clock: Clock, control
           roundsPerDay(db, now.now - OVERVIEW_DAYS * DAY, topic),
           roundsBefore(db, { topic, learner: query.learner }, query.before, query.limit),
         ]);
-        if (progress.length === 0) throw new ResilienceError('NOT_FOUND', `nobody has practised '${topic}' yet`);
+        if (progress.length === 0) throw new ResilienceError('NOT_FOUND', `no learner has practised '${topic}' yet`);
         return { topic, progress, kinds, days, rounds };
       },
     )

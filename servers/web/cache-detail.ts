@@ -1,36 +1,36 @@
-/** The caches of the fleet close up: what they are asked for most, and where the last invalidations went. */
+/** Details of the fleet's caches: the busiest keys, and the results of the latest invalidations. */
 import type { HottestEntries, InvalidationDelivery, RecentInvalidation } from '../../src/index.js';
 import type { CacheReading } from '../support/cache-routes.js';
 import type { ServiceContext } from '../support/service.js';
 import { askAll, type Round } from './trace-search.js';
 
-/** One invalidation as the whole fleet saw it. */
+/** One invalidation across the whole fleet. */
 export interface FleetInvalidation extends Pick<RecentInvalidation, 'kind' | 'name' | 'soft'> {
-  /** Epoch milliseconds: when the first heard. */
+  /** Epoch milliseconds at which the first instance received it. */
   readonly at: number;
-  /** How often it was asked for within two seconds. */
+  /** Number of repetitions within two seconds. */
   readonly times: number;
-  /** The instance that published it, or who asked for it on the instance it was done on. */
+  /** The instance that published it, or the requester on the instance where it was done. */
   readonly by: string;
-  /** Where it was applied, and how many entries went: null of a tag, which nobody counts. */
+  /** The instances that applied it, and the number of removed entries: null for a tag, because they are not counted. */
   readonly applied: ReadonlyArray<{ readonly instance: string; readonly removed: number | null }>;
-  /** Peers that were told, those that have confirmed, and those that have not. */
+  /** Number of peers it was sent to, that confirmed it, and that did not. */
   readonly told: number;
   readonly confirmed: number;
   readonly waitingFor: readonly string[];
-  /** Milliseconds the slowest that confirmed took; null while none has. */
+  /** Milliseconds until the slowest confirmation; null without one. */
   readonly slowest: number | null;
 }
 
 export interface CacheDetail {
   readonly hottest: ReadonlyArray<HottestEntries & { readonly instance: string }>;
-  /** The latest first. */
+  /** Newest first. */
   readonly invalidations: readonly FleetInvalidation[];
   /** Instances that did not answer. */
   readonly silent: readonly string[];
 }
 
-/** Milliseconds within which the same of the same is one row: whoever publishes tells once more a little later. */
+/** Equal invalidations within this time (ms) form one row, because a publisher repeats each invalidation. */
 const SAME = 2_000;
 const MOST_ROWS = 50;
 
@@ -43,6 +43,32 @@ export async function describeCaches(parts: Pick<ServiceContext, 'peers' | 'cont
   };
 }
 
+/** The entries that a purge would remove. */
+export interface PurgePreview {
+  /** By service, without the services that have none. */
+  readonly services: Readonly<Record<string, number>>;
+  readonly entries: number;
+  readonly silent: readonly string[];
+}
+
+/** Counts what a purge would remove. Instances of a service on one machine share their file and count as one. */
+export async function previewPurge(
+  parts: Pick<ServiceContext, 'peers' | 'controlToken'>,
+  target: object,
+): Promise<PurgePreview> {
+  const { answers, silent } = await askAll<{ entries: number }>(parts, '/api/v1/system/cache/purge/preview', target);
+  const machines = new Map<string, { service: string; entries: number }>();
+  for (const { instance, body } of answers) {
+    const machine = `${instance.service} ${instance.host}`;
+    const entries = Math.max(machines.get(machine)?.entries ?? 0, body.entries);
+    machines.set(machine, { service: instance.service, entries });
+  }
+  const services: Record<string, number> = {};
+  for (const { service, entries } of machines.values())
+    if (entries > 0) services[service] = (services[service] ?? 0) + entries;
+  return { services, entries: Object.values(services).reduce((sum, one) => sum + one, 0), silent };
+}
+
 interface Group {
   readonly at: number;
   readonly about: Pick<RecentInvalidation, 'kind' | 'name' | 'soft'>;
@@ -51,7 +77,7 @@ interface Group {
   readonly deliveries: InvalidationDelivery[];
 }
 
-/** What each instance tells of an invalidation put together, the latest first. */
+/** Combines the invalidations reported by the instances, newest first. */
 export function joinInvalidations(answers: Round<CacheReading>['answers']): FleetInvalidation[] {
   const groups = new Map<string, Group[]>();
   const publishers = new Map<string, string>();

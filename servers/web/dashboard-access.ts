@@ -1,11 +1,11 @@
-/** Who may see the control room, and who may act in it. */
+/** Decides who may see the control room and who may use its controls. */
 import type { IncomingMessage } from 'node:http';
 import { refuseControl, ResilienceError, sendError, type Middleware } from '../../src/index.js';
 
 export interface DashboardTokens {
-  /** Opens the view. */
+  /** Grants read access. */
   readonly dashboardToken: string | undefined;
-  /** Opens the view and its buttons. */
+  /** Grants read access and the controls. */
   readonly controlToken: string | undefined;
 }
 
@@ -14,14 +14,14 @@ export interface DashboardAccess {
   readonly control: boolean;
 }
 
-/** A program on this machine may all; from elsewhere it is for the token to say. */
+/** The access granted by the token in the request. For a session, `controlSession` has added the token. */
 export function accessOf(req: IncomingMessage, { dashboardToken, controlToken }: DashboardTokens): DashboardAccess {
   const control = refuseControl(req, controlToken) === undefined;
   const read = control || (dashboardToken !== undefined && refuseControl(req, dashboardToken) === undefined);
   return { read, control };
 }
 
-/** Lets through only who may see the control room. */
+/** Rejects requests without read access to the control room. */
 export function requireDashboard(tokens: DashboardTokens): Middleware {
   return function dashboardAccess(req, res, next) {
     if (accessOf(req, tokens).read) return next();

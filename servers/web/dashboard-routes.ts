@@ -1,25 +1,28 @@
-/** `/api/v1/dashboard`: what the control room's pages ask, gathered from every instance of the fleet. */
+/** `/api/v1/dashboard`: the data for the control room's pages, collected from all instances of the fleet. */
 import { z } from 'zod';
 import { ResilienceError } from '../../src/index.js';
+import { historyFields, rangeFields } from '../history/history-routes.js';
+import { purgeTarget } from '../support/cache-routes.js';
 import { ANSWERED, RouteTable } from '../support/route-table.js';
 import type { ServiceContext } from '../support/service.js';
-import { attributesOf, traceFields } from '../support/trace-query.js';
+import { attributesOf, traceFields, traceId, traceIdList } from '../support/trace-query.js';
 import { parseTraceTerms, TraceTermError } from '../dashboard/model/trace-terms.js';
 import { accessOf, type DashboardTokens } from './dashboard-access.js';
+import { readEvents, readHistory } from './fleet-history.js';
 import type { FrameStream } from './frame-stream.js';
-import { describeCaches } from './cache-detail.js';
+import { describeCaches, previewPurge } from './cache-detail.js';
 import { adviseOn, describeInstance } from './instance-detail.js';
 import { askAll, findTrace, searchTraces } from './trace-search.js';
 
 export const DASHBOARD_PREFIX = '/api/v1/dashboard';
 
 export interface DashboardParts {
-  readonly context: Pick<ServiceContext, 'peers' | 'controlToken'>;
+  readonly context: Pick<ServiceContext, 'peers' | 'controlToken' | 'clock' | 'history'>;
   readonly tokens: DashboardTokens;
   readonly stream: FrameStream;
 }
 
-/** The line of the page's search, or what is wrong with it. */
+/** Parses the search line of the page, or reports its error. */
 const terms = z.string().transform((line, ctx) => {
   try {
     return parseTraceTerms(line);
@@ -36,14 +39,11 @@ const traceQuery = z.object({
   service: z.string().max(100).optional(),
   system: z.stringbool().default(false),
 });
-const traceParams = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/, 'expected 32 lowercase hexadecimal digits') });
+const traceParams = z.object({ id: traceId });
+const holdBody = z.object({ traceIds: traceIdList });
 const instanceParams = z.object({ id: z.string().max(200) });
 const adviceQuery = z.object({ instance: z.string().max(200), statement: z.string().max(8000) });
-const purgeBody = z.object({
-  tag: z.string().trim().min(1).max(256).optional(),
-  pattern: z.string().trim().min(1).max(1024).optional(),
-  soft: z.boolean().optional(),
-});
+const purgeBody = z.object({ ...purgeTarget, soft: z.boolean().optional() });
 
 export function dashboardRoutes({ context, tokens, stream }: DashboardParts): RouteTable {
   return new RouteTable(DASHBOARD_PREFIX, tokens.controlToken)
@@ -66,6 +66,27 @@ export function dashboardRoutes({ context, tokens, stream }: DashboardParts): Ro
         return { trace };
       },
     )
+    .post(
+      '/traces/hold',
+      { summary: 'Which of these traces some service keeps; they stay for five more minutes', body: holdBody },
+      async ({ body }) => {
+        const { answers, silent } = await askAll<{ held: string[] }>(context, '/api/v1/system/traces/hold', body);
+        return { held: [...new Set(answers.flatMap(({ body: { held } }) => held))], silent };
+      },
+    )
+    .get(
+      '/history',
+      {
+        summary: 'What the services did in a time range, in at most 300 points',
+        query: z.object({ ...historyFields, service: z.string().max(100).optional() }),
+      },
+      ({ query }) => readHistory(context, query),
+    )
+    .get(
+      '/events',
+      { summary: 'Scaling, restarts, purges and the like in a time range, newest first', query: z.object(rangeFields) },
+      ({ query }) => readEvents(context, query),
+    )
     .get('/caches', { summary: 'What the caches are asked for most, and where the last invalidations went' }, () =>
       describeCaches(context),
     )
@@ -84,10 +105,20 @@ export function dashboardRoutes({ context, tokens, stream }: DashboardParts): Ro
       ({ params }) => describeInstance(context, params.id),
     )
     .post(
+      '/purge/preview',
+      {
+        summary: 'How many entries of each service a purge would remove; it removes nothing',
+        body: z.object(purgeTarget),
+        control: true,
+      },
+      ({ body }) => previewPurge(context, body),
+    )
+    .post(
       '/purge',
       { summary: 'Takes a tag, or a pattern, out of every cache of the fleet', body: purgeBody, control: true },
       async ({ body }) => {
         const { answers, silent } = await askAll<{ removed?: number }>(context, '/api/v1/system/cache/purge', body);
+        context.history.note('purge', body.tag === undefined ? `pattern ${body.pattern}` : `tag ${body.tag}`);
         return {
           purged: answers.map(({ instance, body: { removed } }) => ({ instance: instance.id, removed })),
           silent,

@@ -1,25 +1,34 @@
-/** The control room: its pages, what they ask, and the stream they follow. */
+/** The control room: its pages, its data and its event stream. */
 import { existsSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
-import express, { Router, type RequestHandler } from 'express';
+import { Router, type RequestHandler } from 'express';
+import { trustProxyOf } from '../support/config.js';
 import type { RouteTable } from '../support/route-table.js';
 import type { ServiceContext } from '../support/service.js';
+import { controlRoomLimit } from './control-room-limit.js';
 import { requireDashboard } from './dashboard-access.js';
 import { DASHBOARD_PREFIX, dashboardRoutes } from './dashboard-routes.js';
 import { FleetSampler } from './fleet-sampler.js';
 import { countForwards } from './forward-calls.js';
+import { servePages } from './pages.js';
+import { controlSession } from './session.js';
 import { FrameStream } from './frame-stream.js';
 
 export interface Dashboard {
   readonly routes: RouteTable;
+  /** Mounted before the gateway's limits: the session, and the limits of the control room's own requests. */
+  readonly front: readonly RequestHandler[];
+  /** Whether a request is exempt from the gateway's limits. */
+  readonly isExempt: (req: IncomingMessage) => boolean;
   /** Mounted before the gateway. */
   readonly handlers: readonly RequestHandler[];
-  /** Mounted after it. */
-  readonly pages: RequestHandler;
+  /** Mounted after the gateway. */
+  readonly pages: readonly RequestHandler[];
   close(): Promise<void>;
 }
 
-/** Built beside the program; in a checkout it lies with the sources. */
+/** The built pages are beside the program; in a checkout they are with the sources. */
 function pagesFolder(): string {
   const built = join(dirname(resolve(process.argv[1] ?? '')), 'dashboard');
   return existsSync(built) ? built : resolve('servers/dashboard');
@@ -33,16 +42,21 @@ export function openDashboard(context: ServiceContext): Dashboard {
   const guard = requireDashboard(tokens);
   const access = Router().use(DASHBOARD_PREFIX, (req, res, next) => {
     if (req.path === '/access')
-      next(); // tells whoever asks what a token would open
+      next(); // answers everyone, with the access that the token grants
     else guard(req, res, next);
   });
+  const limit = controlRoomLimit({ tokens, trustProxy: trustProxyOf(config), folder: pagesFolder() });
+  const session = controlToken === undefined ? [] : [controlSession(controlToken, () => context.clock.now())];
   return {
+    front: [...session, ...limit.handlers],
+    isExempt: limit.isExempt,
     routes: dashboardRoutes({ context, tokens, stream }),
     handlers: [access, countForwards(pulse)],
-    pages: express.static(pagesFolder()),
+    pages: servePages(pagesFolder()),
     async close() {
       stream.close();
       await sampler.close();
+      await limit.close();
     },
   };
 }

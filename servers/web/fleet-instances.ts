@@ -1,15 +1,15 @@
-/** Which instances there are: as the orchestrator tells, with what this gateway's router knows of each. */
+/** The list of instances from the orchestrator, with the state of each in this gateway's router. */
 import type { TargetStats } from '../../src/index.js';
 import type { ServiceContext } from '../support/service.js';
 import type { ServiceName } from '../support/fleet.js';
-import { askInstance } from './ask-instance.js';
+import { askInstance } from '../support/ask-instance.js';
 
-/** An instance as the orchestrator lists it; more members may come with it, and go on to the page. */
+/** An instance as listed by the orchestrator. Other members are passed on to the page. */
 export interface InstanceRecord {
   readonly service: string;
   readonly id: string;
   readonly host: string;
-  /** 0 until it listens. */
+  /** 0 until the instance listens. */
   readonly port: number;
   readonly state: string;
   readonly pid: number | null;
@@ -17,28 +17,33 @@ export interface InstanceRecord {
   readonly reason: string | null;
 }
 
-/** What routing knows of an instance: whether it gets requests, and why not. */
+/** The routing state of an instance: whether it receives requests, and if not, why. */
 export type RoutingView = Pick<TargetStats, 'state' | 'circuit' | 'inFlight' | 'requests' | 'failures' | 'ejections'>;
 
 export interface FleetInstance extends InstanceRecord {
-  /** Null where this gateway does not route to it: itself, or what is not ready. */
+  /** Null if this gateway does not route to the instance: the gateway itself, or an instance that is not ready. */
   readonly routing: RoutingView | null;
 }
 
 export interface FleetListing {
   readonly instances: readonly FleetInstance[];
-  /** Whether the orchestrator answered; without it the list is what the gateway routes to. */
+  /** Whether the orchestrator answered. If not, the list contains the instances that the gateway routes to. */
   readonly isOrchestrated: boolean;
+  /** Services that this gateway should route to, but that have no instance. */
+  readonly missing: readonly string[];
 }
+
+/** The last list of the orchestrator. While it does not answer, the instances keep their names. */
+const lastTold = new WeakMap<object, readonly InstanceRecord[]>();
 
 const ORCHESTRATOR = 'orchestrator' satisfies ServiceName;
 
 type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
 
-/** States in which an instance answers. */
+/** States in which an instance answers requests. */
 const RUNNING = new Set(['ready', 'draining']);
 
-/** Whether an instance can be asked. */
+/** Whether an instance can answer requests. */
 export function isRunning({ state, port }: InstanceRecord): boolean {
   return RUNNING.has(state) && port !== 0;
 }
@@ -51,12 +56,29 @@ export async function listInstances({ peers, controlToken }: Parts): Promise<Fle
   const known = [...routing.values()];
   const orchestrator = known.find(({ service }) => service === ORCHESTRATOR);
   const told = orchestrator && (await ask(orchestrator, controlToken));
-  const records = told ?? known.filter(({ service }) => service !== ORCHESTRATOR).map(recordOf);
+  if (told !== undefined) lastTold.set(peers.router, told);
+  const records = told ?? withKnownNames(known, lastTold.get(peers.router) ?? []);
   const all = orchestrator === undefined ? records : [...records, recordOf(orchestrator, told !== undefined)];
+  const present = new Set(all.map(({ service }) => service));
   return {
     isOrchestrated: told !== undefined,
+    missing: Object.keys(peers.router.getRoutingStats()).filter(
+      (service) => !present.has(service) && service !== 'web',
+    ),
     instances: all.map((one) => ({ ...one, routing: viewOf(routing.get(`${one.service} ${one.port}`)) })),
   };
+}
+
+function withKnownNames(
+  targets: ReadonlyArray<TargetStats & { service: string }>,
+  before: readonly InstanceRecord[],
+): InstanceRecord[] {
+  return targets
+    .filter(({ service }) => service !== ORCHESTRATOR)
+    .map((target) => {
+      const named = before.find(({ service, port }) => service === target.service && port === target.port);
+      return { ...recordOf(target), ...(named && { id: named.id, pid: named.pid, restarts: named.restarts }) };
+    });
 }
 
 async function ask(
@@ -67,11 +89,11 @@ async function ask(
     const path = '/api/v1/system/instances';
     return (await askInstance<{ instances: InstanceRecord[] }>(target, path, { controlToken }))?.instances;
   } catch {
-    return undefined; // told in the listing: the page says so
+    return undefined; // the listing reports it, and the page shows it
   }
 }
 
-/** What the gateway alone knows of an instance. */
+/** The gateway's own knowledge of an instance. */
 function recordOf({ service, host, port }: TargetStats & { service: string }, isReady?: unknown): InstanceRecord {
   const id = service === ORCHESTRATOR ? service : `${service} ${host}:${port}`;
   const state = isReady === false ? 'unreachable' : 'ready';

@@ -1,42 +1,49 @@
-/** Asks every instance for its pulse every other second, and makes one frame of the answers. Runs while somebody looks. */
+/**
+ * Reads the pulse of each instance every two seconds and combines the answers into a frame. It runs while a viewer is
+ * connected.
+ */
 import type { ScalingDecision } from '../../src/index.js';
 import { SLOT_MS } from '../support/pulse.js';
 import type { ProcessFigures, PulseReading } from '../support/pulse-routes.js';
 import { repeatingTask, type RepeatingTask } from '../support/repeating-task.js';
 import type { ServiceContext } from '../support/service.js';
-import { askInstance } from './ask-instance.js';
+import { askInstance } from '../support/ask-instance.js';
 import { isRunning, listInstances, type FleetInstance } from './fleet-instances.js';
 import { TrafficMerge, type TrafficPoint } from './traffic-merge.js';
 
-/** What an instance uses and does now. */
+/** Resource use and traffic of an instance. */
 export interface InstanceFigures {
-  /** Share of one core, and of the time the event loop was busy, since the frame before; null in the first. */
+  /**
+   * Share of one core, and share of time the event loop was busy, since the previous frame; null in the first frame.
+   */
   readonly cpu: number | null;
   readonly loop: number | null;
   /** Bytes. */
   readonly rss: number;
   readonly heapUsed: number;
   readonly inFlight: number;
-  /** Requests a second over the slots told since the frame before; null where none was. */
+  /** Requests per second over the slots reported since the previous frame; null without slots. */
   readonly rate: number | null;
-  /** Share of them that failed. */
+  /** Share of these requests that failed. */
   readonly errorRate: number;
-  /** Milliseconds since it began. */
+  /** Milliseconds since the process started. */
   readonly uptime: number;
-  /** Statistics of its pool, cache, limiter, by name. */
+  /** Statistics of its pool, cache and limiter, by name. */
   readonly engines: Readonly<Record<string, object>>;
 }
 
 export interface FrameInstance extends FleetInstance {
-  /** Null where it does not answer, or does not run. */
+  /** Null if the instance does not answer or does not run. */
   readonly figures: InstanceFigures | null;
 }
 
-/** What the last decision on a service's size rests on, in instances: 2.5 is what 2.5 of them carry. */
+/**
+ * The figures behind the last scaling decision for a service, in instances: 2.5 is the load that 2.5 of them can carry.
+ */
 export interface ScalingFigures {
   readonly desired: number;
   readonly load: number | null;
-  /** The load expected when an instance started now would serve. */
+  /** The load expected at the time when an instance started now would be ready. */
   readonly forecast: number | null;
 }
 
@@ -46,7 +53,9 @@ export interface Frame {
   readonly slotMs: number;
   readonly isOrchestrated: boolean;
   readonly instances: readonly FrameInstance[];
-  /** What became known since the frame before, the oldest first. */
+  /** Services without an instance. */
+  readonly missing: readonly string[];
+  /** The points that were completed since the previous frame, oldest first. */
   readonly points: readonly TrafficPoint[];
   /** By service; null without an orchestrator. */
   readonly scaling: Readonly<Record<string, ScalingFigures>> | null;
@@ -54,7 +63,7 @@ export interface Frame {
 
 type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'clock' | 'log'>;
 
-/** Milliseconds it goes on without anybody looking: a page that is loaded again finds no gap. */
+/** Milliseconds for which sampling continues without a viewer, so that reloading the page leaves no gap. */
 const LINGER = 10_000;
 
 export class FleetSampler {
@@ -75,7 +84,7 @@ export class FleetSampler {
     return this.#task !== undefined;
   }
 
-  /** How many look now: the first begins the sampling, some seconds after the last it ends. */
+  /** Sets the number of viewers. The first one starts the sampling. It stops some seconds after the last one leaves. */
   watchedBy(watchers: number): void {
     this.#watchers = watchers;
     this.#watchedAt = this.#parts.clock.now();
@@ -100,10 +109,10 @@ export class FleetSampler {
   async #tick(): Promise<void> {
     const now = this.#parts.clock.now();
     if (this.#watchers === 0 && now - this.#watchedAt >= LINGER) {
-      void this.close(); // waits for this very run
+      void this.close(); // waits for the current run
       return;
     }
-    const { instances, isOrchestrated } = await listInstances(this.#parts);
+    const { instances, missing, isOrchestrated } = await listInstances(this.#parts);
     const [scaling, ...sampled] = await Promise.all([
       this.#scaling(instances),
       ...instances.map((instance) => this.#sample(instance)),
@@ -112,7 +121,7 @@ export class FleetSampler {
     for (const id of this.#processes.keys()) if (!present.has(id)) this.#processes.delete(id);
     const points = this.#merge.take(present);
     const at = this.#parts.clock.now();
-    this.#publish({ at, slotMs: SLOT_MS, isOrchestrated, instances: sampled, points, scaling });
+    this.#publish({ at, slotMs: SLOT_MS, isOrchestrated, instances: sampled, missing, points, scaling });
   }
 
   async #scaling(instances: readonly FleetInstance[]): Promise<Frame['scaling']> {
@@ -122,7 +131,7 @@ export class FleetSampler {
       const status = await askInstance<ScalingStatus>(orchestrator, '/api/v1/system/scaling-status', this.#parts);
       return status === undefined ? null : scalingFigures(status);
     } catch {
-      return null; // that it is away is told by its own row
+      return null; // its own row shows that it is unavailable
     }
   }
 
@@ -139,12 +148,12 @@ export class FleetSampler {
       const figures = figuresOf(reading, before?.pid === reading.pid ? before.process : undefined);
       return { ...instance, pid: reading.pid, figures };
     } catch {
-      return { ...instance, figures: null }; // the page says that it does not answer
+      return { ...instance, figures: null }; // the page shows that it does not answer
     }
   }
 }
 
-/** As much as is read of the orchestrator's answer. */
+/** The members of the orchestrator's response that are used here. */
 interface ScalingStatus {
   readonly services: Readonly<Record<string, { readonly lastDecision: ScalingDecision | null }>>;
 }
@@ -179,7 +188,7 @@ function figuresOf(reading: PulseReading, before: ProcessFigures | undefined): I
   };
 }
 
-/** Shares of the time between two readings. */
+/** Resource use between two readings, as shares of the time. */
 function usage(now: ProcessFigures, before: ProcessFigures | undefined): Pick<InstanceFigures, 'cpu' | 'loop'> {
   const elapsed = now.uptime - (before?.uptime ?? now.uptime);
   if (before === undefined || elapsed <= 0) return { cpu: null, loop: null };

@@ -1,12 +1,12 @@
-/** Counts what the gateway asks of each service, for the arrows of the control room's map. */
+/** Counts the gateway's requests to each service, for the arrows of the control room's map. */
 import type { RequestHandler } from 'express';
 import { isSystemRoute, type Pulse } from '../support/pulse.js';
 import { serviceOfPath } from './gateway.js';
 
-/** Mounted right before the gateway: what the cache answered never comes here, and is no call. */
-export function countForwards(pulse: Pick<Pulse, 'isRecording' | 'called'>): RequestHandler {
+/** Mount it just before the gateway. Responses from the cache do not reach it and do not count as calls. */
+export function countForwards(pulse: Pick<Pulse, 'called'>): RequestHandler {
   return function forwardCalls(req, res, next) {
-    const service = pulse.isRecording && !isSystemRoute(req.path) ? serviceOfPath(req.url) : undefined;
+    const service = isSystemRoute(req.path) ? undefined : serviceOfPath(req.url);
     if (service !== undefined) {
       const begun = performance.now();
       res.once('close', () => {

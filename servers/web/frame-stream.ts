@@ -1,13 +1,19 @@
-/** The frames of the control room as one stream for every page: who returns gets what it missed, while that is held. */
+/**
+ * One stream of frames for all pages of the control room. A page that reconnects gets the frames it missed, as long as
+ * they are still stored.
+ */
 import { randomBytes } from 'node:crypto';
 import type { Response } from 'express';
 import { EventChannel, eventText } from '../support/event-channel.js';
 
-/** Characters of frames held for whoever comes or returns: some minutes of a small fleet. */
+/** Maximum size of stored frames in characters: some minutes for a small fleet. */
 const MAX_HELD = 512 * 1024;
 
-/** Milliseconds after which a page whose stream broke comes again. */
+/** Milliseconds after which a disconnected page reconnects. */
 const RETRY = 1000;
+
+/** Follows the stored frames: those after it are new. */
+const CURRENT = 'event: current\ndata: {}\n\n';
 
 interface HeldFrame {
   readonly id: string;
@@ -15,26 +21,26 @@ interface HeldFrame {
 }
 
 export class FrameStream {
-  /** Tells the frames of this process from those of one before it, which had numbers as well. */
+  /** Distinguishes the frame ids of this process from those of an earlier process. */
   readonly #epoch = randomBytes(4).toString('hex');
   readonly #channel: EventChannel;
   #held: HeldFrame[] = [];
   #heldSize = 0;
   #number = 0;
 
-  /** @param onCount told how many subscribers there are whenever one comes or goes */
+  /** @param onCount called with the number of subscribers whenever it changes */
   constructor(onCount?: (subscribers: number) => void) {
     this.#channel = new EventChannel(onCount);
   }
 
   /**
-   * Makes a response the stream: the frames after `lastEventId`, or all that are held where that is unknown, and from
-   * then on each new one. False when there are too many subscribers.
+   * Turns a response into the stream. It sends the frames after `lastEventId`, or all stored frames if that id is
+   * unknown, then the event `current`, and then each new frame. Returns false if there are too many subscribers.
    */
   subscribe(res: Response, lastEventId: string | undefined): boolean {
     const last = this.#held.findIndex(({ id }) => id === lastEventId);
     const missed = this.#held.slice(last + 1).map(({ text }) => text);
-    return this.#channel.subscribe(res, missed.join(''), RETRY);
+    return this.#channel.subscribe(res, missed.join('') + CURRENT, RETRY);
   }
 
   publish(frame: object): void {

@@ -1,4 +1,4 @@
-/** The gateway: each path to the service it belongs to, over its instances. */
+/** The gateway: routes each path to the instances of its service. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Router } from 'express';
@@ -6,7 +6,7 @@ import { proxyBalanced, refuseControl, type IntelligentRouter } from '../../src/
 import { FLEET, SERVICE_NAMES, type ServiceName } from '../support/fleet.js';
 import type { Forward } from '../support/system-routes.js';
 
-/** What the orchestrator answers, asked through the gateway like everything else. */
+/** Paths of the orchestrator, which are forwarded in the same way. */
 const ORCHESTRATOR_PREFIXES = [
   'instances',
   'status',
@@ -17,7 +17,7 @@ const ORCHESTRATOR_PREFIXES = [
   'scaling-history',
 ].map((name) => `/api/v1/system/${name}`);
 
-/** A service that is started again is back within this time, in ms: its callers wait rather than fail. */
+/** A service that restarts is available again within this time, in ms. Its callers wait instead of failing. */
 const RESTART_MS = 5_000;
 
 export interface GatewayOptions {
@@ -28,9 +28,9 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly router: Router;
-  /** Which path prefix goes where. */
+  /** The path prefixes of each service. */
   readonly forwards: readonly Forward[];
-  /** Forwards upgrade requests of a server as well. */
+  /** Also forwards the upgrade requests of a server. */
   attach(server: Server): void;
   close(): Promise<void>;
 }
@@ -40,7 +40,7 @@ export const FORWARDS: readonly Forward[] = [
   ...ORCHESTRATOR_PREFIXES.map((prefix) => ({ prefix, service: 'orchestrator' as const })),
 ];
 
-/** The service a path belongs to: a prefix matches whole segments. */
+/** The service of a path. A prefix matches whole path segments. */
 export function serviceOfPath(target: string): ServiceName | undefined {
   const path = target.split('?', 1)[0]!;
   return FORWARDS.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))?.service;
@@ -53,20 +53,20 @@ export function createGateway({ router, controlToken, trustProxy }: GatewayOptio
   );
 
   /**
-   * The services see only the gateway, on this machine: it is here that a caller's right to control routes is judged,
-   * and the fleet's token tells the service of it. What a caller claims without the right goes on as it came.
+   * The services trust only the gateway on this machine. The gateway checks whether the caller may use control routes,
+   * and if so adds the fleet's token. Otherwise it forwards the request headers unchanged.
    */
-  function vouch(req: IncomingMessage): void {
+  function authenticate(req: IncomingMessage): void {
     if (controlToken !== undefined && refuseControl(req, controlToken) === undefined)
       req.headers['x-control-token'] = controlToken;
   }
 
-  // As routes, so that each prefix has a label of its own in metrics and logs.
+  // Separate routes give each prefix its own label in metrics and logs.
   const routes = Router();
   for (const { prefix, service } of FORWARDS) {
     const proxy = proxies.get(service)!;
     routes.all([prefix, `${prefix}/*path`], (req, res, next) => {
-      vouch(req);
+      authenticate(req);
       proxy(req, res, next);
     });
   }

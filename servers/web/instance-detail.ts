@@ -1,29 +1,39 @@
-/** One instance close up: what its probes say, and the last lines it printed. */
+/** Details of one instance: the results of its probes and its latest log lines. */
 import { ResilienceError } from '../../src/index.js';
 import type { ServiceContext } from '../support/service.js';
-import { askInstance } from './ask-instance.js';
+import { askInstance } from '../support/ask-instance.js';
 import { isRunning, listInstances, type FleetInstance } from './fleet-instances.js';
 
-/** A health report as RFC draft-inadarei-api-health-check-06 has it. */
+/** The members of a check that are shown. */
+export interface HealthCheck {
+  readonly status?: string;
+  readonly output?: string;
+  readonly observedValue?: unknown;
+  readonly observedUnit?: string;
+  /** Milliseconds. */
+  readonly duration?: number;
+}
+
+/** A health report as in draft-inadarei-api-health-check-06. */
 interface HealthReport {
   readonly status: string;
-  readonly checks?: Readonly<Record<string, readonly object[]>>;
+  readonly checks?: Readonly<Record<string, readonly HealthCheck[]>>;
 }
 
 export interface InstanceDetail {
   readonly instance: FleetInstance;
-  /** Null where it does not answer. */
+  /** Null if the instance does not answer. */
   readonly health: HealthReport | null;
-  /** Lines of its log, the oldest first; null where nobody holds them. */
+  /** Log lines, oldest first; null if they are not stored anywhere. */
   readonly log: readonly string[] | null;
 }
 
-/** Milliseconds: the database has to be asked. */
+/** Milliseconds. The limit is long because the instance queries its database. */
 const ADVICE_TIMEOUT = 5_000;
 
 type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
 
-/** @throws ResilienceError NOT_FOUND where there is no such instance */
+/** @throws ResilienceError NOT_FOUND if the instance does not exist */
 export async function describeInstance(parts: Parts, id: string): Promise<InstanceDetail> {
   const { instance, instances } = await findInstance(parts, id);
   const orchestrator = instances.find(({ service }) => service === 'orchestrator');
@@ -37,9 +47,9 @@ export async function describeInstance(parts: Parts, id: string): Promise<Instan
 }
 
 /**
- * What an instance's database says of a statement.
+ * The advice of an instance's database for a statement.
  *
- * @throws ResilienceError NOT_FOUND where there is no such instance, or it does not know the statement
+ * @throws ResilienceError NOT_FOUND if the instance does not exist or does not know the statement
  */
 export async function adviseOn(parts: Parts, id: string, statement: string): Promise<object> {
   const { instance } = await findInstance(parts, id);
@@ -57,7 +67,7 @@ async function findInstance(parts: Parts, id: string) {
   return { instance, instances };
 }
 
-/** What does not answer is shown as such. */
+/** Returns null for a failed request, so that the page can show it. */
 async function answerOf<T>(answer: Promise<T | undefined>): Promise<T | null> {
   return (await answer.catch(() => undefined)) ?? null;
 }

@@ -1,33 +1,33 @@
-/** Traces of the whole fleet: each service holds the part it saw, here they are put together. */
+/** Finds traces of the whole fleet. Each service stores only its own part, so the parts are joined here. */
 import type { SpanRecord, TraceSummary, TraceView } from '../../src/index.js';
 import { isSystemRoute } from '../support/pulse.js';
 import type { ServiceContext } from '../support/service.js';
-import { askInstance } from './ask-instance.js';
+import { askInstance } from '../support/ask-instance.js';
 import { isRunning, listInstances, type FleetInstance } from './fleet-instances.js';
 
 export interface TraceSearch {
-  /** Milliseconds, at least. */
+  /** Minimum, in milliseconds. */
   readonly minDuration?: number | undefined;
   readonly maxDuration?: number | undefined;
-  /** How it ended, or an HTTP status. */
+  /** Outcome of the trace, or an HTTP status. */
   readonly status?: 'success' | 'error' | number | undefined;
-  /** Route template, exactly. */
+  /** Route template, compared exactly. */
   readonly route?: string | undefined;
-  /** Only traces this service had part in. */
+  /** Only traces that include this service. */
   readonly service?: string | undefined;
-  /** Begun between, in epoch milliseconds. */
+  /** Range of the start time, in epoch milliseconds. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
-  /** Of spans, as text; all of them in what one service saw. */
+  /** Attributes of spans, as text. One service must have seen all of them. */
   readonly attributes: Readonly<Record<string, string>>;
-  /** Whether probes, scrapes and system routes are listed as well. */
+  /** Whether probes, scrapes and system routes are included. */
   readonly system: boolean;
   readonly limit: number;
 }
 
-/** A trace by what its first service, of those that match, saw. */
+/** A trace as seen by the first of its services that match. */
 export interface FoundTrace extends Omit<TraceSummary, 'spans'> {
-  /** The services found to hold a matching part. */
+  /** The services that hold a matching part. */
   readonly services: readonly string[];
 }
 
@@ -37,32 +37,35 @@ export interface JoinedSpan extends SpanRecord {
 
 export interface JoinedTrace {
   readonly traceId: string;
-  /** Epoch milliseconds, and milliseconds. */
+  /** Epoch milliseconds, then milliseconds. */
   readonly startTime: number;
   readonly duration: number;
   readonly status: string;
-  /** In the order they began. */
+  /** Ordered by start time. */
   readonly spans: readonly JoinedSpan[];
   readonly droppedSpans: number;
-  /** Instances that could not be asked: what they saw is missing. */
+  /** Instances that did not answer. Their spans are missing. */
   readonly silent: readonly string[];
 }
 
 type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
 
-/** What each running instance answered to one question; `silent` are those that did not. */
+/** The answers of all running instances to one request; `silent` lists the instances that did not answer. */
 export interface Round<T> {
   readonly answers: ReadonlyArray<{ readonly instance: FleetInstance; readonly body: T }>;
   readonly silent: readonly string[];
 }
 
-/** Most traces an instance lists at once. */
+/** Maximum number of traces that an instance returns at once. */
 const MOST_LISTED = 200;
 
-/** Milliseconds by which a part of a trace may begin later than the trace. */
+/** Milliseconds by which a part of a trace may start later than the trace. */
 const LATEST_PART = 5_000;
 
-/** Asks every running instance the same. Those that have nothing at that address are neither among the answers nor silent. */
+/**
+ * Sends the same request to all running instances. Instances that do not have that path are neither in the answers nor
+ * silent.
+ */
 export async function askAll<T>(parts: Parts, path: string, body?: object): Promise<Round<T>> {
   const { instances } = await listInstances(parts);
   const silent: string[] = [];
@@ -80,7 +83,7 @@ export async function askAll<T>(parts: Parts, path: string, body?: object): Prom
   return { answers: answers.flat(), silent };
 }
 
-/** Traces that match, the latest first. */
+/** The traces that match, newest first. */
 export async function searchTraces(
   parts: Parts,
   search: TraceSearch,
@@ -92,16 +95,32 @@ export async function searchTraces(
   return { traces: found.sort((a, b) => b.startTime - a.startTime).slice(0, search.limit), silent };
 }
 
-/** What each instance is asked for: as much as it can decide alone. When a trace began is known when its parts are joined. */
-function instanceQuery({ minDuration, maxDuration, status, route, to, attributes }: TraceSearch): URLSearchParams {
+/**
+ * The query for each instance: only the conditions that it can check alone. The start of a trace is known only after
+ * joining its parts.
+ */
+function instanceQuery({
+  minDuration,
+  maxDuration,
+  status,
+  route,
+  from,
+  to,
+  attributes,
+}: TraceSearch): URLSearchParams {
   const query = new URLSearchParams({ limit: String(MOST_LISTED) });
-  const asked = { minDuration, maxDuration, status, route, to: to === undefined ? undefined : to + LATEST_PART };
+  // Later parts of a trace may be the first that a service has.
+  const range = {
+    from: from === undefined ? undefined : Math.max(0, from - LATEST_PART),
+    to: to === undefined ? undefined : to + LATEST_PART,
+  };
+  const asked = { minDuration, maxDuration, status, route, ...range };
   for (const [name, value] of Object.entries(asked)) if (value !== undefined) query.set(name, String(value));
   for (const [name, value] of Object.entries(attributes)) query.append('attribute', `${name}:${value}`);
   return query;
 }
 
-/** One trace with the spans of every service; undefined where nobody holds any. */
+/** One trace with the spans of all services; undefined if no instance has any. */
 export async function findTrace(parts: Parts, traceId: string): Promise<JoinedTrace | undefined> {
   const { answers, silent } = await askAll<{ trace: TraceView }>(parts, `/api/v1/system/traces/${traceId}`);
   if (answers.length === 0) return undefined;
@@ -122,7 +141,7 @@ export async function findTrace(parts: Parts, traceId: string): Promise<JoinedTr
   };
 }
 
-/** One row a trace: the part that began first stands for it. */
+/** One row per trace. The part that started first represents it. */
 function joinSummaries(parts: readonly TraceSummary[]): FoundTrace[] {
   const byId = new Map<string, TraceSummary[]>();
   for (const part of parts) byId.set(part.traceId, [...(byId.get(part.traceId) ?? []), part]);

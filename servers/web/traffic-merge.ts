@@ -1,16 +1,30 @@
-/** The slots of all instances as points of one timeline: a point is told once every instance has told its part. */
+/**
+ * Merges the slots of all instances into one timeline. A point is complete when all instances have reported their part.
+ */
 import type { PulseSlot } from '../support/pulse.js';
-import { latencyOf, merge, newTally, quantiles, type Slowest, type Tally } from '../support/tally.js';
+import {
+  latencyOf,
+  merge,
+  newTally,
+  quantiles,
+  type Example,
+  type StatusCounts,
+  type Tally,
+} from '../support/tally.js';
 
-/** What a route, or a whole service, did in one slot. Latencies are milliseconds. */
+/** Traffic of a route, or of a whole service, in one slot. Latencies are in milliseconds. */
 export interface TrafficFigures {
   readonly count: number;
   readonly errors: number;
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
-  readonly slowest?: Slowest;
-  /** Requests by latency: pairs of a row of the heatmap and how many lie in it, see `heatRow`. */
+  /** The slowest request, and the slowest one whose trace is kept. */
+  readonly slowest: number;
+  readonly example?: Example;
+  /** Requests by the class of their status. */
+  readonly statuses: StatusCounts;
+  /** Requests by latency: pairs of a heatmap row and the count in it, see `heatRow`. */
   readonly heat: ReadonlyArray<readonly [row: number, count: number]>;
 }
 
@@ -19,7 +33,7 @@ export interface ServiceTraffic extends TrafficFigures {
   readonly routes: Readonly<Record<string, TrafficFigures>>;
 }
 
-/** What one service asked of another in one slot. */
+/** Calls from one service to another in one slot. */
 export interface CallFigures {
   readonly from: string;
   readonly to: string;
@@ -30,18 +44,18 @@ export interface CallFigures {
 
 export interface TrafficPoint {
   readonly slot: number;
-  /** Those that served anything. */
+  /** The services with traffic. */
   readonly services: Readonly<Record<string, ServiceTraffic>>;
   readonly calls: readonly CallFigures[];
 }
 
-/** Slots an instance may be late before the others' are told without it. */
+/** Number of slots an instance may be late before a point is completed without it. */
 const PATIENCE = 2;
 
-/** Rows of the heatmap that a factor of two in latency spans. */
+/** Number of heatmap rows per doubling of the latency. */
 export const ROWS_PER_OCTAVE = 2;
 
-/** The row of the heatmap a latency belongs to: row r spans 2^(r/2) to 2^((r+1)/2) milliseconds. */
+/** The heatmap row of a latency. Row r covers 2^(r/2) to 2^((r+1)/2) milliseconds. */
 export function heatRow(latency: number): number {
   return Math.floor(ROWS_PER_OCTAVE * Math.log2(latency));
 }
@@ -51,7 +65,7 @@ type TallyGroups = Map<string, Map<string, Tally>>;
 interface OpenPoint {
   /** By service, then by operation. */
   readonly requests: TallyGroups;
-  /** By caller, then by the called. */
+  /** By caller, then by the service called. */
   readonly calls: TallyGroups;
 }
 
@@ -64,7 +78,7 @@ export class TrafficMerge {
   readonly #told = new Map<string, number>();
   #emitted = 0;
 
-  /** Takes the slots an instance tells of. What comes after its point was told is left out. */
+  /** Adds the slots reported by an instance. Slots of points that are already complete are ignored. */
   add(instance: string, service: string, slots: readonly PulseSlot[]): void {
     for (const { slot, requests, calls } of slots) {
       this.#told.set(instance, slot);
@@ -75,12 +89,12 @@ export class TrafficMerge {
     }
   }
 
-  /** The last slot an instance told of; 0 before its first. */
+  /** The last slot reported by an instance; 0 before its first. */
   lastOf(instance: string): number {
     return this.#told.get(instance) ?? 0;
   }
 
-  /** The points that are complete, the oldest first. Instances that are not among `present` are waited for no more. */
+  /** Returns the complete points, oldest first. It does not wait for instances that are not in `present`. */
   take(present: ReadonlySet<string>): TrafficPoint[] {
     for (const id of this.#told.keys()) if (!present.has(id)) this.#told.delete(id);
     if (this.#told.size === 0) return [];
@@ -112,21 +126,24 @@ function serviceTraffic(routes: ReadonlyMap<string, Tally>): ServiceTraffic {
   return { ...figuresOf(total), routes: mapToObject(routes, figuresOf) };
 }
 
-function figuresOf(tally: Tally): TrafficFigures {
+/** Percentiles and the heatmap of a tally. */
+export function figuresOf(tally: Tally): TrafficFigures {
   const [p50, p95, p99] = rounded(quantiles(tally, [0.5, 0.95, 0.99]) ?? [0, 0, 0]);
   const rows = new Map<number, number>();
   for (const [bin, count] of Object.entries(tally.bins)) {
     const row = heatRow(latencyOf(Number(bin)));
     rows.set(row, (rows.get(row) ?? 0) + count);
   }
-  const { count, errors, slowest } = tally;
+  const { count, errors, slowest, statuses, example } = tally;
   return {
     count,
     errors,
     p50: p50!,
     p95: p95!,
     p99: p99!,
-    ...(slowest && { slowest: shown(slowest) }),
+    slowest: rounded([slowest])[0]!,
+    statuses,
+    ...(example && { example: shown(example) }),
     heat: [...rows],
   };
 }
@@ -140,16 +157,16 @@ function callFigures({ calls }: OpenPoint): CallFigures[] {
   );
 }
 
-function shown({ traceId, duration }: Slowest): Slowest {
+function shown({ traceId, duration }: Example): Example {
   return { traceId, duration: rounded([duration])[0]! };
 }
 
-/** Three digits are all there is to a percentile within one percent. */
+/** Three digits are enough, because percentiles are accurate only to one percent. */
 function rounded(values: readonly number[]): number[] {
   return values.map((value) => Number(value.toPrecision(3)));
 }
 
-/** Without a prototype: a name is a name, whatever it is. */
+/** Without a prototype, so that any name is only a key. */
 function mapToObject<T, R>(map: ReadonlyMap<string, T>, convert: (value: T) => R): Record<string, R> {
   const object = Object.create(null) as Record<string, R>;
   for (const [name, value] of map) object[name] = convert(value);

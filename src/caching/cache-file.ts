@@ -1,66 +1,65 @@
 /**
- * The SQLite file under the disk layer: opening it beside other processes, noticing damage, setting a damaged file aside
- * and beginning anew.
+ * The SQLite file of the disk layer: opens it next to other processes, detects damage, sets a damaged file aside and
+ * creates a new one.
  */
-import type Database from 'better-sqlite3';
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { wallClock } from '../shared/clock.js';
+import { monotonicClock, wallClock } from '../shared/clock.js';
 import { ResilienceError, messageOf } from '../shared/errors.js';
-import { openSqlite, SqliteDatabase } from '../shared/sqlite-driver.js';
+import { openSqlite, type SqliteDatabase } from '../shared/sqlite-driver.js';
+import { assertWhole, codeOf, isDamage, sizeOf } from './file-damage.js';
+import { FileUpkeep } from './file-upkeep.js';
 import { prepareStatements, SCHEMA, SCHEMA_VERSION, TABLES, type Statements } from './disk-schema.js';
 
 export interface CacheFileOptions {
   readonly path: string;
-  /** Milliseconds a statement waits for another process' write. */
+  /** Milliseconds that a statement waits for a write of another process. */
   readonly busyTimeout: number;
-  /** Bytes the file may grow to. */
+  /** The largest size of the file in bytes. */
   readonly maxSize: number;
 }
 
-/** SQLite in memory: nothing to share, nothing to damage. */
+/** SQLite in memory: no file that could be shared or damaged. */
 const IN_MEMORY = ':memory:';
-const MAGIC = 'SQLite format 3\0';
-/** Bytes the write-ahead log is cut back to after a checkpoint. */
+/** Bytes of the write-ahead log from which a checkpoint folds it into the file. */
 const LOG_LIMIT = 8 * 1024 * 1024;
-/** Tries to open while other processes switch the same new file to its journal mode, which cannot wait by itself. */
+/** Attempts to open while other processes switch the same new file to its journal mode, which cannot wait by itself. */
 const OPEN_ATTEMPTS = 50;
 const OPEN_PAUSE = 10;
-/** A rebuild takes milliseconds; a lock this old belongs to a process that died in it. */
+/** Milliseconds between two checks of the file at the path. One check takes 2 µs. */
+const LOOK_PERIOD = 1;
+/** The number of checks after which the size of the log is checked as well. */
+const LOG_LOOKS = 32;
+/**
+ * KiB of pages that the connection keeps. It drops them whenever another process has written, on the event loop: the
+ * 16 MB that better-sqlite3 keeps otherwise took 110 ms of processor time. The system still has the file in memory.
+ */
+const PAGES_KEPT = 2000;
+/** No file has this inode. */
+const GONE = -1;
+/** A rebuild takes milliseconds. A lock this old belongs to a process that died during a rebuild. */
 const ABANDONED_LOCK = 10_000;
 
-/** Whether the error says that the file is damaged, or no database at all. */
-export function isDamage(error: unknown): boolean {
-  const code = codeOf(error);
-  return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB';
-}
-
-/** Whether the error says that the file has reached its bound. */
-export function isFull(error: unknown): boolean {
-  return codeOf(error) === 'SQLITE_FULL';
-}
-
-function codeOf(error: unknown): string {
-  // Not by class: the native module makes its errors in the realm that loaded it first, in a test another than this.
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === 'string' ? code : '';
-}
-
-/** Owns the connection. `statements` are those of the present file; after a rebuild they are others. */
+/** Owns the connection. `statements` are those of the current file and are replaced by a rebuild. */
 export class CacheFile {
   readonly path: string;
+  readonly upkeep: FileUpkeep;
   readonly #options: CacheFileOptions;
-  #database!: Database.Database;
+  #database!: SqliteDatabase;
   #statements!: Statements;
   #inTransaction!: (work: () => unknown) => unknown;
   #inode = 0;
   #rebuilds = 0;
+  #openAttempts = OPEN_ATTEMPTS;
+  #nextLook = 0;
+  #looks = 0;
   #isClosed = false;
 
-  /** @throws Error when the folder cannot be made or the file not be opened */
+  /** @throws Error if the folder cannot be created or the file cannot be opened */
   constructor(options: CacheFileOptions) {
     this.path = options.path;
     this.#options = options;
+    this.upkeep = new FileUpkeep(options.path === IN_MEMORY ? undefined : options.path);
     if (options.path !== IN_MEMORY) mkdirSync(dirname(options.path), { recursive: true });
     try {
       this.#open();
@@ -68,14 +67,15 @@ export class CacheFile {
       if (!isDamage(error)) throw error;
       this.rebuild(error);
     }
+    this.#openAttempts = 1; // from now on a request waits, and the layer retries later after a failure
   }
 
-  /** Runs the work in a transaction that holds the write lock from its beginning; within another, as a part of it. */
+  /** Runs the work in a transaction that holds the write lock from its beginning, or as part of an outer one. */
   inTransaction<R>(work: () => R): R {
     return this.#inTransaction(work) as R;
   }
 
-  /** How often a damaged file was set aside. */
+  /** The number of times a damaged file was set aside. */
   get rebuilds(): number {
     return this.#rebuilds;
   }
@@ -83,31 +83,34 @@ export class CacheFile {
   /** @throws ResilienceError SHUTTING_DOWN once closed */
   get statements(): Statements {
     if (this.#isClosed) throw new ResilienceError('SHUTTING_DOWN', `the disk cache ${this.path} is closed`);
+    const now = monotonicClock.now();
+    if (now >= this.#nextLook) this.#look(now);
     return this.#statements;
   }
 
-  /** Bytes of the file's pages in use, the free ones within it left out. */
+  /** Bytes of the pages in use, without the free pages. */
   get bytesUsed(): number {
     const page = this.#pragma('page_size');
     return (this.#pragma('page_count') - this.#pragma('freelist_count')) * page;
   }
 
-  /** Bytes of the file, free pages included. */
+  /** Bytes of the file, including free pages. */
   get bytes(): number {
     return this.#pragma('page_count') * this.#pragma('page_size');
   }
 
-  /** Gives the free pages back to the file system. */
-  vacuum(): void {
-    this.#database.exec('VACUUM');
+  /** Returns the free pages to the file system. Blocks until it is done. */
+  shrink(): void {
+    if (this.#pragma('auto_vacuum') === 0) this.#database.exec('VACUUM');
+    else this.#database.pragma('incremental_vacuum');
     this.#database.pragma('wal_checkpoint(TRUNCATE)');
   }
 
   /**
-   * Renames the damaged file to `<path>.corrupt`, replacing an earlier one, and opens an empty one. Where another process
+   * Renames the damaged file to `<path>.corrupt`, replacing an earlier one, and opens an empty file. If another process
    * has done so already, its new file is opened.
    *
-   * @throws ResilienceError STORE_UNAVAILABLE while another process is at it
+   * @throws ResilienceError STORE_UNAVAILABLE while another process rebuilds the file
    */
   rebuild(cause: unknown): void {
     this.#closeQuietly();
@@ -120,33 +123,53 @@ export class CacheFile {
 
   close(): void {
     this.#isClosed = true;
+    this.upkeep.close();
     this.#closeQuietly();
   }
 
+  /**
+   * Whether the file is still the one at its path, because another process may have replaced it, and whether its log
+   * needs a checkpoint.
+   */
+  #look(now: number): void {
+    if (this.path === IN_MEMORY || this.#database.inTransaction) return;
+    this.#nextLook = now + LOOK_PERIOD;
+    if (inodeOf(this.path) !== this.#inode) {
+      this.#inode = GONE; // until opening succeeds
+      this.#closeQuietly();
+      mkdirSync(dirname(this.path), { recursive: true });
+      this.#open();
+    }
+    if (++this.#looks % LOG_LOOKS === 0 && sizeOf(`${this.path}-wal`) > LOG_LIMIT) this.upkeep.checkpoint();
+  }
+
   #open(): void {
-    const isSuspect = this.path !== IN_MEMORY && isShorterThanDeclared(this.path);
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#openOnce(isSuspect);
+        this.#openOnce();
         return;
       } catch (error) {
         this.#closeQuietly();
-        if (!codeOf(error).startsWith('SQLITE_BUSY') || attempt === OPEN_ATTEMPTS) throw error;
+        if (!codeOf(error).startsWith('SQLITE_BUSY') || attempt >= this.#openAttempts) throw error;
         pause(OPEN_PAUSE);
       }
     }
   }
 
-  #openOnce(isSuspect: boolean): void {
+  #openOnce(): void {
     const { busyTimeout, maxSize } = this.#options;
     const database = openSqlite(this.path, { timeout: busyTimeout });
     this.#database = database;
     this.#inode = inodeOf(this.path);
+    // Counts for a new file only, and takes the write lock: a process must be able to start while another holds that.
+    if (this.#pragma('page_count') === 0) database.pragma('auto_vacuum = INCREMENTAL');
     database.pragma('journal_mode = WAL');
-    // A killed process loses nothing that was acknowledged; a power failure may lose the last moments, which a cache can.
+    // A thread checkpoints the log and cuts it, because both can take seconds after a large transaction of any process.
+    if (this.upkeep.isAvailable) database.pragma('wal_autocheckpoint = 0');
+    // A killed process loses no acknowledged write. A power failure may lose the last moments, which a cache tolerates.
     database.pragma('synchronous = NORMAL');
-    database.pragma(`journal_size_limit = ${LOG_LIMIT}`);
-    if (isSuspect) assertIntact(database);
+    database.pragma(`cache_size = -${PAGES_KEPT}`);
+    if (this.path !== IN_MEMORY) assertWhole(database, this.path);
     createSchema(database);
     database.pragma(`max_page_count = ${Math.max(1, Math.floor(maxSize / this.#pragma('page_size')))}`);
     this.#statements = prepareStatements(database);
@@ -160,7 +183,8 @@ export class CacheFile {
 
   #setAside(cause: unknown): void {
     const aside = `${this.path}.corrupt`;
-    // The log goes first: a process that opens in between must not find an old log beside a new file and replay it.
+    // The log is renamed first: a process that opens in between must not find an old log beside a new file and replay
+    // it.
     if (existsSync(`${this.path}-wal`)) renameSync(`${this.path}-wal`, `${aside}-wal`);
     rmSync(`${this.path}-shm`, { force: true });
     if (existsSync(this.path)) renameSync(this.path, aside);
@@ -191,7 +215,9 @@ export class CacheFile {
   }
 }
 
-function createSchema(database: Database.Database): void {
+function createSchema(database: SqliteDatabase): void {
+  // Read the version first, because taking the write lock would wait for another process that holds it.
+  if (database.pragma('user_version', { simple: true }) === SCHEMA_VERSION) return;
   database
     .transaction(() => {
       const version = database.pragma('user_version', { simple: true });
@@ -203,28 +229,6 @@ function createSchema(database: Database.Database): void {
     .immediate();
 }
 
-/** Whether the header promises more pages than the file has: it was cut, or its pages are still in the log. */
-function isShorterThanDeclared(path: string): boolean {
-  if (!existsSync(path)) return false;
-  const { size } = statSync(path);
-  if (size === 0) return false;
-  const header = Buffer.alloc(100);
-  const file = openSync(path, 'r');
-  try {
-    readSync(file, header, 0, header.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  if (header.toString('latin1', 0, MAGIC.length) !== MAGIC) return false; // SQLite says so itself, and better
-  const pageSize = header.readUInt16BE(16) === 1 ? 65536 : header.readUInt16BE(16);
-  return size < pageSize * header.readUInt32BE(28);
-}
-
-function assertIntact(database: Database.Database): void {
-  const verdict = database.pragma('quick_check(1)', { simple: true });
-  if (verdict !== 'ok') throw new SqliteDatabase.SqliteError(String(verdict), 'SQLITE_CORRUPT');
-}
-
 function acquireLock(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx'));
@@ -234,10 +238,10 @@ function acquireLock(path: string): boolean {
   }
   if (ageOf(path) < ABANDONED_LOCK) return false;
   rmSync(path, { force: true });
-  return false; // the next call takes it: two processes that both find it old must not both succeed
+  return false; // the next call takes it, because two processes that both find it old must not both succeed
 }
 
-/** Both times are the file system's: the age does not depend on this process' clock option. */
+/** Both times are those of the file system, so the age does not depend on the clock option of this process. */
 function ageOf(path: string): number {
   try {
     return wallClock.now() - statSync(path).mtimeMs;
@@ -247,7 +251,7 @@ function ageOf(path: string): number {
 }
 
 function inodeOf(path: string): number {
-  return path === IN_MEMORY || !existsSync(path) ? 0 : statSync(path).ino;
+  return path === IN_MEMORY ? 0 : (statSync(path, { throwIfNoEntry: false })?.ino ?? 0);
 }
 
 /** Blocks: opening is synchronous and happens once. */

@@ -1,18 +1,28 @@
-/** Ways to say what is outdated: by dependency, by event, in batches, and to every service at once. */
+/** Ways to invalidate: by dependency, by event, in batches, and in every service at once. */
 import { checkOptions, checkValue, array, having, string } from '../shared/options.js';
 import type { DependencyAnalysis } from './dependency-graph.js';
 import { compilePattern, type KeyPattern } from './key-pattern.js';
 import type { MultiLayerCacheManager } from './multi-layer-cache-manager.js';
 import type { InvalidationListener } from './pattern-listeners.js';
 
-/** What carries an invalidation to other services: a `DistributedCacheCoordinator`. */
+/**
+ * Sends an invalidation to the other services, for example a `DistributedCacheCoordinator`.
+ *
+ * @example
+ * import { CacheInvalidationStrategies, type InvalidationPublisher } from '@tooloo/resilience';
+ *
+ * const coordinator: InvalidationPublisher = {
+ *   publishInvalidation: async (key) => void (await redis.publish('invalidations', key)),
+ * };
+ * const invalidation = new CacheInvalidationStrategies(cache, { coordinator });
+ */
 export interface InvalidationPublisher {
   publishInvalidation(key: string): Promise<unknown>;
 }
 
-/** What else hears of an invalidation. */
+/** The other destinations of invalidations. */
 export interface CacheInvalidationStrategiesOptions {
-  /** Default: none, a broadcast stays in this process. */
+  /** Default: none, so a broadcast stays in this process. */
   readonly coordinator?: InvalidationPublisher;
 }
 
@@ -21,15 +31,25 @@ interface EventMapping {
   readonly patterns: Set<string>;
 }
 
-/** Names a program writes down; an unbounded source of them would fill memory. */
+/** A program defines a limited number of names. An unbounded source of names would fill the memory. */
 const MAX_MAPPINGS = 10_000;
 
+/**
+ * Invalidates by dependency and by event, here and, with a coordinator, in the other services.
+ *
+ * @example
+ * import { CacheInvalidationStrategies } from '@tooloo/resilience';
+ *
+ * const invalidation = new CacheInvalidationStrategies(cache);
+ * invalidation.registerEventMapping('order.created', 'orders:*');
+ * const removed = await invalidation.emit('order.created');
+ */
 export class CacheInvalidationStrategies {
   readonly #cache: MultiLayerCacheManager;
   readonly #coordinator: InvalidationPublisher | undefined;
   readonly #mappings = new Map<string, EventMapping>();
 
-  /** @param cache whose keys are meant; dependencies and listeners are kept there */
+  /** @param cache the cache to invalidate; it also holds the dependencies and listeners */
   constructor(cache: MultiLayerCacheManager, options: CacheInvalidationStrategiesOptions = {}) {
     const checked = checkOptions('CacheInvalidationStrategies', options, {
       coordinator: having('a coordinator', 'publishInvalidation'),
@@ -39,18 +59,21 @@ export class CacheInvalidationStrategies {
     this.#coordinator = checked.coordinator;
   }
 
-  /** From now on invalidating `dependsOn` invalidates `key` as well; both may be patterns, `*` standing for any characters. */
+  /**
+   * From now on, invalidating `dependsOn` also invalidates `key`. Both may be patterns, where `*` stands for any
+   * characters.
+   */
   registerDependency(key: string, dependsOn: string | readonly string[]): void {
     this.#cache.registerDependency(key, dependsOn);
   }
 
-  /** Removes a key and everything that depends on it, directly or through others; the keys. */
+  /** Removes a key and everything that depends on it, directly or through others. Returns the removed keys. */
   invalidateWithDependents(key: string): Promise<string[]> {
     return this.#cache.invalidateWithDependents(key);
   }
 
   /**
-   * From now on `emit(event)` invalidates what matches the pattern.
+   * From now on, `emit(event)` invalidates the keys that match the pattern.
    *
    * @param event a name, or a pattern of names
    * @throws RangeError beyond 10 000 events
@@ -68,7 +91,7 @@ export class CacheInvalidationStrategies {
     mapping.patterns.add(pattern);
   }
 
-  /** Something happened: invalidates what is mapped to it; how many keys were removed. */
+  /** Reports an event: invalidates the keys mapped to it. Returns the number of removed keys. */
   async emit(event: string): Promise<number> {
     const patterns = new Set<string>();
     for (const mapping of this.#mappings.values()) {
@@ -78,16 +101,19 @@ export class CacheInvalidationStrategies {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Calls back after every invalidation of a key or pattern that shares a key with this pattern. Returns what ends it. */
+  /**
+   * Calls back after every invalidation of a key or pattern that shares a key with this pattern. Returns a function
+   * that removes the callback.
+   */
   setInvalidationListener(pattern: string, callback: InvalidationListener): () => void {
     return this.#cache.setInvalidationListener(pattern, callback);
   }
 
   /**
-   * Invalidates a key and what depends on it here, and, through the coordinator, the key in every other service, where
-   * what depends on it there goes along.
+   * Invalidates a key and its dependents in this process. Through the coordinator, it also invalidates the key and its
+   * dependents in every other service.
    *
-   * @param serviceId who says so; an invalidation that came from another service is not sent out once more
+   * @param serviceId the service that invalidated the key; the invalidation of another service is not published again
    */
   async broadcastInvalidation(key: string, serviceId?: string): Promise<string[]> {
     const own = (this.#coordinator as { serviceId?: unknown } | undefined)?.serviceId;
@@ -97,7 +123,7 @@ export class CacheInvalidationStrategies {
     return removed;
   }
 
-  /** Invalidates several keys and what depends on them; how many different keys were given. */
+  /** Invalidates several keys and everything that depends on them. Returns the number of different keys given. */
   async batchInvalidate(keys: readonly string[]): Promise<number> {
     checkValue('CacheInvalidationStrategies.batchInvalidate: keys', keys, array);
     const distinct = [...new Set(keys)];
@@ -105,7 +131,7 @@ export class CacheInvalidationStrategies {
     return distinct.length;
   }
 
-  /** What depends on the key, how far that reaches, and where it goes round in circles. */
+  /** The dependents of a key, the depth of their chain, and the cycles in it. */
   analyzeDependencies(key: string): DependencyAnalysis {
     return this.#cache.analyzeDependencies(key);
   }

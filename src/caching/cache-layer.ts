@@ -1,13 +1,13 @@
 /**
- * What every cache layer is: the plain calls a user makes, and the finer ones the manager composes layers with. A layer
- * in the process answers at once, a remote one with a promise; whoever calls through this interface awaits.
+ * The interface of every cache layer: the calls an application makes, and those the manager uses to combine layers. A
+ * layer in the process answers synchronously, a remote one with a promise. Callers of this interface await the result.
  */
 
 export type Awaitable<T> = T | Promise<T>;
 
 /**
- * A value with what remains of its lifetime. Durations, never points in time: two layers may live on two machines, whose
- * clocks are not to be compared.
+ * A value with its remaining lifetime. Lifetimes are durations, never points in time, because two layers may be on two
+ * machines whose clocks differ.
  */
 export interface CacheEntry {
   readonly value: unknown;
@@ -20,9 +20,9 @@ export interface CacheEntry {
 }
 
 /**
- * The right to write a value whose making began earlier. Anything that changes the key in the meantime (an
- * invalidation, a write, another lease after this one lapsed) takes the right away, so that a slow load cannot bring
- * back what was invalidated while it ran.
+ * The right to write a value that is being computed. The lease is revoked when the key changes in the meantime: by an
+ * invalidation, by a write, or by another lease after this one expired. A slow load therefore cannot restore a value
+ * that was invalidated while it ran.
  */
 export interface Lease {
   readonly key: string;
@@ -32,44 +32,59 @@ export interface Lease {
   readonly generation: number;
 }
 
-/** `taken`: someone else makes the value. `unavailable`: the layer cannot be reached; whoever asks goes on without it. */
-export type LeaseAnswer = Lease | 'taken' | 'unavailable';
+/**
+ * `taken`: another process computes the value. `own`: this process computes it already. The caller must not wait,
+ * because the computation may be its own. `unavailable`: the layer cannot be reached, and the caller continues without
+ * it.
+ */
+export type LeaseAnswer = Lease | 'taken' | 'own' | 'unavailable';
 
+/** How the entries with a tag are invalidated. */
 export interface TagInvalidation {
-  /** True: what carries the tag becomes stale and may be served within its grace. False (the default): it is gone. */
+  /**
+   * True: entries with the tag become stale and may be served within their grace. False (the default): they are
+   * removed.
+   */
   readonly soft?: boolean;
 }
 
-/** What every layer counts. Rates are fractions from 0 to 1. */
+/** The statistics of every layer. Rates are fractions from 0 to 1. */
 export interface LayerStats {
   readonly hits: number;
   readonly misses: number;
-  /** Entries dropped for want of room. */
+  /** Entries dropped because the layer was full. */
   readonly evictions: number;
-  /** Entries dropped because their time had passed. */
+  /** Entries dropped because their lifetime had ended. */
   readonly expirations: number;
-  /** Entries held, those included whose time has passed but that nobody has asked for since; -1 where a layer cannot tell. */
+  /** Number of entries held, including expired ones that have not been read since; -1 if a layer does not know. */
   readonly size: number;
-  /** Part of the lookups that hit, 0 to 1. */
+  /** The fraction of the lookups that were hits, 0 to 1. */
   readonly hitRate: number;
 }
 
-/** Holds values by key. `undefined` stands for absence everywhere: setting it is deleting. */
+/**
+ * Holds values by key. `undefined` means absent everywhere: setting it deletes the key.
+ *
+ * @example
+ * import { MultiLayerCacheManager, type CacheLayer } from '@tooloo/resilience';
+ *
+ * export const cacheOver = (shared: CacheLayer): MultiLayerCacheManager => new MultiLayerCacheManager({ redis: shared });
+ */
 export interface CacheLayer {
-  /** `memory`, `disk`, `redis`, …: how `set` and the statistics name it. */
+  /** `memory`, `disk`, `redis`, …: the name of the layer in `set` and in the statistics. */
   readonly name: string;
   /** Whether other processes use the same storage. The manager then loads under an exclusive lease. */
   readonly isShared: boolean;
-  /** Milliseconds an entry lives when `set` names no lifetime. */
+  /** The lifetime of an entry in milliseconds if `set` specifies none. */
   readonly defaultTTL: number;
 
   /** The fresh value, or undefined on a miss. */
   get(key: string): Awaitable<unknown>;
-  /** @param ttl milliseconds; the layer's default when absent, Infinity for ever, 0 stores nothing */
+  /** @param ttl milliseconds; default: that of the layer. Infinity: no expiry. 0: the value is not stored. */
   set(key: string, value: unknown, ttl?: number): Awaitable<void>;
-  /** Whether a fresh value is there. Counts as neither hit nor miss. */
+  /** Whether there is a fresh value. Counts as neither a hit nor a miss. */
   has(key: string): Awaitable<boolean>;
-  /** Removes a key and revokes its leases; whether there was something to remove. */
+  /** Removes a key and revokes its leases. Returns whether there was an entry. */
   delete(key: string): Awaitable<boolean>;
   /** Removes everything and revokes every lease. */
   clear(): Awaitable<void>;
@@ -77,25 +92,44 @@ export interface CacheLayer {
   /** Ends timers, files and subscriptions. Idempotent. */
   destroy(): Awaitable<void>;
 
-  /** The value, fresh or within its grace, with what remains of its lifetime. */
+  /** The value, fresh or within its grace, with its remaining lifetime. */
   read(key: string): Awaitable<CacheEntry | undefined>;
   /**
-   * Stores an entry. Without a lease always, revoking the leases of the key; with one only while it holds, ending it.
+   * Stores an entry. Without a lease it always stores and revokes the leases of the key. With a lease it stores only if
+   * the lease is valid, and ends it.
    *
    * @returns whether the entry was stored
    */
   write(key: string, entry: CacheEntry, lease?: Lease): Awaitable<boolean>;
-  /** Removes the keys that match and revokes their leases; which they were. `*` stands for any characters, none included. */
+  /**
+   * Removes the keys that match and revokes their leases. Returns these keys. `*` stands for any number of characters,
+   * including zero.
+   */
   invalidatePattern(pattern: string): Awaitable<readonly string[]>;
+  /** For a layer whose `clear` blocks: the same in slices. The manager then calls this. */
+  clearInBackground?(): Awaitable<void>;
+  /** For a layer whose `invalidatePattern` blocks: the same in slices. The manager then calls this. */
+  invalidatePatternInBackground?(pattern: string): Awaitable<readonly string[]>;
   /** Invalidates everything that carries the tag, in constant time. */
   invalidateTag(tag: string, options?: TagInvalidation): Awaitable<void>;
   /**
-   * Begins the making of a value. A shared layer gives one lease a key at a time; a layer within the process never
-   * refuses, because the manager collapses concurrent callers itself.
+   * Begins the computation of a value. A shared layer grants one lease per key at a time. A layer within the process
+   * never refuses, because the manager collapses concurrent callers itself.
    *
-   * @param duration milliseconds after which the lease lapses, should its holder die
+   * @param duration milliseconds after which the lease expires, in case its holder dies
    */
   lease(key: string, duration: number): Awaitable<LeaseAnswer>;
-  /** Ends a lease without writing. Ending one that is revoked or lapsed does nothing. */
+  /** Ends a lease without writing. Has no effect if the lease was revoked or has expired. */
   release(lease: Lease): Awaitable<void>;
+}
+
+/** Empties a layer without blocking for long. */
+export function clearLayer(layer: CacheLayer): Awaitable<void> {
+  return layer.clearInBackground === undefined ? layer.clear() : layer.clearInBackground();
+}
+
+/** Invalidates a pattern in a layer without blocking for long. */
+export function removePattern(layer: CacheLayer, pattern: string): Awaitable<readonly string[]> {
+  if (layer.invalidatePatternInBackground === undefined) return layer.invalidatePattern(pattern);
+  return layer.invalidatePatternInBackground(pattern);
 }

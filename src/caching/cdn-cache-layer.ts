@@ -1,50 +1,63 @@
 /**
- * The caches in front of the service, as a layer that holds nothing here: what is invalidated in the layers above is
- * purged there, by URL or by surrogate key. For Varnish, and whatever takes a request per purge.
+ * A layer for the caches in front of the service. It stores nothing itself. It purges the keys there that are
+ * invalidated in the layers above, by URL or by surrogate key. For Varnish and other caches that accept one request per
+ * purge.
  */
-import axios, { type AxiosInstance } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { monotonicClock, startTimer, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
+import { readBody, sendRequest } from '../shared/http-request.js';
+import { nodeModule } from '../shared/node-modules.js';
 import { arrayOf, checkOptions, clock as clockCheck, func, number, recordOf, string } from '../shared/options.js';
 import type { CacheLayer, LayerStats, Lease, TagInvalidation } from './cache-layer.js';
 import { GuardedLayer } from './guarded-layer.js';
 
-/** What to purge. A soft purge leaves what has grace, stale. */
+/** The subject of a purge. A soft purge keeps entries with grace as stale. */
 export type CdnPurge =
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'pattern'; readonly pattern: string }
   | { readonly kind: 'tag'; readonly tag: string; readonly soft: boolean };
 
-/** A request that does it; the path is relative to each endpoint. */
+/** The request for a purge; the path is relative to each endpoint. */
 export interface CdnRequest {
   readonly method: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** How the CDN is told to forget. */
+/** How the CDN is purged. */
 export interface CdnCacheLayerOptions {
-  /** Base URLs of the caches; each is told. */
+  /** Base URLs of the caches; each one receives every purge. */
   readonly endpoints: readonly string[];
   /** Header fields of every request, e.g. an API token. They appear in no error and no log. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The requests that purge, in order. Default: `varnishPurge`. None for what the caches cannot purge. */
+  /**
+   * The requests that purge, in order. Default: `varnishPurge`. An empty list for a purge that the caches do not
+   * support.
+   */
   readonly requestsFor?: (purge: CdnPurge) => readonly CdnRequest[];
   /** Milliseconds a purge may take. Default 2000. */
   readonly timeout?: number;
-  /** Told of every failed purge; it is repeated until it succeeds. */
+  /** Called with every failed purge; the purge is repeated until it succeeds. */
   readonly onError?: (error: unknown, layer: string) => void;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
 const NOTHING: readonly string[] = [];
 
+/** The most bytes of the answer to a purge. */
+const MAX_ANSWER = 64 * 1024;
+
 /**
- * Keys are paths: `PURGE /path`. A pattern is `PURGE /` with `X-Ban-Url`, a regular expression; a tag is `PURGE /` with
- * `Xkey-Purge` (or `Xkey-Softpurge`), as the `xkey` module of Varnish takes it. docs/varnish.vcl is the other side.
+ * Keys are paths: `PURGE /path`. A pattern is `PURGE /` with `X-Ban-Url`, a regular expression. A tag is `PURGE /` with
+ * `Xkey-Purge` (or `Xkey-Softpurge`), for the `xkey` module of Varnish. docs/varnish.vcl contains the matching
+ * configuration.
+ *
+ * @example
+ * import { CdnCacheLayer, varnishPurge } from '@tooloo/resilience';
+ *
+ * const cdn = new CdnCacheLayer({ endpoints: ['http://varnish:6081'], requestsFor: varnishPurge });
  */
 export function varnishPurge(purge: CdnPurge): CdnRequest[] {
   switch (purge.kind) {
@@ -59,24 +72,32 @@ export function varnishPurge(purge: CdnPurge): CdnRequest[] {
   }
 }
 
-/** As it stands in a request target: printable ASCII, what was escaped already left as it is. */
+/** The text as part of a request target: printable ASCII; escaped characters stay unchanged. */
 function asUrl(text: string): string {
   const wellFormed = Buffer.from(text).toString();
   return encodeURI(wellFormed).replace(/%25([0-9a-f]{2})/gi, '%$1');
 }
 
-/** One key of the field: spaces and commas part keys. */
+/** One key of the field, in which spaces and commas separate keys. */
 function asXkey(tag: string): string {
   return asUrl(tag).replaceAll(',', '%2C');
 }
 
-/** The pattern as an anchored regular expression in printable ASCII: it travels in a header field. */
+/** The pattern as an anchored regular expression in printable ASCII, because it is sent in a header field. */
 function expressionOf(pattern: string): string {
   const parts = pattern.split('*').map((part) => asUrl(part).replace(/[.?+^$|()[\]{}\\]/g, '\\$&'));
   return `^${parts.join('.*')}$`;
 }
 
-/** Never throws and never holds anybody up: a purge that fails is repeated in the background until it succeeds. */
+/**
+ * Never throws and never makes a caller wait: a failed purge is repeated in the background until it succeeds.
+ *
+ * @example
+ * import { CdnCacheLayer, MultiLayerCacheManager } from '@tooloo/resilience';
+ *
+ * const cdn = new CdnCacheLayer({ endpoints: ['http://varnish:6081'] });
+ * const cache = new MultiLayerCacheManager({ cdn });
+ */
 export class CdnCacheLayer extends GuardedLayer {
   /** @throws TypeError or RangeError for an unknown option or a value out of range */
   constructor(options: CdnCacheLayerOptions) {
@@ -103,8 +124,10 @@ class PurgingLayer implements CacheLayer {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeout: number;
   readonly #clock: Clock;
-  readonly #agents = { httpAgent: new HttpAgent({ keepAlive: true }), httpsAgent: new HttpsAgent({ keepAlive: true }) };
-  readonly #client: AxiosInstance;
+  readonly #agents = {
+    http: new HttpAgent({ keepAlive: true }),
+    https: new (nodeModule('node:https').Agent)({ keepAlive: true }),
+  };
 
   constructor(options: CdnCacheLayerOptions) {
     this.#endpoints = options.endpoints;
@@ -112,13 +135,6 @@ class PurgingLayer implements CacheLayer {
     this.#headers = options.headers ?? {};
     this.#timeout = options.timeout ?? 2000;
     this.#clock = options.clock ?? monotonicClock;
-    this.#client = axios.create({
-      ...this.#agents,
-      proxy: false,
-      maxRedirects: 0,
-      maxContentLength: 64 * 1024,
-      validateStatus: () => true,
-    });
   }
 
   get(): undefined {
@@ -133,7 +149,7 @@ class PurgingLayer implements CacheLayer {
     return undefined;
   }
 
-  /** A new value makes the copies out there outdated. */
+  /** A new value makes the copies in the CDN outdated. */
   async set(key: string): Promise<void> {
     await this.#purge({ kind: 'key', key });
   }
@@ -174,8 +190,8 @@ class PurgingLayer implements CacheLayer {
   }
 
   destroy(): void {
-    this.#agents.httpAgent.destroy();
-    this.#agents.httpsAgent.destroy();
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
   }
 
   async #purge(purge: CdnPurge): Promise<void> {
@@ -188,15 +204,19 @@ class PurgingLayer implements CacheLayer {
     const timer = startTimer(this.#clock, () => late.abort(), this.#timeout);
     try {
       const url = endpoint + path;
-      const config = { method, url, headers: { ...this.#headers, ...headers }, signal: late.signal };
-      const { status } = await this.#client.request<unknown>(config);
-      // 404: it was not there, which is all that was asked for.
+      const agent = url.startsWith('https:') ? this.#agents.https : this.#agents.http;
+      const fields = { ...this.#headers, ...headers };
+      const response = await sendRequest(url, { method, headers: fields, agent, signal: late.signal });
+      const { statusCode: status = 0 } = response;
+      await readBody(response, MAX_ANSWER); // so that the connection can be used again
+      // 404: the entry was not cached, so the purge has succeeded.
       if (status >= 300 && status !== 404)
         throw new ResilienceError('UPSTREAM_INVALID', `${endpoint} answered a purge with ${status}`);
     } catch (error) {
       if (ResilienceError.is(error)) throw error;
       const reason = late.signal.aborted ? `did not answer within ${this.#timeout} ms` : 'could not be reached';
-      throw new ResilienceError('UPSTREAM_REFUSED', `${endpoint} ${reason}`); // axios' own error would hold the headers
+      // The cause is left out, since it may hold the header fields.
+      throw new ResilienceError('UPSTREAM_REFUSED', `${endpoint} ${reason}`);
     } finally {
       timer.cancel();
     }

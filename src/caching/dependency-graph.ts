@@ -1,18 +1,21 @@
-/** Which names depend on which: keys or patterns on both sides. Pure; cycles are allowed and walked once. */
+/**
+ * The dependencies between names, which may be keys or patterns on both sides. Pure. Cycles are allowed and visited
+ * once.
+ */
 import { compilePattern, overlap, type KeyPattern } from './key-pattern.js';
 
-/** What is invalidated with a name. */
+/** The names that are invalidated together with a name. */
 export interface DependencyAnalysis {
   readonly directlyDependents: readonly string[];
-  /** Everything reached, the direct ones included, the name itself not. */
+  /** All dependents, including the direct ones, without the name itself. */
   readonly transitiveDependents: readonly string[];
-  /** Steps to the farthest of them by the shortest way; 0 where nothing depends on the name. */
+  /** The most steps to a dependent by the shortest way; 0 without dependents. */
   readonly depth: number;
-  /** Each as the names on the way from one back to itself; at most 100. */
+  /** Each cycle as the names on the way from a name back to itself; at most 100. */
   readonly cycles: ReadonlyArray<readonly string[]>;
 }
 
-/** More edges than a program writes down; an unbounded source of names would fill memory. */
+/** More edges than a program defines. An unbounded source of names would fill the memory. */
 const MAX_EDGES = 100_000;
 const MAX_CYCLES = 100;
 
@@ -22,7 +25,7 @@ interface Rule {
 }
 
 export class DependencyGraph {
-  /** Rules by what they depend on. The exact ones are found by name, the others are tried one after the other. */
+  /** Rules by the name they depend on. Exact names are found directly, and patterns are tried one after the other. */
   readonly #exact = new Map<string, Rule>();
   readonly #patterns = new Map<string, Rule>();
   #edges = 0;
@@ -52,7 +55,7 @@ export class DependencyGraph {
     return false;
   }
 
-  /** What depends directly on a key, or on any key a pattern may stand for. */
+  /** The direct dependents of a key, or of any key that a pattern may match. */
   dependentsOf(name: KeyPattern): KeyPattern[] {
     const found = new Map<string, KeyPattern>();
     const collect = (rule: Rule | undefined): void => rule?.dependents.forEach((one) => found.set(one.source, one));
@@ -67,7 +70,7 @@ export class DependencyGraph {
     if (this.#edges === 0) return [name];
     const reached = new Map([[name.source, name]]);
     for (const one of reached.values()) {
-      // A Map is walked in the order of insertion, what is inserted on the way included.
+      // A Map is iterated in the order of insertion, including members inserted during the iteration.
       for (const next of this.dependentsOf(one)) if (!reached.has(next.source)) reached.set(next.source, next);
     }
     return [...reached.values()];
@@ -97,7 +100,7 @@ export class DependencyGraph {
     return { depths, cycles: this.#findCycles(root) };
   }
 
-  /** Depth first with an own stack: chains may be longer than the call stack. */
+  /** Depth first with an explicit stack, because chains may be longer than the call stack. */
   #findCycles(root: KeyPattern): string[][] {
     const cycles: string[][] = [];
     const done = new Set<string>();

@@ -1,55 +1,34 @@
-/** The layer on this machine's disk: one SQLite file, shared by every process that opens it, surviving all of them. */
+/** The disk layer of this machine: one SQLite file that several processes can share and that survives all of them. */
 import { randomUUID } from 'node:crypto';
-import { startInterval, wallClock, type Clock, type Timer } from '../shared/clock.js';
-import { checkOptions, checkValue, clock as clockCheck, milliseconds, number, string } from '../shared/options.js';
-import { CacheFile, isDamage, isFull } from './cache-file.js';
-import type { CacheEntry, CacheLayer, LayerStats, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
-import { forgetOldMarks, formatTags, lifetimeOf, parseTags, verdictOn } from './disk-lifetime.js';
-import { DiskSpace, EVICTION } from './disk-space.js';
-import type { EntryRow, KeyRange, Statements } from './disk-schema.js';
-import { afterPrefix, compilePattern } from './key-pattern.js';
-import { decodeValue, encodeValue, isWellFormed, type EncodedValue } from './value-codec.js';
+import { startInterval, type Clock, type Timer } from '../shared/clock.js';
+import { checkValue, milliseconds } from '../shared/options.js';
+import { CacheFile } from './cache-file.js';
+import type { Awaitable, CacheEntry, CacheLayer, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
+import { DiskAccess } from './disk-access.js';
+import { forgetOldMarks, formatTags, latestAt, lifetimeOf, parseTags, verdictOn } from './disk-lifetime.js';
+import { resolveDiskOptions, type DiskCacheLayerOptions, type DiskLayerStats } from './disk-options.js';
+import { removeAtOnce, RemovalOfAll, RemovalOfMatching, SlicedRemoval, type DiskRemoval } from './disk-removal.js';
+import type { EntryRow, Statements } from './disk-schema.js';
+import { DiskSpace } from './disk-space.js';
+import { decodeIfIntact, encodeValue, isWellFormed, type EncodedValue } from './value-codec.js';
+import { Forgetting, WatchedClock } from './watched-clock.js';
 
-/** Where the file lies and how large it may grow. */
-export interface DiskCacheLayerOptions {
-  /** The SQLite file; its folder is made where it is missing. `:memory:` keeps everything in the process. */
-  readonly dbPath: string;
-  /** Milliseconds an entry lives when `set` names no lifetime. Default 1 hour. */
-  readonly defaultTTL?: number;
-  /** Bytes from which values are compressed, where it makes them smaller. Default 1024; Infinity: never. */
-  readonly compressionThreshold?: number;
-  /** Milliseconds between sweeps of what has expired. Default 1 minute. */
-  readonly cleanupInterval?: number;
-  /** Bytes the file may grow to; what was written longest ago goes first. Its log takes up to 8 MiB beside it. Default 256 MiB. */
-  readonly maxDbSize?: number;
-  /** Milliseconds a call waits, blocking, for another process' write to end. Default 1000. */
-  readonly busyTimeout?: number;
-  /** Must tell the same time in every process that shares the file. Default: the machine's wall clock. */
-  readonly clock?: Clock;
-}
-
-export interface DiskLayerStats extends LayerStats {
-  /** Bytes of the file, its log left out. */
-  readonly bytes: number;
-  /** How often this process set a damaged file aside. */
-  readonly rebuilds: number;
-}
-
-const DEFAULT_TTL = 60 * 60_000;
-const DEFAULT_MAX_SIZE = 256 * 1024 * 1024;
-/** An empty cache takes 40 KiB; below this there is no room to work in. */
-const MIN_SIZE = 128 * 1024;
 /** Rows a transaction removes at most, so that other processes get their turn and none waits long. */
 const BATCH = 1000;
-/** Batches a timed sweep removes at most; the next sweep goes on. */
-const SWEEP_BATCHES = 10;
+const SWEPT_HERE = 50; // rows that a timed sweep removes in place
 const NO_TAGS: readonly string[] = [];
-const ABOVE_ALL = Buffer.alloc(0);
 
 /**
- * Values that can be structured-cloned, Buffers, Dates and Maps included; each `get` gives a fresh copy. Calls are
- * synchronous. Throws where SQLite fails; a damaged file is set aside, and the call that noticed starts over on an
- * empty one.
+ * Stores values that can be structured-cloned, including Buffers, Dates and Maps; each `get` returns a new copy. Calls
+ * are synchronous. Throws if SQLite fails. A damaged file is set aside, and the call that detects the damage continues
+ * on an empty one.
+ *
+ * @example
+ * import { DiskCacheLayer } from '@tooloo/resilience';
+ *
+ * const layer = new DiskCacheLayer({ dbPath: './data/cache.db' });
+ * layer.set('report:7', Buffer.from('…'), 3_600_000);
+ * layer.close();
  */
 export class DiskCacheLayer implements CacheLayer {
   readonly name = 'disk';
@@ -58,57 +37,60 @@ export class DiskCacheLayer implements CacheLayer {
 
   readonly #file: CacheFile;
   readonly #clock: Clock;
+  readonly #forgetting: Forgetting; // until what is from before the clock was set back is gone, nothing is found
   readonly #compressionThreshold: number;
   readonly #maxSize: number;
   readonly #space: DiskSpace;
+  readonly #access: DiskAccess;
   readonly #sweeping: Timer;
+  /** The prefix of the tokens of leases granted here. */
+  readonly #id = randomUUID();
+  #leases = 0;
   #hits = 0;
   #misses = 0;
-  /** Whether a transaction of the user's is under way. */
+  /** Whether a transaction of the user is in progress. */
   #isBatching = false;
 
   /**
    * @throws TypeError or RangeError for an unknown option or a value out of range
-   * @throws Error where the file cannot be opened
+   * @throws Error if the file cannot be opened
    */
   constructor(options: DiskCacheLayerOptions) {
-    const checked = checkOptions('DiskCacheLayer', options, {
-      dbPath: string,
-      defaultTTL: milliseconds,
-      compressionThreshold: number({ min: 0 }),
-      cleanupInterval: number({ min: 1 }),
-      maxDbSize: number({ min: MIN_SIZE }),
-      busyTimeout: milliseconds,
-      clock: clockCheck,
-    });
-    checkValue("DiskCacheLayer: option 'dbPath'", checked.dbPath, string);
-    this.defaultTTL = checked.defaultTTL ?? DEFAULT_TTL;
-    this.#compressionThreshold = checked.compressionThreshold ?? 1024;
-    this.#maxSize = checked.maxDbSize ?? DEFAULT_MAX_SIZE;
-    this.#clock = checked.clock ?? wallClock;
+    const resolved = resolveDiskOptions(options);
+    this.defaultTTL = resolved.defaultTTL;
+    this.#compressionThreshold = resolved.compressionThreshold;
+    this.#maxSize = resolved.maxDbSize;
+    this.#forgetting = new Forgetting(resolved.clock, () => this.clearInBackground());
+    this.#clock = new WatchedClock(resolved.clock, () => this.#forgetting.begin());
     this.#file = new CacheFile({
-      path: checked.dbPath,
-      busyTimeout: checked.busyTimeout ?? 1000,
+      path: resolved.dbPath,
+      busyTimeout: resolved.busyTimeout,
       maxSize: this.#maxSize,
     });
     this.#space = new DiskSpace(this.#file, this.#clock, this.#maxSize);
+    this.#access = new DiskAccess(this.#file, this.#space);
     this.#space.shrink();
-    this.#sweeping = startInterval(this.#clock, () => this.#sweep(), checked.cleanupInterval ?? 60_000);
+    this.#sweeping = startInterval(this.#clock, () => this.#sweep(), resolved.cleanupInterval);
   }
 
   get<V = unknown>(key: string): V | undefined {
-    return this.#attempt(() => this.#get(key)) as V | undefined;
+    return this.#access.attempt(() => this.#get(key)) as V | undefined;
   }
 
   has(key: string): boolean {
-    return this.#attempt((sql) => {
-      const row = sql.presence.get(key);
-      return row !== undefined && row[0] > this.#clock.now() && verdictOn(sql, row[1], row[2]) === 'valid';
+    return this.#access.attempt((sql) => {
+      const row = sql.presence.get(key, latestAt(this.#clock.now()));
+      return (
+        !this.#forgetting.isPending &&
+        row !== undefined &&
+        row[0] > this.#clock.now() &&
+        verdictOn(sql, row[1], row[2]) === 'valid'
+      );
     });
   }
 
   /**
-   * @param ttl milliseconds; `defaultTTL` when absent, Infinity for ever, 0 stores nothing
+   * @param ttl milliseconds; default `defaultTTL`. Infinity: no expiry. 0: the value is not stored.
    * @throws DataCloneError for a value that cannot be cloned
    */
   set(key: string, value: unknown, ttl: number = this.defaultTTL): void {
@@ -117,25 +99,31 @@ export class DiskCacheLayer implements CacheLayer {
   }
 
   delete(key: string): boolean {
-    return this.#change((sql) => {
+    return this.#access.change((sql) => {
       sql.revokeLease.run(key);
-      const row = sql.entry.get(key);
+      const row = sql.entry.get(key, latestAt(this.#clock.now()));
       if (row === undefined) return false;
       sql.remove.run(key);
       return lifetimeOf(sql, row, this.#clock.now()) !== undefined;
     });
   }
 
+  /** Blocks until all is removed; `clearInBackground` does not. */
   clear(): void {
-    this.#change((sql) => {
+    this.#access.change((sql) => {
       sql.revokeLeases.run();
       sql.removeAll.run();
     });
   }
 
+  /** Like `clear`, in slices of milliseconds, between which the event loop and other processes have their turn. */
+  clearInBackground(): Awaitable<void> {
+    return this.#inSlices(new RemovalOfAll());
+  }
+
   read(key: string): CacheEntry | undefined {
-    return this.#attempt((sql) => {
-      const row = sql.entry.get(key);
+    return this.#access.attempt((sql) => {
+      const row = sql.entry.get(key, latestAt(this.#clock.now()));
       const entry = row === undefined ? undefined : this.#entryOf(sql, row);
       if (entry === undefined || entry.ttl === 0) this.#misses++;
       else this.#hits++;
@@ -144,85 +132,95 @@ export class DiskCacheLayer implements CacheLayer {
   }
 
   write(key: string, entry: CacheEntry, lease?: Lease): boolean {
-    // UTF-8 cannot tell ill-formed keys apart: they are not kept, or one would answer for another.
+    // UTF-8 cannot distinguish ill-formed keys. They are not stored, because one would return the value of another.
     const isKept = entry.value !== undefined && entry.ttl + entry.grace > 0 && isWellFormed(key);
     const encoded = isKept ? encodeValue(entry.value, this.#compressionThreshold) : undefined;
-    // What would push out half of everything else is not worth keeping; what it replaces is outdated all the same.
+    // A value that would evict half of all other entries is not stored, but the entry it replaces is still outdated.
     const fits = encoded !== undefined && encoded.data.length <= this.#maxSize / 2;
-    // Where nothing has to be looked at before, the one statement is a transaction of its own.
+    // If there is nothing to check before, the single statement is a transaction of its own.
     if (fits && lease === undefined && !this.#isBatching) {
-      this.#withRoom((sql) => this.#put(sql, key, entry, encoded));
+      this.#access.withRoom((sql) => this.#put(sql, key, entry, encoded));
       return true;
     }
-    return this.#change((sql) => {
-      if (lease !== undefined && sql.leaseToken.get(key, this.#clock.now()) !== lease.token) return false;
+    return this.#access.change((sql) => {
+      if (lease !== undefined && this.#leaseOn(sql, key) !== lease.token) return false;
       if (!fits) {
         sql.revokeLease.run(key);
         sql.remove.run(key);
         return false;
       }
-      // In a transaction of the user's a full file would roll back all of it; elsewhere trying is cheaper than measuring.
+      // In a transaction of the user a full file would roll back all of it. Elsewhere an attempt is cheaper than
+      // measuring.
       if (this.#isBatching) this.#space.makeRoom(encoded.data.length);
       this.#put(sql, key, entry, encoded, lease);
       return true;
     });
   }
 
+  /** Blocks until all is removed; `invalidatePatternInBackground` does not. */
   invalidatePattern(pattern: string): string[] {
-    const { prefix, matches } = compilePattern(pattern);
-    const range: KeyRange = [prefix, afterPrefix(prefix) ?? ABOVE_ALL];
-    return this.#change((sql) => {
-      for (const key of sql.leasesInRange.all(...range)) if (matches(key)) sql.revokeLease.run(key);
-      const now = this.#clock.now();
-      const removed: string[] = [];
-      for (const [rowid, key, staleUntil] of sql.rowsInRange.all(...range)) {
-        if (!matches(key)) continue;
-        sql.removeRow.run(rowid);
-        if (staleUntil > now) removed.push(key);
-      }
-      return removed;
-    });
+    return this.#access.change((sql) => removeAtOnce(new RemovalOfMatching(pattern, this.#clock), sql));
+  }
+
+  /** Like `invalidatePattern`, in slices of milliseconds: a promise if one slice is not enough. */
+  invalidatePatternInBackground(pattern: string): Awaitable<string[]> {
+    return this.#inSlices(new RemovalOfMatching(pattern, this.#clock));
   }
 
   invalidateTag(tag: string, { soft = false }: TagInvalidation = {}): void {
-    this.#change((sql) => {
+    this.#access.change((sql) => {
       const generation = sql.nextGeneration.get()!;
       sql.markTag.run({ tag, hard: soft ? 0 : generation, soft: soft ? generation : 0 });
     });
   }
 
   lease(key: string, duration: number): LeaseAnswer {
-    return this.#change((sql) => {
+    return this.#access.change((sql) => {
       const now = this.#clock.now();
-      if (sql.leaseToken.get(key, now) !== undefined) return 'taken';
-      const token = randomUUID();
-      return { key, token, generation: sql.takeLease.get(key, token, now + duration)! };
+      const held = this.#leaseOn(sql, key);
+      if (held !== undefined) return held.startsWith(this.#id) ? 'own' : 'taken';
+      const token = `${this.#id}:${++this.#leases}`;
+      return { key, token, generation: sql.takeLease.get(key, token, now + duration, now)! };
     });
   }
 
   release(lease: Lease): void {
-    this.#change((sql) => sql.endLease.run(lease.key, lease.token));
+    this.#access.change((sql) => sql.endLease.run(lease.key, lease.token));
   }
 
-  /** Removes what has expired; how many entries that were. */
+  /** Removes expired entries and returns their number. Blocks until it is done; `cleanupInBackground` does not. */
   cleanup(): number {
     let removed = 0;
-    for (let last = BATCH; last === BATCH; removed += last) last = this.#removeExpired();
-    this.#change((sql) => forgetOldMarks(sql, this.#clock.now()));
+    for (let last = 1; last > 0; removed += last) last = this.#access.change(() => this.#space.removeExpired(BATCH));
+    this.#access.change((sql) => forgetOldMarks(sql, this.#clock.now()));
     return removed;
   }
 
-  /** Rewrites the file without its free pages. Blocks for as long as copying takes. */
-  vacuum(): void {
-    this.#attempt(() => this.#file.vacuum());
+  /**
+   * Returns the free pages to the file system. Runs in a thread, in steps of milliseconds, so that neither this event
+   * loop nor another process waits long.
+   */
+  async vacuum(): Promise<void> {
+    await this.#access.attempt(() => this.#file.upkeep.run({ kind: 'vacuum' }));
   }
 
-  /** Runs the function in one transaction: all of its writes are kept, or, where it throws, none. Many writes are many times faster so. */
+  /** Like `cleanup`, but in a thread: the event loop is not blocked. */
+  async cleanupInBackground(): Promise<number> {
+    if (!this.#file.upkeep.isAvailable) return this.cleanup();
+    const removed = await this.#access.attempt(() => this.#file.upkeep.run({ kind: 'sweep', now: this.#clock.now() }));
+    this.#space.expirations += removed;
+    return removed;
+  }
+
+  /**
+   * Runs the function in one transaction: all of its writes are kept, or none if it throws. This is many times faster
+   * for many writes.
+   */
   transaction<R>(work: () => R): R {
     const wasBatching = this.#isBatching;
     this.#isBatching = true;
     try {
-      return this.#change(() => work());
+      return this.#access.change(() => work());
     } finally {
       this.#isBatching = wasBatching;
     }
@@ -230,7 +228,7 @@ export class DiskCacheLayer implements CacheLayer {
 
   getStats(): DiskLayerStats {
     const asked = this.#hits + this.#misses;
-    return this.#attempt((sql) => ({
+    return this.#access.attempt((sql) => ({
       hits: this.#hits,
       misses: this.#misses,
       evictions: this.#space.evictions,
@@ -259,81 +257,51 @@ export class DiskCacheLayer implements CacheLayer {
 
   #put(sql: Statements, key: string, entry: CacheEntry, { data, format }: EncodedValue, lease?: Lease): void {
     const { ttl, grace, tags } = entry;
-    const expiresAt = this.#clock.now() + ttl;
+    const now = this.#clock.now();
+    const expiresAt = now + ttl;
     const generation = lease?.generation ?? null;
-    sql.put.run(key, format, expiresAt, formatTags(tags), generation, grace, expiresAt + grace, data);
+    sql.put.run(key, format, expiresAt, formatTags(tags), generation, grace, expiresAt + grace, now, data);
+  }
+
+  #leaseOn(sql: Statements, key: string): string | undefined {
+    const now = this.#clock.now();
+    return sql.leaseToken.get(key, now, latestAt(now));
   }
 
   #get(key: string): unknown {
     const sql = this.#file.statements;
-    const row = sql.value.get(key);
-    const isFresh = row !== undefined && row[2] > this.#clock.now() && verdictOn(sql, row[3], row[4]) === 'valid';
+    const row = sql.value.get(key, latestAt(this.#clock.now()));
+    const isKnown = row !== undefined && !this.#forgetting.isPending;
+    const isFresh = isKnown && row[2] > this.#clock.now() && verdictOn(sql, row[3], row[4]) === 'valid';
     const value = isFresh ? decodeIfIntact(row[0], row[1]) : undefined;
     if (value === undefined) this.#misses++;
     else this.#hits++;
     return value;
   }
 
-  /** Rows whose time has passed are left to the sweep: a read never waits for the write lock. */
+  /** Expired rows are left to the cleanup, because a read must not wait for the write lock. */
   #entryOf(sql: Statements, row: EntryRow): CacheEntry | undefined {
     const lifetime = lifetimeOf(sql, row, this.#clock.now());
-    if (lifetime === undefined) return undefined;
+    if (lifetime === undefined || this.#forgetting.isPending) return undefined;
     const value = decodeIfIntact(row[0], row[1]);
     return value === undefined ? undefined : { value, ...lifetime, tags: parseTags(row[3]) };
   }
 
-  /** Runs a read; where the file turns out damaged, once more on its successor. */
-  #attempt<R>(work: (sql: Statements) => R): R {
-    try {
-      return work(this.#file.statements);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#file.rebuild(error);
-      return work(this.#file.statements);
-    }
+  #inSlices<R>(removal: DiskRemoval<R>): Awaitable<R> {
+    return new SlicedRemoval(removal, (work) => this.#access.changeOnce(work)).run();
   }
 
-  /**
-   * Runs a write in a transaction that takes the write lock before it reads: one that took it only on its first write
-   * would fail at once, without waiting, whenever another process had written in between (SQLITE_BUSY_SNAPSHOT).
-   */
-  #change<R>(work: (sql: Statements) => R): R {
-    return this.#withRoom((sql) => this.#file.inTransaction(() => work(sql)));
-  }
-
-  /** Runs a write; where the file is full, again and again without what was written longest ago. */
-  #withRoom<R>(write: (sql: Statements) => R): R {
-    return this.#attempt((sql) => {
-      for (let rows = EVICTION; ; rows *= 2) {
-        try {
-          return write(sql);
-        } catch (error) {
-          if (!isFull(error) || !this.#space.evict(rows)) throw error;
-        }
-      }
-    });
-  }
-
-  #removeExpired(): number {
-    return this.#change(() => this.#space.removeExpired(BATCH));
-  }
-
-  /** The timed cleanup: a bounded share of it, and never an exception into the timer. */
+  /** The timed cleanup: a small part in place, the remaining part in a thread. It never throws into the timer. */
   #sweep(): void {
     try {
-      for (let batch = 0; batch < SWEEP_BATCHES && this.#removeExpired() === BATCH; batch++);
-      this.#change((sql) => forgetOldMarks(sql, this.#clock.now()));
+      const isDone = this.#access.change((sql) => {
+        this.#space.removeExpired(SWEPT_HERE);
+        forgetOldMarks(sql, this.#clock.now());
+        return sql.hasExpired.get(this.#clock.now()) === 0;
+      });
+      if (!isDone) this.cleanupInBackground().catch(() => undefined); // the next sweep tries again
     } catch {
       // Another process holds the file, or the disk fails: the next sweep tries again, and calls report their own errors.
     }
-  }
-}
-
-/** A value that cannot be read any more is no value: the caller finds a miss and writes it anew. */
-function decodeIfIntact(data: string | Buffer, format: number): unknown {
-  try {
-    return decodeValue(data, format);
-  } catch {
-    return undefined;
   }
 }

@@ -1,13 +1,19 @@
-/** What the rows of the disk layer say about themselves: how long they live, and whether a tag of theirs was invalidated. */
-import type { EntryRow, Statements } from './disk-schema.js';
+/** Reads the lifetime of the disk layer's rows and whether one of their tags was invalidated. */
+import type { EntryRow, Statements, TimedRow } from './disk-schema.js';
 import type { TagVerdict } from './tag-generations.js';
 
-/** Tags remembered at most; older tagged entries count as invalidated once there are more. */
+/** The most tags remembered. Beyond it, older tagged entries count as invalidated. */
 const MAX_TAGS = 10_000;
+
+/** Milliseconds that a row may seem to be from the future: the clock was corrected a little. */
+export const SLACK = 2_000;
+
+/** The latest time at which a row can have been written, unless the clock has been set back since then. */
+export const latestAt = (now: number): number => now + SLACK;
 
 const NO_TAGS: readonly string[] = [];
 
-/** What remains, in milliseconds, its tags considered; undefined where the entry is over. */
+/** The remaining lifetime in milliseconds, after a check of the tags; undefined if the entry has expired. */
 export function lifetimeOf(sql: Statements, row: EntryRow, now: number): { ttl: number; grace: number } | undefined {
   const [, , expiresAt, tags, generation, grace] = row;
   if (expiresAt + grace <= now) return undefined;
@@ -17,7 +23,17 @@ export function lifetimeOf(sql: Statements, row: EntryRow, now: number): { ttl: 
   return { ttl: 0, grace: Math.min(grace, expiresAt + grace - now) };
 }
 
-/** @param tags as stored: a JSON array, or null for none */
+/** Whether the row could still have been read, fresh or stale. */
+export function isAlive(
+  sql: Statements,
+  [expiresAt, tags, generation, grace, writtenAt]: TimedRow,
+  now: number,
+): boolean {
+  if (writtenAt > latestAt(now)) return false;
+  return lifetimeOf(sql, ['', 0, expiresAt, tags, generation, grace], now) !== undefined;
+}
+
+/** @param tags as stored: a JSON array, or null without tags */
 export function verdictOn(sql: Statements, tags: string | null, generation: number): TagVerdict {
   if (tags === null) return 'valid';
   const [floor, hard, soft] = sql.verdict.get(tags)!;
@@ -33,7 +49,7 @@ export function parseTags(tags: string | null): readonly string[] {
   return tags === null ? NO_TAGS : (JSON.parse(tags) as string[]);
 }
 
-/** Forgets leases that have lapsed and tags that no entry or lease is old enough to care about. */
+/** Removes expired leases, and the tags that affect no remaining entry or lease. */
 export function forgetOldMarks(sql: Statements, now: number): void {
   sql.removeLapsedLeases.run(now);
   sql.removeSettledTags.run();

@@ -1,17 +1,17 @@
-/** What a cache is asked for most, by key and by tag: of a sample, so that a hit stays as cheap as it is. */
+/** The most requested keys and tags of a cache. They are sampled, so that a hit stays cheap. */
 import { HeavyHitters, Sampling } from '../shared/heavy-hitters.js';
 import { shownKey } from './shown-key.js';
 
-/** A key, and about how often it was looked up. `error` is by how much `lookups` may be too high. */
+/** A key and approximately how often it was looked up. `error` is the most by which `lookups` may be too high. */
 export interface HotKey {
   readonly key: string;
   readonly lookups: number;
-  /** Those that found no fresh value anywhere. */
+  /** Lookups that found no fresh value in any layer. */
   readonly misses: number;
   readonly error: number;
 }
 
-/** A tag, and about how often something that carries it was found. */
+/** A tag and approximately how often an entry with it was found. */
 export interface HotTag {
   readonly tag: string;
   readonly hits: number;
@@ -24,7 +24,7 @@ export interface HottestEntries {
   readonly tags: readonly HotTag[];
 }
 
-/** One lookup in so many is counted: one out of memory takes a tenth of a microsecond. */
+/** One of this many lookups is counted, because a lookup in memory takes a tenth of a microsecond. */
 const SAMPLE = 256;
 
 export class HottestKeys {
@@ -32,7 +32,7 @@ export class HottestKeys {
   readonly #keys = new HeavyHitters();
   readonly #tags = new HeavyHitters();
 
-  /** Counts a lookup that found something with these tags. Returns how many to let pass until the next, that one included. */
+  /** Counts a lookup that found an entry with these tags. Returns the number of lookups until the next one to count. */
   found(key: string, tags: readonly string[]): number {
     const { weight } = this.#sampling;
     this.#keys.add(key, false, weight);

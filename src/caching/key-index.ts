@@ -1,6 +1,6 @@
 /**
  * Keys as a tree of their segments (`user:42:profile` → `user:` → `42:` → the key), so that the keys below a prefix are
- * found without looking at the others.
+ * found without a scan of the others.
  */
 import { compilePattern } from './key-pattern.js';
 
@@ -11,10 +11,10 @@ interface Branch {
 
 const newBranch = (): Branch => ({ branches: new Map(), keys: new Set() });
 
-/** Deeper segments share a branch: a key of nothing but separators must not become a tower of maps. */
+/** Deeper segments share a branch, because a key of separators only must not create a deep chain of maps. */
 const MAX_DEPTH = 8;
 
-/** Where the segment that begins at `from` ends, its separator included; -1 for the last one. */
+/** The end of the segment that begins at `from`, including its separator; -1 for the last segment. */
 function segmentEnd(key: string, from: number): number {
   for (let i = from; i < key.length; i++) {
     const code = key.charCodeAt(i);
@@ -45,7 +45,7 @@ export class KeyIndex {
     branch.keys.add(key);
   }
 
-  /** Removes a key and the branches it leaves empty. */
+  /** Removes a key and its empty branches. */
   remove(key: string): void {
     const path: { branch: Branch; segment: string }[] = [];
     let branch = this.#root;
@@ -67,7 +67,7 @@ export class KeyIndex {
     }
   }
 
-  /** The keys that match. Looks only at those that share the pattern's prefix up to its last separator. */
+  /** The matching keys. Searches only those that share the prefix of the pattern up to its last separator. */
   matching(pattern: string): string[] {
     const { prefix, matches } = compilePattern(pattern);
     const found: string[] = [];

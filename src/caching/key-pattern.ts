@@ -1,11 +1,14 @@
-/** Key patterns: `*` stands for any characters, none included, everything else for itself. Matching is linear: no regular expression. */
+/**
+ * Key patterns: `*` stands for any number of characters, and every other character for itself. Matching takes linear
+ * time and uses no regular expression.
+ */
 
 /** A compiled pattern. */
 export interface KeyPattern {
   readonly source: string;
-  /** What every matching key begins with. */
+  /** The prefix of every matching key. */
   readonly prefix: string;
-  /** Whether the pattern holds no `*` and so names one key. */
+  /** Whether the pattern contains no `*` and so names one key. */
   readonly isExact: boolean;
   readonly matches: (key: string) => boolean;
 }
@@ -22,7 +25,7 @@ export function compilePattern(source: string): KeyPattern {
     isExact: false,
     matches: (key) => {
       if (!key.startsWith(prefix) || key.length < prefix.length + suffix.length || !key.endsWith(suffix)) return false;
-      // The leftmost place for each part leaves the most room for the next: no backtracking is needed.
+      // The leftmost match of each part leaves the most room for the next one, so no backtracking is needed.
       let from = prefix.length;
       for (const part of middle) {
         const at = key.indexOf(part, from);
@@ -34,19 +37,21 @@ export function compilePattern(source: string): KeyPattern {
   };
 }
 
-/** The pattern of this one key, a `*` in it being no wildcard. */
+/** The pattern of one key, in which `*` is not a wildcard. */
 export function exactKey(key: string): KeyPattern {
   return { source: key, prefix: key, isExact: true, matches: (other) => other === key };
 }
 
-/** Whether some key matches both names, each a key or a pattern. */
+/** Whether some key matches both names, each of which is a key or a pattern. */
 export function overlap(a: KeyPattern, b: KeyPattern): boolean {
   if (a.isExact) return b.matches(a.source);
   if (b.isExact) return a.matches(b.source);
   return globsOverlap(a.source, b.source);
 }
 
-/** Walks both patterns at once; `reachable[j]`: what precedes position i of `a` can equal what precedes j of `b`. */
+/**
+ * Walks both patterns at once. `reachable[j]`: the part before position i of `a` can equal the part before j of `b`.
+ */
 function globsOverlap(a: string, b: string): boolean {
   let reachable = new Array<boolean>(b.length + 1).fill(false);
   reachable[0] = true;
@@ -65,20 +70,20 @@ function globsOverlap(a: string, b: string): boolean {
   return reachable[b.length]!;
 }
 
-/** A star may stand for nothing. */
+/** A star may stand for zero characters. */
 function skipStars(reachable: boolean[], b: string): void {
   for (let j = 0; j < b.length; j++) if (reachable[j] && b[j] === '*') reachable[j + 1] = true;
 }
 
 /**
- * The first text, in the order of code points, that is above everything that begins with the prefix; undefined where
- * there is none. SQLite compares text in that order.
+ * The first text, in the order of code points, that sorts after every text with the prefix; undefined if none exists.
+ * SQLite compares text in that order.
  */
 export function afterPrefix(prefix: string): string | undefined {
   const points = Array.from(prefix, (character) => character.codePointAt(0)!);
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     if (last === 0x10ffff) continue;
-    const next = last === 0xd7ff ? 0xe000 : last + 1; // what lies between is no character
+    const next = last === 0xd7ff ? 0xe000 : last + 1; // the code points in between are not characters
     return String.fromCodePoint(...points, next);
   }
   return undefined;

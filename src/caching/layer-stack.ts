@@ -1,6 +1,6 @@
 /**
- * The layers as one: memory above, what is slower and wider below. Reads go down and bring what they find up, writes and
- * invalidations go to all, and a claim carries the leases of all of them.
+ * All layers as one: memory above, slower and wider layers below. Reads go down and bring the found value up. Writes
+ * and invalidations go to all layers, and a claim holds the leases of all of them.
  */
 import { sleep, type Clock } from '../shared/clock.js';
 import type { Awaitable, CacheEntry, Lease, TagInvalidation } from './cache-layer.js';
@@ -8,17 +8,26 @@ import type { GuardedLayer } from './guarded-layer.js';
 import { HottestKeys } from './hottest-keys.js';
 import type { MemoryCacheLayer } from './memory-cache-layer.js';
 
-/** How a value is to be kept. */
+/** The options for storing a value. */
 export interface StoreOptions {
   /** Milliseconds the value stays fresh. Default: each layer's own. */
   readonly ttl?: number;
-  /** Milliseconds beyond that it may be served while a new one is made, or when making one fails. Default 0. */
+  /**
+   * Milliseconds after that during which it may be served while a new one is made, or if making one fails. Default 0.
+   */
   readonly grace?: number;
   /** Names under which `invalidateTag` finds it. */
   readonly tags?: readonly string[];
 }
 
-/** The sole right, as far as the layers reach, to make the value of a key. */
+/**
+ * The sole right to make the value of a key, as far as the layers reach.
+ *
+ * @example
+ * const claim = await cache.claim('report:7', { duration: 5000 });
+ * if ('value' in claim) console.log(claim.value); // another process has just stored it
+ * else await claim.commit(await createReport(), { ttl: 60_000 });
+ */
 export interface Claim {
   /**
    * Stores the value, unless the key was written or invalidated since the claim was made. Ends the claim.
@@ -26,11 +35,11 @@ export interface Claim {
    * @returns whether the value was stored
    */
   commit(value: unknown, options?: StoreOptions): Promise<boolean>;
-  /** Ends the claim without a value. After a commit it does nothing. */
+  /** Ends the claim without a value. Has no effect after a commit. */
   release(): Promise<void>;
 }
 
-/** What the stack counts. */
+/** The counters of the stack. */
 export interface StackCounters {
   /** Fresh values found, by layer. */
   readonly hits: Record<string, number>;
@@ -40,7 +49,7 @@ export interface StackCounters {
 }
 
 const NO_TAGS: readonly string[] = [];
-/** Milliseconds between looks at a value that another process makes: from the first to the last. */
+/** Milliseconds between checks for a value that another process makes: from the first to the last. */
 const FIRST_POLL = 2;
 const LAST_POLL = 50;
 
@@ -51,12 +60,12 @@ export class LayerStack {
   readonly counters: StackCounters = { hits: { memory: 0 }, misses: 0, writes: 0, promotions: 0 };
   readonly hottest = new HottestKeys();
   readonly #clock: Clock;
-  /** Lookups until one is counted among the hottest. */
+  /** The number of lookups until the next one is counted for the hottest keys. */
   #untilSample = 1;
-  /** Invalidations on their way through the layers below. */
+  /** Invalidations in progress in the layers below. */
   #forgetting = 0;
 
-  /** @param clock for waiting only */
+  /** @param clock used for waiting only */
   constructor(memory: MemoryCacheLayer, lower: readonly GuardedLayer[], clock: Clock) {
     this.memory = memory;
     this.lower = lower;
@@ -64,7 +73,7 @@ export class LayerStack {
     for (const layer of lower) this.counters.hits[layer.name] = 0;
   }
 
-  /** The fresh value in memory. Plain code: this is the path of most requests. */
+  /** The fresh value in memory. Plain code, because most requests take this path. */
   peek(key: string): unknown {
     const value = this.memory.peek(key);
     if (value === undefined) return undefined;
@@ -73,7 +82,10 @@ export class LayerStack {
     return value;
   }
 
-  /** The nearest fresh entry, brought into memory; else the nearest stale one within its grace. Counts a hit or a miss. */
+  /**
+   * The nearest fresh entry, brought into memory; otherwise the nearest stale one within its grace. Counts a hit or a
+   * miss.
+   */
   async find(key: string): Promise<CacheEntry | undefined> {
     const nearest = this.memory.read(key);
     if (nearest !== undefined && nearest.ttl > 0) {
@@ -99,7 +111,7 @@ export class LayerStack {
     return false;
   }
 
-  /** Writes to the layers named; the others lose the key, so that none of them brings an older value back. */
+  /** Writes to the named layers. The others remove the key, so that no layer restores an older value. */
   async set(key: string, value: unknown, options: StoreOptions, names: readonly string[] | undefined): Promise<void> {
     this.counters.writes++;
     const isNamed = (name: string): boolean => names === undefined || names.includes(name);
@@ -110,14 +122,14 @@ export class LayerStack {
     );
   }
 
-  /** Removes the key everywhere; whether any layer held it. */
+  /** Removes the key from all layers. Returns whether any layer held it. */
   async delete(key: string): Promise<boolean> {
     const above = this.memory.delete(key);
     const below = await this.#forgetBelow((layer) => layer.delete(key));
     return above || below.includes(true);
   }
 
-  /** Removes what matches everywhere; which keys some layer held. */
+  /** Removes the matching keys from all layers. Returns the keys that a layer held. */
   async invalidatePattern(pattern: string): Promise<Set<string>> {
     const removed = new Set(this.memory.invalidatePattern(pattern));
     const below = await this.#forgetBelow((layer) => layer.invalidatePattern(pattern));
@@ -136,17 +148,24 @@ export class LayerStack {
   }
 
   /**
-   * Claims the making of a value. Where another process is at it, waits until its value is there, which is then the
-   * answer, or until it has given up; after `patience` goes on without the layer that both share.
+   * Claims the computation of a value. If another process computes it, waits until its value is stored and returns
+   * that, or until that process gives up. After `patience` milliseconds, continues without the layer that both share.
    *
-   * @param duration milliseconds the claim lasts at most
+   * @param duration milliseconds after which the claim expires
+   * @param beyond an entry is returned only if it stays fresh for more milliseconds than this
    */
-  async claim(key: string, duration: number, patience: number, signal?: AbortSignal): Promise<Claim | CacheEntry> {
+  async claim(
+    key: string,
+    duration: number,
+    patience: number,
+    signal?: AbortSignal,
+    beyond = 0,
+  ): Promise<Claim | CacheEntry> {
     const own = this.memory.lease(key);
     const leases = new Map<GuardedLayer, Lease>();
     try {
       for (const layer of this.lower.filter((one) => one.isShared).reverse()) {
-        const answer = await this.#leaseOf(layer, key, duration, patience, signal);
+        const answer = await this.#leaseOf(layer, key, duration, patience, beyond, signal);
         if (answer.found !== undefined) {
           await this.#release(own, leases);
           return answer.found;
@@ -163,7 +182,7 @@ export class LayerStack {
     );
   }
 
-  /** What was found, counted among what is asked for most. */
+  /** Returns the entry that was found, and samples it for the hottest keys. */
   #noted(key: string, entry: CacheEntry | undefined): CacheEntry | undefined {
     if (--this.#untilSample > 0) return entry;
     const isFresh = entry !== undefined && entry.ttl > 0;
@@ -171,12 +190,15 @@ export class LayerStack {
     return entry;
   }
 
-  /** Begins in all at once; those that answer at once have answered when this returns. */
+  /** Begins in all layers at once. Synchronous layers are done when this returns. */
   #inAllBelow<T>(work: (layer: GuardedLayer) => Awaitable<T>): Promise<T[]> {
     return Promise.all(this.lower.map(async (layer) => work(layer)));
   }
 
-  /** As `#inAllBelow`, for invalidations: until all are done, nothing is brought up, for it may be what is to go. */
+  /**
+   * Like `#inAllBelow`, for invalidations. Until all are done, no value is brought up, because it may be an invalidated
+   * one.
+   */
   async #forgetBelow<T>(work: (layer: GuardedLayer) => Awaitable<T>): Promise<T[]> {
     this.#forgetting++;
     try {
@@ -186,41 +208,47 @@ export class LayerStack {
     }
   }
 
-  async #readThrough(layer: GuardedLayer, key: string): Promise<CacheEntry | undefined> {
+  async #readThrough(layer: GuardedLayer, key: string, beyond = 0): Promise<CacheEntry | undefined> {
     const mayKeep = this.#forgetting === 0;
-    const lease = this.memory.lease(key); // an invalidation while the layer answers keeps the answer out of memory
+    const lease = this.memory.lease(key); // an invalidation during the read keeps the result out of memory
     const read = layer.read(key);
     const entry = read instanceof Promise ? await read : read;
-    const isKept = mayKeep && entry !== undefined && entry.ttl > 0 && this.memory.write(key, entry, lease);
+    const isKept = mayKeep && entry !== undefined && entry.ttl > beyond && this.memory.write(key, entry, lease);
     if (isKept) this.counters.promotions++;
     else this.memory.release(lease);
     return entry;
   }
 
-  /** The lease, or the fresh entry that made it needless, or neither where the layer does not take part. */
+  /**
+   * The lease, or the fresh entry that makes it unnecessary, or neither if the layer is unavailable or the wait has
+   * ended.
+   */
   async #leaseOf(
     layer: GuardedLayer,
     key: string,
     duration: number,
     patience: number,
+    beyond: number,
     signal: AbortSignal | undefined,
   ): Promise<{ lease?: Lease; found?: CacheEntry }> {
     for (let waited = 0, pause = FIRST_POLL; ; waited += pause, pause = Math.min(LAST_POLL, 1.5 * pause)) {
       const answer = await layer.lease(key, duration);
       if (answer === 'unavailable') return {};
-      // Also under a lease of its own: the value may have come between the look that missed it and the lease.
-      const entry = await this.#readThrough(layer, key);
-      if (entry !== undefined && entry.ttl > 0) {
-        if (answer !== 'taken') await layer.release(answer);
+      // Also under a new lease: the value may have been stored between the lookup that missed it and the lease.
+      const entry = await this.#readThrough(layer, key, beyond);
+      if (entry !== undefined && entry.ttl > beyond) {
+        if (typeof answer === 'object') await layer.release(answer);
         return { found: entry };
       }
-      if (answer !== 'taken') return { lease: answer };
-      if (waited >= patience) return {};
-      await sleep(this.#clock, pause, signal, true); // somebody awaits the value
+      if (typeof answer === 'object') return { lease: answer };
+      if (answer === 'own' || waited >= patience) return {};
+      await sleep(this.#clock, pause, signal, true); // a caller awaits the value
     }
   }
 
-  /** The wider layers decide: where one refuses, the key has changed for everybody, and memory must not keep the value. */
+  /**
+   * The wider layers decide: if one refuses, the key has changed for all processes, and memory must not keep the value.
+   */
   async #commit(own: Lease, leases: Map<GuardedLayer, Lease>, value: unknown, options: StoreOptions): Promise<boolean> {
     this.counters.writes++;
     let isCurrent = true;
@@ -239,7 +267,7 @@ export class LayerStack {
   }
 }
 
-/** Ends once: what comes after a commit or a release does nothing. */
+/** Ends once: a call after a commit or a release has no effect. */
 class StackClaim implements Claim {
   readonly #store: (value: unknown, options: StoreOptions) => Promise<boolean>;
   readonly #giveUp: () => Promise<void>;

@@ -1,57 +1,66 @@
-/** The making of one value, however many ask for it meanwhile: look, claim, load, store, and answer everybody in time. */
+/** The load of one value for any number of callers: look up, claim, load, store, and answer all callers in time. */
 import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import { startSpan } from '../shared/instrumentation.js';
 import type { CacheEntry } from './cache-layer.js';
 import type { Claim, LayerStack, StoreOptions } from './layer-stack.js';
 
-/** What a loader is told, and may decide. */
+/** The context of a loader, and the decisions it can make. */
 export interface LoadContext {
   readonly key: string;
   /** Aborted when the load has taken too long or the cache is destroyed. */
   readonly signal: AbortSignal;
-  /** The outdated value, where there is one within its grace. */
+  /** The stale value, if there is one within its grace. */
   readonly stale: unknown;
-  /** Decides how the value is kept, where only the loader can know: what is given replaces the options of the call. */
+  /** Sets how the value is stored, if only the loader can know; these options replace those of the call. */
   readonly keep: (options: StoreOptions) => void;
 }
 
-/** Makes the value of a key. `undefined` is answered but not stored. */
+/** Makes the value of a key. `undefined` is returned but not stored. */
 export type Loader<V> = (context: LoadContext) => V | Promise<V>;
 
 /** How long `getOrSet` waits for its loader. */
 export interface LoadTimeouts {
-  /** Milliseconds to wait for a fresh value where a stale one is at hand; it is then answered while loading goes on. Default 0. */
+  /**
+   * Milliseconds to wait for a fresh value if a stale one is available. After that the stale one is returned while
+   * loading continues. Default 0.
+   */
   readonly soft?: number;
-  /** Milliseconds after which nobody waits any longer: the stale value, else LOAD_TIMEOUT. Default 30 seconds. */
+  /** Milliseconds after which waiting ends: with the stale value, otherwise with LOAD_TIMEOUT. Default 30 seconds. */
   readonly hard?: number;
 }
 
+/** The options for loading a missing value. */
 export interface LoadOptions extends StoreOptions {
-  /** A number is the hard timeout. Both count from the first call that asked for this load. */
+  /** A number is the hard timeout. Both timeouts count from the first call for this load. */
   readonly timeout?: number | LoadTimeouts;
+  /**
+   * A value that stays fresh for at most this many milliseconds is returned at once and reloaded in the background, so
+   * that no caller waits for popular values. Default: reload only after it has expired.
+   */
+  readonly refreshAhead?: number;
 }
 
 const DEFAULT_HARD_TIMEOUT = 30_000;
-/** Milliseconds to wait for a value that another process makes, before making it here as well. */
+/** The longest time, in milliseconds, to wait for a value that another process makes, before making it here as well. */
 const CLAIM_PATIENCE = 5_000;
-/** A claim outlives its load a little; one without a timeout is renewed by whoever asks after this. */
+/** A claim outlives its load a little. After this time, waiting callers renew the claim of a load without a timeout. */
 const LONGEST_CLAIM = 60_000;
 const CLAIM_MARGIN = 1_000;
 
 export interface LoadEvents {
   /** The loader was called. */
   started(): void;
-  /** The loader failed or took too long; whether there is a stale value to answer instead. */
+  /** The loader failed or took too long. Takes whether there is a stale value to return instead. */
   failed(hasStale: boolean): void;
   servedStale(): void;
-  /** Whether a recent failure says to leave the origin alone while a stale value will do. */
+  /** Whether the last load failed so recently that a stale value is returned without another load. */
   isCoolingDown(): boolean;
-  /** Nobody may join any more. */
+  /** Called when callers can no longer join the load. */
   ended(): void;
 }
 
-/** One load. `answer` settles once; the load itself may go on in the background after that. */
+/** One load. `answer` settles once. The load itself may continue in the background after that. */
 export class Load {
   readonly answer: Promise<unknown>;
   readonly tags: readonly string[];
@@ -63,10 +72,11 @@ export class Load {
   readonly #abort = new AbortController();
   readonly #soft: number;
   readonly #hard: number;
+  readonly #refreshAhead: number;
   readonly #timers: Timer[] = [];
   #options: StoreOptions;
   #stale: CacheEntry | undefined;
-  /** From the moment the loader is called. */
+  /** Measured from the call of the loader. */
   #claim: Claim | undefined;
   #hasServedStale = false;
   #resolve!: (value: unknown) => void;
@@ -75,7 +85,7 @@ export class Load {
   constructor(
     key: string,
     loader: Loader<unknown>,
-    { timeout, ...options }: LoadOptions,
+    { timeout, refreshAhead = 0, ...options }: LoadOptions,
     stack: LayerStack,
     clock: Clock,
     events: LoadEvents,
@@ -89,6 +99,7 @@ export class Load {
     this.#events = events;
     this.#soft = soft;
     this.#hard = hard;
+    this.#refreshAhead = refreshAhead;
     this.tags = options.tags ?? [];
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -96,7 +107,7 @@ export class Load {
     });
   }
 
-  /** Begins. Never rejects: what happens is told through `answer`. */
+  /** Starts the load. Never rejects: the result is available through `answer`. */
   async run(): Promise<void> {
     try {
       if (this.#hard !== Infinity) this.#after(this.#hard, () => this.#giveUp(this.#timeoutError()));
@@ -108,20 +119,21 @@ export class Load {
     }
   }
 
-  /** Ends the waiting of everybody and tells the loader to stop. */
+  /** Ends the wait of all callers and aborts the loader. */
   cancel(error: Error): void {
     this.#giveUp(error);
   }
 
-  /** Gives up the right to store: what is being loaded is outdated already, and must keep nobody from loading anew. */
+  /** Gives up the right to store, because the value being loaded is outdated. Other processes may load at once. */
   forfeit(): void {
     void this.#claim?.release();
   }
 
   async #lookThenLoad(): Promise<void> {
     const found = await this.#stack.find(this.#key);
-    if (found !== undefined && found.ttl > 0) return this.#finish(found.value);
+    if (found !== undefined && found.ttl > this.#refreshAhead) return this.#finish(found.value);
     this.#stale = found;
+    if (found !== undefined && found.ttl > 0) this.#answerAhead(found);
     if (found !== undefined) {
       if (this.#events.isCoolingDown()) {
         this.#events.ended();
@@ -131,8 +143,11 @@ export class Load {
       else this.#after(this.#soft, () => this.#serveStale(found));
     }
     const duration = Math.min(this.#hard, LONGEST_CLAIM) + CLAIM_MARGIN;
-    const claim = await this.#stack.claim(this.#key, duration, CLAIM_PATIENCE, this.#abort.signal);
+    // Half of the time is left for the loader, which must run even if the process that holds the claim hangs.
+    const patience = Math.min(CLAIM_PATIENCE, this.#hard / 2);
+    const claim = await this.#stack.claim(this.#key, duration, patience, this.#abort.signal, this.#refreshAhead);
     if ('value' in claim) this.#finish(claim.value);
+    else if (this.#abort.signal.aborted) await claim.release();
     else await this.#load(claim);
   }
 
@@ -160,13 +175,13 @@ export class Load {
     }
   }
 
-  /** Nobody may join a load that has ended: they would get what was true for those before them. */
+  /** Callers cannot join a load that has ended: they would get a value from before their call. */
   #finish(value: unknown): void {
     this.#events.ended();
     this.#resolve(value);
   }
 
-  /** After an abort the failure has been told already, and what a loader says to being aborted is no news. */
+  /** After an abort the failure is already reported, so the loader's reaction to the abort is ignored. */
   #fail(error: unknown): void {
     if (this.#abort.signal.aborted) return;
     this.#events.failed(this.#stale !== undefined);
@@ -175,9 +190,17 @@ export class Load {
     else this.#serveStale(this.#stale);
   }
 
+  /** The claim ends here, not with the loader, because a hanging loader must not prevent a new load. */
   #giveUp(error: Error): void {
     this.#fail(error);
     this.#abort.abort(error);
+    this.forfeit();
+  }
+
+  /** The value is still fresh, so it does not count as stale. */
+  #answerAhead(found: CacheEntry): void {
+    this.#hasServedStale = true;
+    this.#resolve(found.value);
   }
 
   #serveStale(stale: CacheEntry): void {

@@ -1,8 +1,10 @@
-/** What the manager tells of itself. */
+/** The statistics of the manager. */
 import type { LayerStats } from './cache-layer.js';
-import type { DiskCacheLayer, DiskLayerStats } from './disk-cache-layer.js';
+import type { DiskCacheLayer } from './disk-cache-layer.js';
+import type { DiskLayerStats } from './disk-options.js';
 import type { LayerStack } from './layer-stack.js';
-import type { MemoryCacheLayer, MemoryLayerStats } from './memory-cache-layer.js';
+import type { MemoryCacheLayer } from './memory-cache-layer.js';
+import type { MemoryLayerStats } from './memory-options.js';
 
 export interface LoadCounters {
   invalidations: number;
@@ -11,17 +13,17 @@ export interface LoadCounters {
   staleServed: number;
 }
 
-/** Hits are of fresh values, each counted in the layer that had it; rates are fractions from 0 to 1. */
+/** Hits are of fresh values, each counted in the layer that held it. Rates are fractions from 0 to 1. */
 export interface MultiLayerCacheStats extends Readonly<LoadCounters> {
   readonly memoryHits: number;
   readonly diskHits: number;
   readonly redisHits: number;
-  /** Lookups that found no fresh value anywhere. */
+  /** Lookups that found no fresh value in any layer. */
   readonly misses: number;
   readonly writes: number;
   /** Values brought from a layer below into memory. */
   readonly promotions: number;
-  /** Part of the lookups answered by any layer, 0 to 1. */
+  /** The fraction of the lookups that any layer answered, 0 to 1. */
   readonly overallHitRate: number;
   readonly memory: MemoryLayerStats;
   readonly disk: DiskLayerStats | undefined;

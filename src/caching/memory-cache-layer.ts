@@ -1,56 +1,37 @@
-/** The layer in the process: the most recently used values, bounded in count and, if asked, in bytes. */
-import { LRUCache } from 'lru-cache';
-import type { Clock } from '../shared/clock.js';
+/** The layer in the process: the most recently used values, bounded by count and optionally by bytes. */
 import { checkOptions, checkValue, clock as clockCheck, milliseconds, number } from '../shared/options.js';
-import type { CacheEntry, CacheLayer, LayerStats, Lease, TagInvalidation } from './cache-layer.js';
+import type { CacheEntry, CacheLayer, Lease, TagInvalidation } from './cache-layer.js';
 import { KeyIndex } from './key-index.js';
 import { compilePattern } from './key-pattern.js';
 import { MemoryLeases } from './memory-leases.js';
+import { entryOf, isFresh, isUsable, Kept, type Held } from './memory-record.js';
+import { ClearedRecords, CLEARED_PER_TURN, newRecords, type PlainRecords } from './memory-records.js';
+import type { MemoryCacheLayerOptions, MemoryLayerStats } from './memory-options.js';
 import { RecentTime } from './recent-time.js';
 import { TagGenerations } from './tag-generations.js';
-import { estimateSize } from './value-size.js';
-
-/** The bounds of the layer in memory. */
-export interface MemoryCacheLayerOptions {
-  /** Most entries held; the least recently used goes first. Default 1000. */
-  readonly maxSize?: number;
-  /** Most bytes held, as estimated from the values; a larger value is not stored. Default: no bound in bytes. */
-  readonly maxBytes?: number;
-  /** Milliseconds an entry lives when `set` names no lifetime. Default 5 minutes. */
-  readonly defaultTTL?: number;
-  /** Default: a monotonic clock, so that a corrected machine clock changes no lifetime. */
-  readonly clock?: Clock;
-}
-
-export interface MemoryLayerStats extends LayerStats {
-  readonly maxSize: number;
-  /** Estimated bytes held; 0 where `maxBytes` is not set and nothing is measured. */
-  readonly bytes: number;
-}
 
 const DEFAULT_MAX_SIZE = 1000;
 const DEFAULT_TTL = 5 * 60_000;
-/** A JavaScript Map holds no more. */
+/** A JavaScript Map cannot hold more. */
 const entries = number({ min: 1, max: 2 ** 24, integer: true });
 const NO_TAGS: readonly string[] = [];
-/** An expiry that is no moment; not Infinity, which V8 would keep in a box, and with it the expiry of every record. */
-const NEVER = 2 ** 31 - 1;
-
-/** Points in time are those of `RecentTime`. Untagged records share one empty list. */
-interface MemoryRecord {
-  readonly value: unknown;
-  /** Until then it is fresh, without a doubt; 0 where its tags have to be asked. */
-  readonly freshUntil: number;
-  readonly expiresAt: number;
-  /** Milliseconds of grace after that. */
-  readonly grace: number;
-  readonly tags: readonly string[];
-  readonly generation: number;
-}
+/**
+ * How much earlier a lifetime begins for lru-cache, which expires an entry when its age exceeds the lifetime; here an
+ * entry expires when its age reaches the lifetime. A quarter of a microsecond: a double that counts milliseconds holds it
+ * exactly for 69 years.
+ */
+const TICK = 2 ** -12;
 
 /**
- * Values by reference: what `get` returns is what `set` was given, not a copy. Expired entries stay until they are asked
- * for, evicted or swept by `cleanup()`; no timer runs.
+ * Stores values by reference: `get` returns the object that was passed to `set`, not a copy. Expired entries stay until
+ * they are read, evicted or removed by `cleanup()`; no timer runs.
+ *
+ * @example
+ * import { MemoryCacheLayer } from '@tooloo/resilience';
+ *
+ * const layer = new MemoryCacheLayer({ maxSize: 10_000, defaultTTL: 60_000 });
+ * layer.set('user:42', { name: 'Ada' });
+ * console.log(layer.get('user:42'));
  */
 export class MemoryCacheLayer implements CacheLayer {
   readonly name = 'memory';
@@ -61,8 +42,10 @@ export class MemoryCacheLayer implements CacheLayer {
   readonly #time: RecentTime;
   readonly #tags = new TagGenerations();
   readonly #leases = new MemoryLeases();
-  #records: LRUCache<string, MemoryRecord>;
-  /** Built when a pattern is first invalidated: who never does pays nothing. */
+  #records: PlainRecords | ClearedRecords;
+  /** Reused for every write, so that a write allocates no object. */
+  readonly #lifetime = { ttl: 0, start: 0 };
+  /** Built when a pattern is first invalidated, because applications that never do so should not pay for it. */
   #index: KeyIndex | undefined;
   #hits = 0;
   #misses = 0;
@@ -85,34 +68,47 @@ export class MemoryCacheLayer implements CacheLayer {
 
   /** The fresh value, or undefined on a miss. Marks the entry as used. */
   get<V = unknown>(key: string): V | undefined {
-    const record = this.#records.get(key);
-    // Plain code, here and in `peek`: what is rare is elsewhere, so that the rest is compiled into the caller.
-    if (record === undefined || record.freshUntil <= this.#time.reading)
-      return this.#getRare(key, record) as V | undefined;
+    const held = this.#records.get(key);
+    // Plain code, here and in `peek`: rare cases are elsewhere, so that V8 inlines the rest into the caller.
+    if (held === undefined || held instanceof Kept) return this.#getRare(key, held) as V | undefined;
     this.#hits++;
-    return record.value as V;
+    return held as V;
   }
 
-  /** As `get`, for a caller that will look further: not finding the value counts as no miss. Allocates nothing. */
+  /** Like `get`, for a caller that searches further on a miss: a miss is not counted. Allocates nothing. */
   peek<V = unknown>(key: string): V | undefined {
-    const record = this.#records.get(key);
-    if (record === undefined) return undefined;
-    if (record.freshUntil <= this.#time.reading && !this.#isFresh(record)) return undefined;
+    const held = this.#records.get(key);
+    if (held === undefined) return undefined;
+    if (!(held instanceof Kept)) {
+      this.#hits++;
+      return held as V;
+    }
+    if (!this.#isFresh(held)) return undefined;
     this.#hits++;
-    return record.value as V;
+    return held.value as V;
   }
 
   has(key: string): boolean {
-    const record = this.#records.peek(key);
-    return record !== undefined && this.#isFresh(record);
+    const held = this.#records.peek(key);
+    return held !== undefined && (!(held instanceof Kept) || this.#isFresh(held));
   }
 
-  /** The tags of what is held under a key. Changes nothing, counts nothing. */
+  /** The tags of the value under a key. Has no effects and counts nothing. */
   tagsOf(key: string): readonly string[] {
-    return this.#records.peek(key)?.tags ?? NO_TAGS;
+    const held = this.#records.peek(key);
+    return held instanceof Kept ? held.tags : NO_TAGS;
   }
 
-  /** @param ttl milliseconds; `defaultTTL` when absent, Infinity for ever, 0 stores nothing */
+  /**
+   * Milliseconds for which the value under a key stays fresh; 0 if the key is absent. Changes nothing, counts nothing.
+   */
+  remainingTTL(key: string): number {
+    const held = this.#records.peek(key);
+    if (held === undefined) return 0;
+    return this.#entryOf(key, held)?.ttl ?? 0;
+  }
+
+  /** @param ttl milliseconds; default `defaultTTL`. Infinity: no expiry. 0: the value is not stored. */
   set(key: string, value: unknown, ttl: number = this.defaultTTL): void {
     checkValue('MemoryCacheLayer.set: ttl', ttl, milliseconds);
     this.#leases.revoke(key);
@@ -126,17 +122,24 @@ export class MemoryCacheLayer implements CacheLayer {
     return wasUsable;
   }
 
+  /** Takes effect at once. Many entries are removed in slices, between which the event loop has its turn. */
   clear(): void {
     this.#leases.revokeAll();
-    this.#records.clear();
+    this.#index = undefined;
+    const records = this.#records;
+    if (records instanceof ClearedRecords || records.size <= CLEARED_PER_TURN) return records.clear();
+    const cleared = new ClearedRecords(records, () => {
+      this.#records = records;
+    });
+    this.#records = cleared;
   }
 
   read(key: string): CacheEntry | undefined {
-    const record = this.#records.get(key);
-    const entry = record === undefined ? undefined : this.#entryOf(record);
+    const held = this.#records.get(key);
+    const entry = held === undefined ? undefined : this.#entryOf(key, held);
     if (entry === undefined || entry.ttl === 0) this.#misses++;
     else this.#hits++;
-    if (record !== undefined && entry === undefined) this.#drop(key);
+    if (held !== undefined && entry === undefined) this.#drop(key);
     return entry;
   }
 
@@ -170,30 +173,31 @@ export class MemoryCacheLayer implements CacheLayer {
     this.#leases.end(lease);
   }
 
-  /** Changes how many entries are held, at once: the least recently used beyond it are evicted. */
+  /** Changes the number of entries held, at once: the least recently used ones beyond it are evicted. */
   setMaxSize(maxSize: number): void {
     checkValue('MemoryCacheLayer.setMaxSize: maxSize', maxSize, entries);
     const previous = this.#records;
+    if (previous instanceof ClearedRecords) previous.abandon();
     this.#records = this.#newRecords(maxSize);
-    const kept = [...previous.entries()].slice(0, maxSize); // most recently used first
-    for (const [key, record] of kept.reverse()) this.#records.set(key, record);
-    this.#evictions += Math.max(0, previous.size - maxSize);
+    const keys = [...previous.keys()]; // most recently used first
+    for (const key of keys.slice(0, maxSize).reverse()) {
+      const left = previous.getRemainingTTL(key);
+      if (left > 0) this.#put(key, previous.peek(key)!, left + TICK);
+    }
+    this.#evictions += Math.max(0, keys.length - maxSize);
     this.#index = undefined;
   }
 
-  /** Removes what has expired; how many entries that were. */
+  /** Removes expired entries. Returns their number. */
   cleanup(): number {
+    const before = this.#records.size;
+    this.#records.purgeStale();
     const now = this.#time.read();
-    let removed = 0;
-    for (const [key, record] of [...this.#records.entries()]) {
-      if (this.#isUsable(record, now)) continue;
-      this.#drop(key);
-      removed++;
-    }
-    return removed;
+    for (const [key, held] of [...this.#records.entries()]) if (!this.#isUsable(held, now)) this.#drop(key);
+    return before - this.#records.size;
   }
 
-  /** The keys held, expired ones included, most recently used first. */
+  /** The keys held that have not expired, most recently used first. */
   keys(pattern = '*'): string[] {
     const { matches } = compilePattern(pattern);
     return [...this.#records.keys()].filter(matches);
@@ -213,7 +217,7 @@ export class MemoryCacheLayer implements CacheLayer {
     };
   }
 
-  /** Lets go of every value. The layer stays usable and empty: nothing is held open. */
+  /** Removes every value. The layer stays usable: it holds no resources. */
   destroy(): void {
     this.clear();
   }
@@ -227,17 +231,12 @@ export class MemoryCacheLayer implements CacheLayer {
     return Promise.resolve();
   }
 
-  #newRecords(maxSize: number): LRUCache<string, MemoryRecord> {
-    return new LRUCache<string, MemoryRecord>({
-      max: maxSize,
-      ...(this.#maxBytes !== undefined && {
-        maxSize: this.#maxBytes,
-        sizeCalculation: (record, key) => estimateSize(record.value) + 2 * key.length,
-      }),
-      dispose: (_record, key, reason) => {
-        if (reason === 'evict') this.#evictions++;
-        this.#index?.remove(key);
-      },
+  #newRecords(maxSize: number): PlainRecords {
+    return newRecords(maxSize, this.#maxBytes, this.#time, (key, reason) => {
+      if (this.#records instanceof ClearedRecords && this.#records.forget(key)) return;
+      if (reason === 'evict') this.#evictions++;
+      else if (reason === 'expire') this.#expirations++;
+      this.#index?.remove(key);
     });
   }
 
@@ -253,46 +252,47 @@ export class MemoryCacheLayer implements CacheLayer {
       this.#records.delete(key);
       return false;
     }
-    const expiresAt = ttl === Infinity ? NEVER : this.#time.after(ttl);
-    const freshUntil = tags.length === 0 ? expiresAt : 0;
-    this.#records.set(key, { value, freshUntil, expiresAt, grace, tags, generation });
-    // A value larger than `maxBytes` is not kept, and takes its predecessor with it.
+    const isBare = grace === 0 && tags.length === 0;
+    this.#put(
+      key,
+      isBare ? (value as Held) : new Kept(value, this.#time.read() + ttl, grace, tags, generation),
+      ttl + grace,
+    );
+    // A value larger than `maxBytes` is not stored, and its predecessor is removed.
     const isStored = this.#maxBytes === undefined || this.#records.has(key);
     if (isStored) this.#index?.add(key);
     return isStored;
   }
 
-  /** What `get` answers where there is no record, or one that may have expired. */
-  #getRare(key: string, record: MemoryRecord | undefined): unknown {
-    if (record !== undefined && this.#isFresh(record)) {
+  /** @param ttl milliseconds until the value must not be served, even stale. In lru-cache, 0 means no expiry. */
+  #put(key: string, held: Held, ttl: number): void {
+    this.#lifetime.ttl = ttl === Infinity ? 0 : ttl;
+    this.#lifetime.start = this.#time.read() - TICK;
+    this.#records.set(key, held, this.#lifetime);
+  }
+
+  /** The result of `get` if nothing is held, or if the freshness of the value must be checked. */
+  #getRare(key: string, held: Kept | undefined): unknown {
+    if (held !== undefined && this.#isFresh(held)) {
       this.#hits++;
-      return record.value;
+      return held.value;
     }
     this.#misses++;
-    if (record !== undefined && !this.#isUsable(record)) this.#drop(key);
+    if (held !== undefined && !this.#isUsable(held)) this.#drop(key);
     return undefined;
   }
 
-  #isFresh(record: MemoryRecord): boolean {
-    if (record.expiresAt !== NEVER && record.expiresAt <= this.#time.read()) return false;
-    return record.tags.length === 0 || this.#tags.verdict(record.tags, record.generation) === 'valid';
+  #isFresh(held: Kept): boolean {
+    return isFresh(held, this.#time.recent(), this.#tags);
   }
 
-  /** Whether the record can still be served, fresh or within its grace. */
-  #isUsable(record: MemoryRecord | undefined, now = this.#time.read()): boolean {
-    if (record === undefined || (record.expiresAt !== NEVER && record.expiresAt + record.grace <= now)) return false;
-    if (record.tags.length === 0) return true;
-    const verdict = this.#tags.verdict(record.tags, record.generation);
-    return verdict === 'valid' || (verdict === 'stale' && record.grace > 0);
+  #isUsable(held: Held | undefined, now = this.#time.read()): boolean {
+    return held !== undefined && isUsable(held, now, this.#tags);
   }
 
-  #entryOf(record: MemoryRecord): CacheEntry | undefined {
-    const now = this.#time.read();
-    if (!this.#isUsable(record, now)) return undefined;
-    const { value, tags } = record;
-    const left = record.expiresAt === NEVER ? Infinity : record.expiresAt - now;
-    if (left > 0 && this.#isFresh(record)) return { value, ttl: left, grace: record.grace, tags };
-    return { value, ttl: 0, grace: Math.min(record.grace, left + record.grace), tags };
+  #entryOf(key: string, held: Held): CacheEntry | undefined {
+    if (held instanceof Kept) return entryOf(held, this.#time.read(), this.#tags);
+    return { value: held, ttl: this.#records.getRemainingTTL(key) + TICK, grace: 0, tags: NO_TAGS };
   }
 
   #drop(key: string): void {

@@ -1,8 +1,8 @@
-/** Leases within a process: never refused, revoked by whatever changes the key. */
+/** Leases within a process: never refused, and revoked by every change of the key. */
 import { compilePattern } from './key-pattern.js';
 import type { Lease } from './cache-layer.js';
 
-/** Shared by everyone who began on the key since it last changed. */
+/** Shared by all leases on the key since its last change. */
 interface Holding {
   readonly token: string;
   holders: number;

@@ -1,5 +1,10 @@
-/** What a layer has to forget once it can be reached again. Bounded: too much of it becomes everything. */
-import type { Awaitable, CacheLayer } from './cache-layer.js';
+/**
+ * Invalidations that a layer must repeat once it is reachable again. Bounded: too many become an invalidation of
+ * everything.
+ */
+import { monotonicClock } from '../shared/clock.js';
+import { clearLayer, removePattern, type Awaitable, type CacheLayer } from './cache-layer.js';
+import { compilePattern, type KeyPattern } from './key-pattern.js';
 
 type Invalidation =
   | { readonly kind: 'key'; readonly key: string }
@@ -8,9 +13,14 @@ type Invalidation =
   | { readonly kind: 'all' };
 
 const LIMIT = 10_000;
+const ALL = 'all';
+/** Milliseconds that a synchronous layer is processed at a time, because the event loop is blocked meanwhile. */
+const SLICE = 5;
 
 export class MissedInvalidations {
   readonly #missed = new Map<string, Invalidation>();
+  /** Invalidations of more than one key. Undefined: the affected keys are unknown, as with a tag. */
+  readonly #wide = new Map<string, KeyPattern | undefined>();
 
   get isEmpty(): boolean {
     return this.#missed.size === 0;
@@ -30,27 +40,40 @@ export class MissedInvalidations {
 
   addAll(): void {
     this.#missed.clear();
-    this.#missed.set('all', { kind: 'all' });
+    this.#wide.clear();
+    this.#missed.set(ALL, { kind: 'all' });
+    this.#wide.set(ALL, undefined);
+  }
+
+  /** Whether the entry of the layer under the key may be one that it should have removed. */
+  covers(key: string): boolean {
+    if (this.#missed.size === 0) return false;
+    if (this.#missed.has(`key ${key}`)) return true;
+    for (const [, invalidation] of this.#wide) if (invalidation === undefined || invalidation.matches(key)) return true;
+    return false;
   }
 
   /**
-   * Makes the layer forget, one after the other, each of which is forgotten here when it is done. What fails stays, and
-   * holds up nothing else; a synchronous layer is caught up when this returns.
+   * Repeats the invalidations one after the other, and forgets each one when it is done. A failed one moves to the end,
+   * so that it does not delay the others. A synchronous layer is processed for one slice of time; the rest stays
+   * pending.
    *
-   * @throws the first failure, when all were tried
+   * @throws the first failure: for a synchronous layer at once, because each may have blocked, else when all were tried
    */
   replay(layer: CacheLayer): Awaitable<void> {
-    const failures: unknown[] = [];
+    const end = monotonicClock.now() + SLICE;
     for (const [id, invalidation] of this.#missed) {
       try {
         const work = apply(layer, invalidation);
         if (work instanceof Promise) return this.#replayFrom(layer, id, invalidation, work);
         this.#settle(id, invalidation);
       } catch (error) {
-        failures.push(error);
+        this.#missed.delete(id);
+        this.#missed.set(id, invalidation);
+        throw error;
       }
+      if (monotonicClock.now() >= end) return;
     }
-    if (failures.length > 0) throw failures[0];
   }
 
   async #replayFrom(layer: CacheLayer, id: string, invalidation: Invalidation, first: Promise<unknown>): Promise<void> {
@@ -65,19 +88,29 @@ export class MissedInvalidations {
     };
     const rest = [...this.#missed].filter(([other]) => other !== id);
     await attempt(id, invalidation, first);
-    for (const [otherId, other] of rest) await attempt(otherId, other, applyLater(layer, other));
+    let end = monotonicClock.now() + SLICE;
+    for (const [otherId, other] of rest) {
+      await attempt(otherId, other, applyLater(layer, other));
+      if (monotonicClock.now() < end) continue;
+      await new Promise((resolve) => setImmediate(resolve)); // the layer may have answered at once each time
+      end = monotonicClock.now() + SLICE;
+    }
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Added again while it was being done, it has to be done again. */
+  /** If it was added again while it was in progress, it must be repeated. */
   #settle(id: string, done: Invalidation): void {
-    if (this.#missed.get(id) === done) this.#missed.delete(id);
+    if (this.#missed.get(id) !== done) return;
+    this.#missed.delete(id);
+    this.#wide.delete(id);
   }
 
   #add(id: string, invalidation: Invalidation): void {
-    if (this.#missed.has('all')) this.addAll();
-    else if (this.#missed.size >= LIMIT && !this.#missed.has(id)) this.addAll();
-    else this.#missed.set(id, invalidation);
+    const isTooMuch = this.#missed.size >= LIMIT && !this.#missed.has(id);
+    if (this.#missed.has(ALL) || isTooMuch) return this.addAll();
+    this.#missed.set(id, invalidation);
+    if (invalidation.kind === 'pattern') this.#wide.set(id, compilePattern(invalidation.pattern));
+    else if (invalidation.kind !== 'key') this.#wide.set(id, undefined);
   }
 }
 
@@ -90,10 +123,10 @@ function apply(layer: CacheLayer, invalidation: Invalidation): Awaitable<unknown
     case 'key':
       return layer.delete(invalidation.key);
     case 'pattern':
-      return layer.invalidatePattern(invalidation.pattern);
+      return removePattern(layer, invalidation.pattern);
     case 'tag':
       return layer.invalidateTag(invalidation.tag, { soft: invalidation.soft });
     case 'all':
-      return layer.clear();
+      return clearLayer(layer);
   }
 }

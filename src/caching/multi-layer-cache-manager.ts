@@ -1,76 +1,74 @@
-/** The cache an application uses: memory over disk over whatever is shared, with loads, tags and dependencies. */
-import { LRUCache } from 'lru-cache';
+/** The cache an application uses: memory over disk over a shared store, with loads, tags and dependencies. */
 import { monotonicClock, wallClock, type Clock } from '../shared/clock.js';
-import { ResilienceError } from '../shared/errors.js';
 import { array, checkValue, count, func, string } from '../shared/options.js';
+import { loadMany, type BatchLoader } from './batch-load.js';
 import type { CacheEntry, TagInvalidation } from './cache-layer.js';
+import { CacheNamespace } from './cache-namespace.js';
 import { DependencyGraph, type DependencyAnalysis } from './dependency-graph.js';
 import type { DiskCacheLayer } from './disk-cache-layer.js';
 import type { HottestEntries } from './hottest-keys.js';
 import { InvalidationLog, type InvalidationOptions, type RecentInvalidation } from './invalidation-log.js';
 import { compilePattern, exactKey, type KeyPattern } from './key-pattern.js';
 import { LayerStack, type Claim, type StoreOptions } from './layer-stack.js';
-import { Load, type LoadOptions, type Loader } from './load.js';
-import { buildLayers, type MultiLayerCacheOptions } from './manager-options.js';
+import type { LoadOptions, Loader } from './load.js';
+import { Loads } from './loads.js';
+import { buildLayers, type ClaimOptions, type LayerName, type MultiLayerCacheOptions } from './manager-options.js';
 import { managerStats, type LoadCounters, type MultiLayerCacheStats } from './manager-stats.js';
 import type { MemoryCacheLayer } from './memory-cache-layer.js';
 import { PatternListeners, type InvalidationListener } from './pattern-listeners.js';
 import { shownKey } from './shown-key.js';
-import { checkLoadOptions, checkStoreOptions } from './store-options.js';
+import { checkStoreOptions } from './store-options.js';
 
-export type LayerName = 'memory' | 'disk' | 'redis' | 'cdn';
-
-export interface ClaimOptions {
-  /** Milliseconds the claim lasts at most, should its holder die. Default 30 seconds. */
-  readonly duration?: number;
-  /** Milliseconds to wait for another process that holds it. Default 5 seconds. */
-  readonly patience?: number;
-}
-
-/** Milliseconds an origin that failed is left alone while a stale value will do. */
-const FAILURE_PAUSE = 1_000;
-const FAILURES_REMEMBERED = 1_000;
-/** Hottest keys and last invalidations told. */
+/** Hottest keys and last invalidations returned by default. */
 const SHOWN = 20;
 
 /**
- * Several layers as one cache. A layer below memory that fails is done without: its reads are misses, and what was
- * invalidated while it was away is invalidated before it is read again. What `get` returns from memory is the object
+ * Several layers as one cache. The manager continues without a layer below memory that fails: reads from it are misses.
+ * Invalidations that the layer missed are repeated before it is read again. `get` returns from memory the object
  * itself, not a copy: treat it as read-only.
+ *
+ * @example
+ * import { MultiLayerCacheManager } from '@tooloo/resilience';
+ *
+ * const cache = new MultiLayerCacheManager({ disk: { dbPath: './data/cache.db' } });
+ * const report = await cache.getOrSet('report:7', () => createReport(), { ttl: 60_000, tags: ['reports'] });
+ * await cache.invalidateTag('reports');
  */
 export class MultiLayerCacheManager {
   /** The layer in the process: its size can be changed while it is in use. */
   readonly memory: MemoryCacheLayer;
-  /** The layer on disk, where there is one. Its own calls throw where SQLite fails; the manager's do not. */
+  /** The disk layer, if there is one. Its own calls throw if SQLite fails; the manager's do not. */
   readonly disk: DiskCacheLayer | undefined;
 
   readonly #stack: LayerStack;
   readonly #clock: Clock;
   readonly #dependencies = new DependencyGraph();
   readonly #listeners = new PatternListeners('MultiLayerCacheManager.setInvalidationListener');
-  readonly #loads = new Map<string, Load>();
-  readonly #failures = new LRUCache<string, number>({ max: FAILURES_REMEMBERED });
+  readonly #loads: Loads;
   readonly #counters: LoadCounters = { invalidations: 0, loads: 0, loadFailures: 0, staleServed: 0 };
-  readonly #log = new InvalidationLog();
-  readonly #wall: Clock;
+  readonly #log: InvalidationLog;
   readonly #hidesKeys: boolean;
   #isDestroyed = false;
 
   /**
    * @throws TypeError or RangeError for an unknown option or a value out of range
-   * @throws Error where the disk layer's file cannot be opened
+   * @throws Error if the disk layer's file cannot be opened
    */
   constructor(options: MultiLayerCacheOptions = {}) {
     const { memory, disk, lower, clock, hidesKeys } = buildLayers(options);
     this.memory = memory;
     this.disk = disk;
     this.#clock = clock ?? monotonicClock;
-    this.#wall = clock ?? wallClock;
+    this.#log = new InvalidationLog(clock ?? wallClock);
     this.#hidesKeys = hidesKeys;
     this.#stack = new LayerStack(memory, lower, this.#clock);
+    this.#loads = new Loads(this.#stack, this.#clock, this.#counters);
   }
 
-  /** The fresh value if memory holds it: synchronous, without a promise or an allocation. Not finding it counts as no miss. */
+  /**
+   * The fresh value if memory holds it: synchronous, without a promise or an allocation. A missing value does not count
+   * as a miss.
+   */
   peek<V = unknown>(key: string): V | undefined {
     return this.#stack.peek(key) as V | undefined;
   }
@@ -81,7 +79,7 @@ export class MultiLayerCacheManager {
     return entry !== undefined && entry.ttl > 0 ? (entry.value as V) : undefined;
   }
 
-  /** The entry of the nearest layer, fresh or stale within its grace, with what remains of its lifetime. */
+  /** The entry of the nearest layer, fresh or stale within its grace, with its remaining lifetime. */
   read(key: string): Promise<CacheEntry | undefined> {
     return this.#stack.find(key);
   }
@@ -105,79 +103,105 @@ export class MultiLayerCacheManager {
   ): Promise<void> {
     const checked = checkStoreOptions('MultiLayerCacheManager.set', options);
     if (layers !== undefined) checkValue('MultiLayerCacheManager.set: layers', layers, array);
-    this.#outdate(key);
+    this.#loads.outdate(key);
     await this.#stack.set(key, value, checked, layers);
   }
 
   /**
-   * The value, loaded where no layer holds a fresh one. However many ask, one load runs: in this process, and across
-   * processes that share a layer. An invalidation during the load wins: whoever asked before gets the loaded value, but
-   * it is not stored, and whoever asks afterwards starts another load.
+   * Returns the value, and loads it if no layer holds a fresh one. Concurrent callers share one load: in this process,
+   * and across processes that share a layer. An invalidation during the load wins: callers from before it get the
+   * loaded value, but the value is not stored, and callers after it start another load.
    *
-   * With `grace`, a stale value is answered when the soft timeout has passed or the load fails. A failing origin is then
-   * left alone for a second.
+   * With `grace`, a stale value is returned when the soft timeout has passed or the load fails. After a failure, the
+   * loader is not called again for a second.
    *
-   * @throws whatever the loader throws, and ResilienceError LOAD_TIMEOUT or SHUTTING_DOWN, where there is no stale value
+   * @throws the loader's error, or ResilienceError LOAD_TIMEOUT or SHUTTING_DOWN, if there is no stale value
    */
   async getOrSet<V>(key: string, loader: Loader<V>, options: LoadOptions = {}): Promise<V> {
     const held = this.#stack.peek(key);
-    if (held !== undefined) return held as V;
-    const load = this.#loads.get(key) ?? this.#startLoad(key, loader, options);
-    return load.answer as Promise<V>;
+    const { refreshAhead } = options;
+    const isLasting = refreshAhead === undefined || this.memory.remainingTTL(key) > refreshAhead;
+    if (held !== undefined && isLasting) return held as V;
+    return this.#loads.of(key, loader, options).answer as Promise<V>;
   }
 
   /**
-   * The sole right to make a key's value, for what `getOrSet` does not fit. Where another process makes it, waits for it;
-   * `{ value }` is then what it made. Within the process claims are not exclusive.
+   * Like `getOrSet` for many keys: the keys that no layer holds are loaded together. A key that another caller is
+   * loading, here or in another process, is awaited and not loaded again; `loadMissing` may then be called once more
+   * for the rest.
+   *
+   * @param loadMissing receives the missing keys and returns their values: an array in the same order, or a map. Values
+   * that are missing or undefined are not stored
+   * @returns the values found, in the order of `keys`
+   */
+  getManySet<V>(
+    keys: readonly string[],
+    loadMissing: BatchLoader<V>,
+    options: LoadOptions = {},
+  ): Promise<Map<string, V>> {
+    return loadMany(keys, loadMissing, (key, loader) => this.getOrSet(key, loader, options));
+  }
+
+  /** A view of the keys that begin with `<name>:`, all with one type of value. */
+  namespace<V = unknown>(name: string): CacheNamespace<V> {
+    return new CacheNamespace<V>(this, name);
+  }
+
+  /**
+   * The exclusive right to compute the value of a key, for cases that `getOrSet` does not cover. If another process
+   * computes it, waits and returns its result as `{ value }`. Within the process claims are not exclusive.
    */
   claim(key: string, { duration = 30_000, patience = 5_000 }: ClaimOptions = {}): Promise<Claim | { value: unknown }> {
     return this.#stack.claim(key, duration, patience);
   }
 
-  /** Removes a key, and what depends on it, from every layer; whether any held it or something that depends on it. */
+  /** Removes a key, and everything that depends on it, from every layer. Returns whether any layer held one of them. */
   async invalidate(key: string, { by }: InvalidationOptions = {}): Promise<boolean> {
     return (await this.#invalidate(exactKey(key), by)).removed.size > 0;
   }
 
-  /** Removes a key and what depends on it; the keys: the one given, those that depend on it by name, those found by pattern. */
+  /**
+   * Removes a key and everything that depends on it. Returns the keys: the given one, those that depend on it by name,
+   * and those found by pattern.
+   */
   async invalidateWithDependents(key: string): Promise<string[]> {
     const { names, removed } = await this.#invalidate(exactKey(key));
     return [...new Set([...names.filter((name) => name.isExact).map((name) => name.source), ...removed])];
   }
 
-  /** Removes the keys that match (`*`: any characters), and what depends on them; how many keys that were. */
+  /**
+   * Removes the keys that match (`*`: any characters), and everything that depends on them. Returns the number of keys.
+   */
   async invalidatePattern(pattern: string, { by }: InvalidationOptions = {}): Promise<number> {
     return (await this.#invalidate(compilePattern(pattern), by)).removed.size;
   }
 
-  /** Invalidates everything that carries the tag, at the same cost however much that is. */
+  /** Invalidates all entries with the tag, at a cost independent of their number. */
   async invalidateTag(tag: string, { soft = false, by }: TagInvalidation & InvalidationOptions = {}): Promise<void> {
     checkValue('MultiLayerCacheManager.invalidateTag: tag', tag, string);
     this.#counters.invalidations++;
-    this.#log.note({ at: this.#wall.now(), kind: 'tag', name: tag, soft, by, removed: undefined });
-    for (const [key, load] of this.#loads) if (load.tags.includes(tag)) this.#outdate(key);
+    this.#log.noteTag(tag, soft, by);
+    this.#loads.outdateTagged(tag);
     await this.#stack.invalidateTag(tag, { soft });
   }
 
   /** Empties every layer. */
   async clear(): Promise<void> {
     this.#counters.invalidations++;
-    const everything = { kind: 'pattern', name: '*', soft: false, by: undefined, removed: undefined } as const;
-    this.#log.note({ at: this.#wall.now(), ...everything });
-    for (const key of this.#loads.keys()) this.#outdate(key);
+    this.#log.noteClear();
+    this.#loads.outdateMatching(() => true);
     await this.#stack.clear();
   }
 
   /**
-   * From now on invalidating `dependsOn` invalidates `key` as well. Both may be patterns: whatever touches a key that
-   * matches the one removes everything that matches the other. Cycles are allowed.
+   * From now on, invalidating `dependsOn` also invalidates `key`. Both may be patterns: an invalidation of any key that
+   * matches `dependsOn` removes all keys that match `key`. Cycles are allowed.
    */
   registerDependency(key: string, dependsOn: string | readonly string[]): void {
-    const names = typeof dependsOn === 'string' ? [dependsOn] : dependsOn;
-    for (const name of names) this.#dependencies.add(key, name);
+    for (const name of [dependsOn].flat()) this.#dependencies.add(key, name);
   }
 
-  /** Takes a dependency back; whether there was one. */
+  /** Removes a dependency. Returns whether there was one. */
   unregisterDependency(key: string, dependsOn: string): boolean {
     return this.#dependencies.remove(key, dependsOn);
   }
@@ -187,10 +211,10 @@ export class MultiLayerCacheManager {
   }
 
   /**
-   * Calls back after every invalidation of a key or pattern that shares a key with this pattern, those by dependency
-   * included. A tag names no keys: its invalidation calls nobody.
+   * Calls back after every invalidation of a key or pattern that shares a key with this pattern, including
+   * invalidations by dependency. Invalidating a tag calls no listener, because a tag names no keys.
    *
-   * @returns what ends it
+   * @returns a function that removes the listener
    */
   setInvalidationListener(pattern: string, callback: InvalidationListener): () => void {
     checkValue('MultiLayerCacheManager.setInvalidationListener: callback', callback, func);
@@ -202,10 +226,10 @@ export class MultiLayerCacheManager {
   }
 
   /**
-   * What is looked up most, about, of a sample: keys, and tags of what was found. Of a stored response's key a client's query
-   * is shown only as a keyed hash.
+   * The most requested keys, and the tags of the values found. The order is approximate, because lookups are sampled.
+   * The client's query in the key of a stored response is shown only as a keyed hash.
    *
-   * @param limit of each; 20 unless told, at most 64
+   * @param limit number of keys and number of tags; default 20, at most 64
    */
   hottest(limit = SHOWN): HottestEntries {
     checkValue('MultiLayerCacheManager.hottest: limit', limit, count());
@@ -213,34 +237,35 @@ export class MultiLayerCacheManager {
   }
 
   /**
-   * The last invalidations, the latest first. Of those nobody asked for by name (`by`) the ones that found something.
+   * The last invalidations, newest first. Invalidations without an origin (`by`) are listed only if they removed an
+   * entry.
    *
-   * @param limit 20 unless told, at most 100
+   * @param limit default 20, at most 100
    */
   recentInvalidations(limit = SHOWN): readonly RecentInvalidation[] {
     checkValue('MultiLayerCacheManager.recentInvalidations: limit', limit, count());
     return this.#log.recent(limit, this.#hidesKeys);
   }
 
-  /** A name as these two show it. */
+  /** A name in the form that these two methods show. */
   shownName(name: string): string {
     return shownKey(name, this.#hidesKeys);
   }
 
-  /** Removes what has expired from memory and disk; how many entries that were. */
+  /** Removes expired entries from memory and disk. Returns their number. */
   async optimize(): Promise<{ removed: number }> {
     const inMemory = this.memory.cleanup();
-    const onDisk = this.disk === undefined || this.#isDestroyed ? 0 : this.disk.cleanup();
-    return Promise.resolve({ removed: inMemory + onDisk });
+    if (this.disk === undefined || this.#isDestroyed) return { removed: inMemory };
+    return { removed: inMemory + (await this.disk.cleanupInBackground()) };
   }
 
-  /** Ends loads (SHUTTING_DOWN), timers and the layers it made; a client given to a layer stays its owner's. Idempotent. */
+  /**
+   * Ends loads (SHUTTING_DOWN), timers and the layers it created; a client passed to a layer stays open. Idempotent.
+   */
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    const reason = new ResilienceError('SHUTTING_DOWN', 'the cache was destroyed');
-    for (const load of this.#loads.values()) load.cancel(reason);
-    this.#loads.clear();
+    this.#loads.close();
     this.#listeners.clear();
     this.memory.destroy();
     for (const layer of this.#stack.lower) void layer.destroy();
@@ -259,54 +284,24 @@ export class MultiLayerCacheManager {
     return Promise.resolve();
   }
 
-  #startLoad(key: string, loader: Loader<unknown>, options: LoadOptions): Load {
-    const checked = checkLoadOptions('MultiLayerCacheManager.getOrSet', options);
-    checkValue('MultiLayerCacheManager.getOrSet: loader', loader, func);
-    if (this.#isDestroyed) throw new ResilienceError('SHUTTING_DOWN', 'the cache is destroyed');
-    const load: Load = new Load(key, loader, checked, this.#stack, this.#clock, {
-      started: () => this.#counters.loads++,
-      failed: (hasStale) => {
-        this.#counters.loadFailures++;
-        if (hasStale) this.#failures.set(key, this.#clock.now() + FAILURE_PAUSE);
-      },
-      servedStale: () => this.#counters.staleServed++,
-      isCoolingDown: () => (this.#failures.get(key) ?? -Infinity) > this.#clock.now(),
-      ended: () => {
-        if (this.#loads.get(key) === load) this.#loads.delete(key);
-      },
-    });
-    this.#loads.set(key, load);
-    void load.run();
-    return load;
-  }
-
-  /** What is being loaded for the key is of an older state: nobody joins it any more, and it is not stored. */
-  #outdate(key: string): void {
-    const load = this.#loads.get(key);
-    if (load === undefined) return;
-    this.#loads.delete(key);
-    load.forfeit();
-  }
-
   async #invalidate(name: KeyPattern, by?: string): Promise<{ names: KeyPattern[]; removed: Set<string> }> {
-    const at = this.#wall.now();
+    const at = this.#log.now();
     const names = this.#dependencies.closure(name);
     this.#counters.invalidations += names.length;
     const results = await Promise.all(names.map((one) => this.#remove(one)));
     for (const one of names) this.#listeners.emit(one);
     const removed = new Set(results.flat());
-    const kind = name.isExact ? 'key' : 'pattern';
-    this.#log.note({ at, kind, name: name.source, soft: false, by, removed: removed.size });
+    this.#log.noteRemoval(at, name, by, removed.size);
     return { names, removed };
   }
 
-  /** Removes what the name stands for; the keys that were there. */
+  /** Removes the keys that the name stands for. Returns the removed keys. */
   async #remove(name: KeyPattern): Promise<string[]> {
     if (name.isExact) {
-      this.#outdate(name.source);
+      this.#loads.outdate(name.source);
       return (await this.#stack.delete(name.source)) ? [name.source] : [];
     }
-    for (const key of this.#loads.keys()) if (name.matches(key)) this.#outdate(key);
+    this.#loads.outdateMatching(name.matches);
     return [...(await this.#stack.invalidatePattern(name.source))];
   }
 }

@@ -1,8 +1,12 @@
-/** Callbacks by the keys they care about. */
+/** Callbacks by the keys they are registered for. */
 import { callGuarded } from '../shared/listeners.js';
 import { compilePattern, overlap, type KeyPattern } from './key-pattern.js';
 
-/** @param name the key that was invalidated, or the pattern */
+/**
+ * Called after an invalidation.
+ *
+ * @param name the key that was invalidated, or the pattern
+ */
 export type InvalidationListener<A extends unknown[] = []> = (name: string, ...details: A) => unknown;
 
 interface Entry<A extends unknown[]> {
@@ -10,7 +14,7 @@ interface Entry<A extends unknown[]> {
   readonly callback: InvalidationListener<A>;
 }
 
-/** @typeParam A what listeners are told beside the name */
+/** @typeParam A arguments that listeners receive in addition to the name */
 export class PatternListeners<A extends unknown[] = []> {
   readonly #event: string;
   #entries: ReadonlyArray<Entry<A>> = [];
@@ -20,7 +24,7 @@ export class PatternListeners<A extends unknown[] = []> {
     this.#event = event;
   }
 
-  /** Returns what removes it again. */
+  /** Returns a function that removes it. */
   add(pattern: string, callback: InvalidationListener<A>): () => void {
     const entry: Entry<A> = { pattern: compilePattern(pattern), callback };
     this.#entries = [...this.#entries, entry];
@@ -29,7 +33,7 @@ export class PatternListeners<A extends unknown[] = []> {
     };
   }
 
-  /** Calls those whose pattern shares a key with the name. Never throws. */
+  /** Calls the callbacks with a pattern that shares a key with the name. Never throws. */
   emit(name: KeyPattern, ...details: A): void {
     for (const { pattern, callback } of this.#entries) {
       if (overlap(pattern, name)) callGuarded(this.#event, callback, name.source, ...details);

@@ -4,43 +4,49 @@ import { monotonicClock, startTimer, type Clock } from '../shared/clock.js';
 /** Reading the machine's clock costs more than the cache lookup it would accompany (measured: 40 ns against 22 ns). */
 const RESOLUTION = 1;
 
-/** Later than anything: what is compared with it has to look at the clock. The largest number V8 keeps without a box. */
-const UNREAD = 2 ** 31 - 1;
-
 /**
- * The time since this was made, in whole milliseconds: numbers that V8 keeps in place, where a fraction would be another
- * object to fetch (measured: a quarter of a lookup). A clock given by a user is read every time: what it tells is theirs
- * to decide.
+ * Milliseconds since just before this object was made, as doubles: exact for longer than any process runs. Never 0, which
+ * lru-cache takes for "no time". A clock given by a user is read every time, because it may move at any moment. If it is
+ * set back, time goes on from where it was: no lifetime gets longer.
  */
 export class RecentTime {
-  /** What `read` found at most a millisecond, or one turn of the event loop, ago; else later than anything. */
-  reading = UNREAD;
+  /**
+   * The most milliseconds by which a reading of `recent` may be old, or one turn of the event loop; 0 for a given
+   * clock.
+   */
+  readonly resolution: number;
   readonly #clock: Clock;
-  readonly #isOwn: boolean;
-  readonly #start: number;
+  #origin: number;
+  #last: number;
+  #reading: number | undefined;
   readonly #forget = (): void => {
-    this.reading = UNREAD;
+    this.#reading = undefined;
   };
 
-  /** @param clock default: a monotonic one */
+  /** @param clock default: a monotonic clock */
   constructor(clock: Clock | undefined) {
     this.#clock = clock ?? monotonicClock;
-    this.#isOwn = clock === undefined;
-    this.#start = this.#clock.now();
+    this.resolution = clock === undefined ? RESOLUTION : 0;
+    this.#last = this.#clock.now();
+    this.#origin = this.#last - 1;
   }
 
   /** The time now. */
   read(): number {
-    const now = Math.floor(this.#clock.now() - this.#start);
-    if (this.#isOwn && this.reading === UNREAD) {
-      this.reading = now;
-      startTimer(this.#clock, this.#forget, RESOLUTION);
-    }
-    return now;
+    const now = this.#clock.now();
+    if (now < this.#last) this.#origin -= this.#last - now;
+    this.#last = now;
+    return now - this.#origin;
   }
 
-  /** The time so many milliseconds from now. */
-  after(milliseconds: number): number {
-    return Math.floor(this.#clock.now() - this.#start + milliseconds);
+  /** The time at most `resolution` ago. */
+  recent(): number {
+    if (this.#reading !== undefined) return this.#reading;
+    const now = this.read();
+    if (this.resolution > 0) {
+      this.#reading = now;
+      startTimer(this.#clock, this.#forget, this.resolution);
+    }
+    return now;
   }
 }

@@ -1,4 +1,4 @@
-/** The layer in Redis: shared by every machine that reaches it, and done without while it cannot be reached. */
+/** The layer in Redis: shared by every machine that reaches it, and not used while it is unavailable. */
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { checkOptions, clock as clockCheck, func, having, milliseconds, number, string } from '../shared/options.js';
 import { GuardedLayer } from './guarded-layer.js';
@@ -9,26 +9,35 @@ import { RedisLink, type RedisCacheClient } from './redis-link.js';
 export interface RedisCacheLayerOptions {
   /** The caller's ioredis client, `Redis` or `Cluster`. The layer never closes it. */
   readonly client: RedisCacheClient;
-  /** Begins every key. Default 'cache:'. */
+  /** The prefix of every key. Default 'cache:'. */
   readonly prefix?: string;
-  /** Milliseconds an entry lives when `set` names no lifetime. Default 1 hour. */
+  /** The lifetime of an entry in milliseconds if `set` specifies none. Default 1 hour. */
   readonly defaultTTL?: number;
-  /** Milliseconds a command may take; after five failures in a row none is sent for half a second. Default 50. */
+  /**
+   * The timeout of a command in milliseconds. After five consecutive failures, no command is sent for half a second.
+   * Default 50.
+   */
   readonly timeout?: number;
-  /** Bytes from which values are compressed, where it makes them smaller. Default 1024; Infinity: never. */
+  /** Bytes from which values are compressed, if that makes them smaller. Default 1024; Infinity: never. */
   readonly compressionThreshold?: number;
-  /** Told of every failed call. */
+  /** Called with every failed call. */
   readonly onError?: (error: unknown, layer: string) => void;
-  /** For timeouts. Lifetimes are kept by Redis, on its own clock. */
+  /** The clock for timeouts. Lifetimes follow the clock of Redis. */
   readonly clock?: Clock;
 }
 
 /**
- * Values that can be structured-cloned, by Redis' own clock. Never throws and never waits long: a read that fails is a
- * miss, a write that fails is not stored, and what was invalidated or overwritten while Redis was away is removed there
- * before anything is read from it again.
+ * Stores values that can be structured-cloned, with lifetimes on Redis' own clock. It never throws and never waits
+ * long: a read that fails is a miss, and a write that fails is not stored. Keys that were invalidated or overwritten
+ * while Redis was unavailable are removed there before anything is read from it again.
  *
- * Invalidating by pattern looks at every key of the database, in small steps; prefer tags.
+ * Invalidating by pattern scans every key of the database, in small steps; prefer tags.
+ *
+ * @example
+ * import { MultiLayerCacheManager } from '@tooloo/resilience';
+ * import { RedisCacheLayer } from '@tooloo/resilience/redis';
+ *
+ * const cache = new MultiLayerCacheManager({ redis: new RedisCacheLayer({ client: redis }) });
  */
 export class RedisCacheLayer extends GuardedLayer {
   /** @throws TypeError or RangeError for an unknown option or a value out of range */

@@ -1,4 +1,4 @@
-/** Values in Redis, shared by every process that reaches it. Throws where Redis fails; `RedisCacheLayer` does not. */
+/** Values in Redis, shared by every process that reaches it. It throws if Redis fails; `RedisCacheLayer` does not. */
 import { randomUUID } from 'node:crypto';
 import type { CacheEntry, CacheLayer, LayerStats, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
 import { compilePattern } from './key-pattern.js';
@@ -7,12 +7,12 @@ import { GENERATION, KEEP_TAG, MARK_TAG, READ, RELEASE, REMOVE, WRITE } from './
 import type { TagVerdict } from './tag-generations.js';
 import { decodeValue, encodeValue } from './value-codec.js';
 
-/** What precedes the value's bytes, up to the first line end. A grace of -1 has no end. */
+/** The header before the bytes of the value, up to the first line end. A grace of -1 has no end. */
 type Header = [format: number, grace: number, generation: number, tags: readonly string[]];
 
 const FOREVER = -1;
 const LINE_END = 10;
-/** Milliseconds the record of a tag outlives what carries it, which is written a moment later. */
+/** Milliseconds that the record of a tag is kept longer than its entries, which are written a moment later. */
 const TAG_MARGIN = 60_000;
 const EMPTY = Buffer.alloc(0);
 
@@ -26,6 +26,9 @@ export class RedisCacheStore implements CacheLayer {
   readonly #link: RedisLink;
   readonly #prefix: string;
   readonly #compressionThreshold: number;
+  /** The prefix of the tokens of leases granted here. */
+  readonly #id = randomUUID();
+  #leases = 0;
   #hits = 0;
   #misses = 0;
 
@@ -51,7 +54,11 @@ export class RedisCacheStore implements CacheLayer {
   }
 
   async delete(key: string): Promise<boolean> {
-    return (await this.#link.run(REMOVE, this.#keysOf(key))) === 1;
+    const reply = (await this.#link.run(REMOVE, this.#keysOf(key))) as [header: Buffer, left: number] | null;
+    if (reply === null) return false;
+    const [, grace, generation, tags] = JSON.parse(reply[0].toString('utf8')) as Header;
+    const verdict = await this.#verdict(tags, generation);
+    return verdict === 'valid' || (verdict === 'stale' && grace !== 0);
   }
 
   async clear(): Promise<void> {
@@ -72,11 +79,11 @@ export class RedisCacheStore implements CacheLayer {
     return answer === 1;
   }
 
-  /** Looks at every key of the database, in small steps: Redis has no index of keys. */
+  /** Scans every key of the database, in small steps, because Redis has no index of keys. */
   async invalidatePattern(pattern: string): Promise<string[]> {
     const { matches } = compilePattern(pattern);
     const removed: string[] = [];
-    // Leases first: a load that ends before its lease is revoked has left its entry for the second pass to find.
+    // Leases first: a load that ends before its lease is revoked has stored its entry, which the second pass finds.
     await this.#each('l', pattern, (key) => (matches(key) ? this.#link.run(REMOVE, this.#keysOf(key)) : undefined));
     await this.#each('e', pattern, async (key) => {
       if (matches(key) && (await this.delete(key))) removed.push(key);
@@ -90,12 +97,14 @@ export class RedisCacheStore implements CacheLayer {
   }
 
   async lease(key: string, duration: number): Promise<LeaseAnswer> {
-    const token = randomUUID();
+    const token = `${this.#id}:${++this.#leases}`;
     const [given, generation] = await Promise.all([
       this.#link.command('SET', this.#nameOf('l', key), token, 'PX', Math.max(1, Math.ceil(duration)), 'NX'),
       this.#generation(0),
     ]);
-    return given === null ? 'taken' : { key, token, generation };
+    if (given !== null) return { key, token, generation };
+    const held = await this.#link.command('GET', this.#nameOf('l', key));
+    return typeof held === 'string' && held.startsWith(this.#id) ? 'own' : 'taken';
   }
 
   async release(lease: Lease): Promise<void> {
@@ -142,7 +151,7 @@ export class RedisCacheStore implements CacheLayer {
     return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), Buffer.from(data)]);
   }
 
-  /** Answers the present generation. */
+  /** Returns the current generation. */
   async #keepTags(tags: readonly string[], life: number): Promise<number> {
     const generation = await this.#generation(0);
     const args = [String(generation), milliseconds(life + TAG_MARGIN)];
@@ -167,10 +176,13 @@ export class RedisCacheStore implements CacheLayer {
     return Number(String(await this.#link.run(GENERATION, [`${this.#prefix}generation`], [String(add)])));
   }
 
+  /**
+   * A pattern may end within a pair of surrogates. A half is then matched by `*`, and the caller filters the result.
+   */
   async #each(kind: 'e' | 'l', pattern: string, work: (key: string) => Promise<unknown> | undefined): Promise<void> {
     const glob = `${escapeGlob(`${this.#prefix}${kind}:{.`)}${pattern
       .split('*')
-      .map((part) => escapeGlob(escapeName(part)))
+      .map((part) => escapeGlob(escapeName(part.replace(/\p{Surrogate}/gu, '*'))).replaceAll('\\*', '*'))
       .join('*')}}`;
     for await (const names of this.#link.scan(glob)) {
       await Promise.all(names.map(async (name) => work(this.#keyIn(kind, name))));
@@ -181,7 +193,10 @@ export class RedisCacheStore implements CacheLayer {
     return [this.#nameOf('e', key), this.#nameOf('l', key)];
   }
 
-  /** What is in braces decides the cluster slot: an entry and its lease share theirs. The dot keeps it from being empty. */
+  /**
+   * The text in braces decides the cluster slot: an entry and its lease share one slot. The dot keeps it from being
+   * empty.
+   */
   #nameOf(kind: 'e' | 'l' | 't', name: string): string {
     return `${this.#prefix}${kind}:{.${escapeName(name)}}`;
   }
@@ -191,7 +206,7 @@ export class RedisCacheStore implements CacheLayer {
   }
 }
 
-/** Braces within a name would end the part that decides the slot; lone surrogates would all become one character. */
+/** Braces within a name would end the part that decides the slot. Lone surrogates would all become one character. */
 function escapeName(name: string): string {
   return name.replace(/[%{}]|\p{Surrogate}/gu, (character) => {
     return `%${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

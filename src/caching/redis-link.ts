@@ -1,20 +1,31 @@
-/** Calls to Redis that end: in time, or with an error, and not at all while it is known to be away. */
+/**
+ * Calls to Redis that always end: in time or with an error. While Redis is known to be unavailable, no call is made.
+ */
 import { CircuitBreaker } from '../shared/circuit-breaker.js';
 import { monotonicClock, startTimer, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import type { RedisScript } from './redis-scripts.js';
 
-/** What the layer uses of a client: ioredis' `Redis` and `Cluster` are ones. */
+/**
+ * The methods of a client that the layer uses. ioredis' `Redis` and `Cluster` have them.
+ *
+ * @example
+ * import { Redis } from 'ioredis';
+ * import { RedisCacheLayer, type RedisCacheClient } from '@tooloo/resilience/redis';
+ *
+ * const client: RedisCacheClient = new Redis();
+ * const layer = new RedisCacheLayer({ client });
+ */
 export interface RedisCacheClient {
   call(command: string, args: (string | Buffer | number)[]): Promise<unknown>;
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>;
-  /** 'ready' when commands go out at once. A client without it is taken to be ready. */
+  /** 'ready' if commands are sent at once. A client without this property counts as ready. */
   readonly status?: string;
-  /** A cluster's: the nodes to scan. */
+  /** For a cluster: the nodes to scan. */
   nodes?(role: 'master'): readonly RedisCacheClient[];
 }
 
-/** A client that connects on first use waits for the first command; one that has none is not asked. */
+/** A client that connects on first use waits for the first command. A client without a connection is not used. */
 const MAY_SEND = [undefined, 'ready', 'wait'];
 
 export class RedisLink {
@@ -23,12 +34,15 @@ export class RedisLink {
   readonly #clock: Clock;
   readonly #breaker: CircuitBreaker;
 
-  /** @param isPatient the caller waits longer after each failure by itself: no circuit is to make it wait beyond that */
+  /**
+   * @param isPatient whether the caller itself waits longer after each failure, so that a circuit must not add to the
+   *   wait
+   */
   constructor(client: RedisCacheClient, timeout: number, clock: Clock = monotonicClock, isPatient = false) {
     this.#client = client;
     this.#timeout = timeout;
     this.#clock = clock;
-    // Half a second to a second between probes: a Redis that is back is found before two seconds have passed.
+    // Half a second to a second between probes: a recovered Redis is noticed within two seconds.
     this.#breaker = new CircuitBreaker({
       name: 'RedisCacheLayer',
       failureThreshold: isPatient ? Infinity : 5,
@@ -39,14 +53,14 @@ export class RedisLink {
     });
   }
 
-  /** Runs a script, sending its text only where the server does not know it yet. */
+  /** Runs a script, and sends its text only if the server does not know it yet. */
   run(script: RedisScript, keys: readonly string[], args: readonly (string | Buffer)[] = []): Promise<unknown> {
     const rest = [keys.length, ...keys, ...args];
     return this.#bounded(this.#client, async () => {
       try {
         return await this.#client.callBuffer('EVALSHA', [script.sha, ...rest]);
       } catch (error) {
-        // The one error after which nothing can have happened: only it is tried again.
+        // This is the only error after which the script cannot have run, so only this one is retried.
         if (!String((error as Error).message).startsWith('NOSCRIPT')) throw error;
         return this.#client.callBuffer('EVAL', [script.text, ...rest]);
       }
@@ -72,8 +86,8 @@ export class RedisLink {
   }
 
   /**
-   * A client that is not connected would keep the command and send it once it is: seconds later, when it may bring back
-   * what others have invalidated since.
+   * A client without a connection would keep the command and send it after reconnecting. Seconds later, the command
+   * could restore entries that others have invalidated in the meantime.
    *
    * @throws ResilienceError STORE_UNAVAILABLE or CIRCUIT_OPEN, or the client's own error
    */

@@ -1,6 +1,6 @@
 /**
- * The scripts of the Redis layer. Each touches keys of one cluster slot only and is atomic; what concerns several slots
- * is ordered so that a reader in between sees a miss, never what was invalidated.
+ * The scripts of the Redis layer. Each is atomic and touches keys of one cluster slot only. Operations on several slots
+ * are ordered so that a reader in between sees a miss, never an invalidated entry.
  */
 import { createHash } from 'node:crypto';
 
@@ -13,14 +13,17 @@ function script(text: string): RedisScript {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
-/** KEYS: entry. Answers its bytes and the milliseconds it has left (-1: for ever). */
+/** KEYS: entry. Returns its bytes and its remaining milliseconds (-1: no expiry). */
 export const READ = script(`
   local bytes = redis.call('GET', KEYS[1])
   if not bytes then return false end
   return { bytes, redis.call('PTTL', KEYS[1]) }
 `);
 
-/** KEYS: entry, lease. ARGV: bytes, milliseconds (-1: for ever; 0: removes), token ('': without a lease). Answers 1 when stored. */
+/**
+ * KEYS: entry, lease. ARGV: bytes, milliseconds (-1: no expiry; 0: removes), token ('': without a lease). Returns 1 if
+ * stored.
+ */
 export const WRITE = script(`
   if ARGV[3] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
   redis.call('DEL', KEYS[2])
@@ -33,10 +36,27 @@ export const WRITE = script(`
   return 1
 `);
 
-/** KEYS: entry, lease. Answers how many entries were removed. */
+/**
+ * KEYS: entry, lease. Returns the first line of the removed entry and the milliseconds it had left; nothing if it did
+ * not exist.
+ */
 export const REMOVE = script(`
   redis.call('DEL', KEYS[2])
-  return redis.call('DEL', KEYS[1])
+  local line
+  local size = 256
+  repeat
+    line = redis.call('GETRANGE', KEYS[1], 0, size - 1)
+    local found = string.find(line, '\\n', 1, true)
+    if found then
+      local left = redis.call('PTTL', KEYS[1])
+      redis.call('DEL', KEYS[1])
+      return { string.sub(line, 1, found - 1), left }
+    end
+    local isAll = #line < size
+    size = size * 16
+  until isAll
+  redis.call('DEL', KEYS[1])
+  return false
 `);
 
 /** KEYS: lease. ARGV: token. */
@@ -46,8 +66,8 @@ export const RELEASE = script(`
 `);
 
 /**
- * KEYS: generation. ARGV: how many to add. Should the counter have been lost, it goes on from the server's time, which
- * in microseconds is above all it can have counted to.
+ * KEYS: generation. ARGV: the number to add. If the counter was lost, it continues from the server's time. In
+ * microseconds this is above every number it can have reached.
  */
 export const GENERATION = script(`
   if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -59,8 +79,9 @@ export const GENERATION = script(`
 `);
 
 /**
- * KEYS: tag. ARGV: generation, milliseconds (-1: for ever). Makes the record of a tag last as long as what carries it.
- * One that is missing, evicted perhaps, begins as invalidated now: what is older cannot be told from what it covered.
+ * KEYS: tag. ARGV: generation, milliseconds (-1: for ever). Makes the record of a tag last as long as the entries with
+ * it. A missing record, for example an evicted one, starts as invalidated now, because it may have covered older
+ * entries.
  */
 export const KEEP_TAG = script(`
   if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -74,7 +95,9 @@ export const KEEP_TAG = script(`
   return 0
 `);
 
-/** KEYS: tag. ARGV: generation, 'soft' or 'hard'. A tag without a record is on nothing that could still be read. */
+/**
+ * KEYS: tag. ARGV: generation, 'soft' or 'hard'. A tag without a record belongs to no entry that could still be read.
+ */
 export const MARK_TAG = script(`
   local record = redis.call('GET', KEYS[1])
   if not record then return 0 end

@@ -1,11 +1,11 @@
-/** Keys, tags and patterns as people are shown them. */
+/** Keys, tags and patterns in the form in which they are shown to people. */
 import { hiddenKey } from '../shared/hidden-key.js';
 import { shownResponseKey } from './http/request-key.js';
 
-/** Characters shown: a key may be as long as a URL. */
+/** The most characters shown, because a key may be as long as a URL. */
 const LONGEST = 160;
 
-/** @param isHidden whether keys hold secrets, so that none of it may be shown */
+/** @param isHidden whether keys hold secrets, so that no part of them may be shown */
 export function shownKey(key: string, isHidden: boolean): string {
   if (isHidden) return hiddenKey(key);
   const shown = shownResponseKey(key);

@@ -15,7 +15,7 @@ export function checkStoreOptions(who: string, options: number | StoreOptions | 
 }
 
 export function checkLoadOptions(who: string, options: LoadOptions): LoadOptions {
-  const checked = checkOptions(who, options, { ...storeChecks, timeout });
+  const checked = checkOptions(who, options, { ...storeChecks, timeout, refreshAhead: milliseconds });
   if (typeof checked.timeout === 'object') {
     checkOptions(`${who}: option 'timeout'`, checked.timeout, { soft: milliseconds, hard: milliseconds });
   }

@@ -1,9 +1,9 @@
 /**
- * Tags by counting: every invalidation of a tag gets the next number, an entry remembers the number that was current
- * when it was made, and is gone once one of its tags has a later one. Nothing is searched, no clock is read.
+ * Tags by counting: every invalidation of a tag gets the next number. An entry remembers the number at the time it was
+ * made, and is invalid if one of its tags has a later number. This needs no search and no clock.
  */
 
-/** What the tags of an entry say of it. */
+/** The state of an entry according to its tags. */
 export type TagVerdict = 'valid' | 'stale' | 'gone';
 
 interface TagRecord {
@@ -14,13 +14,16 @@ interface TagRecord {
 const MAX_RECORDS = 10_000;
 
 export class TagGenerations {
-  /** Only tags that were ever invalidated have a record: tags in use cost nothing. */
+  /** Only tags that were ever invalidated have a record, so other tags cost nothing. */
   readonly #records = new Map<string, TagRecord>();
   #current = 0;
-  /** The latest number of the records that were dropped to keep this bounded: older tagged entries count as gone. */
+  /**
+   * The latest number among the records that were dropped to keep this bounded. Older tagged entries count as
+   * invalidated.
+   */
   #floor = 0;
 
-  /** What an entry made now remembers. */
+  /** The generation that an entry remembers if it is made now. */
   get current(): number {
     return this.#current;
   }

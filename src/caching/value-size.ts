@@ -1,4 +1,4 @@
-/** How many bytes a value occupies, roughly: enough to bound a cache, cheap enough to ask at every write. */
+/** The approximate size of a value in bytes: exact enough to bound a cache, cheap enough to compute at every write. */
 
 const POINTER = 8;
 const OBJECT = 32;

@@ -1,14 +1,17 @@
-/** What is often wrong with SQL, told from its text; `plan-findings.ts` asks the database. */
+/** Frequent mistakes in SQL, found in its text; `plan-findings.ts` asks the database. */
+import { hasUnconnectedTables } from './join-graph.js';
+import { hasEquality, letsMostPass, readsDerived, readsOnlyDerived } from './row-bounds.js';
 import type { SqlToken } from './sql-tokens.js';
-import { isName, isWord, readStructure, splitConditions, splitList, type QueryPart } from './statement-structure.js';
+import { isName, isWord, readStructure, splitList, type QueryPart } from './statement-structure.js';
 
+/** The weight of a suggestion. */
 export type Severity = 'info' | 'warning' | 'critical';
 
 /** Something to do about a query, and why. */
 export interface Suggestion {
   /** Stable name, e.g. 'select-star'. */
   readonly rule: string;
-  /** What is wrong and what to do instead. */
+  /** The problem and the remedy. */
   readonly message: string;
   /** 'critical': very likely not what is meant. 'warning': slow once there is data. 'info': worth a look. */
   readonly severity: Severity;
@@ -21,6 +24,7 @@ interface Rule extends Suggestion {
 }
 
 const COMPARISONS: ReadonlySet<string> = new Set(['=', '<', '>', '<=', '>=', '<>', '!=', '==']);
+const EQUALS: ReadonlySet<string> = new Set(['=', '==']);
 const AGGREGATES: ReadonlySet<string> = new Set(
   'count sum avg min max total group_concat string_agg array_agg json_agg jsonb_agg json_group_array bool_and bool_or every'.split(
     ' ',
@@ -36,8 +40,10 @@ const isComparison = (token: SqlToken | undefined): boolean =>
 const isLiteral = (token: SqlToken | undefined): boolean => token?.kind === 'string' || token?.kind === 'number';
 const isValue = (token: SqlToken | undefined): boolean => isLiteral(token) || token?.kind === 'placeholder';
 
-function selectsEverything({ clauses, context }: QueryPart): boolean {
+function selectsEverything(part: QueryPart): boolean {
+  const { clauses, context } = part;
   if (context === 'exists') return false; // what EXISTS selects is not read
+  if (clauses.has('from') && readsOnlyDerived(part)) return false; // their columns were named where they are written
   return splitList(clauses.get('select') ?? NOTHING).some(
     (item) => item.at(-1)?.text === '*' && (item.length === 1 || item.at(-2)!.text === '.'),
   );
@@ -61,58 +67,38 @@ function callEnd(tokens: readonly SqlToken[], at: number): number {
   return tokens.length;
 }
 
-/** `a = ?`, `t.a IN (…)`, `a IS NULL`: a condition that keeps few rows, where it is indexed. */
-function narrows(condition: readonly SqlToken[]): boolean {
-  if (condition.some((token) => isWord(token, 'or', 'not'))) return false;
-  return condition.some((token) => token.text === '=' || token.text === '==' || isWord(token, 'in', 'is', 'match'));
-}
-
-function isUnbounded({ clauses, context }: QueryPart): boolean {
+function isUnbounded(part: QueryPart): boolean {
+  const { clauses, context, statement } = part;
   const list = clauses.get('select');
-  if (list === undefined || context !== undefined || !clauses.has('from')) return false;
-  if (clauses.has('limit') || clauses.has('fetch') || clauses.has('group') || callsAggregate(list)) return false;
-  return !splitConditions(clauses.get('where') ?? NOTHING).some(narrows);
+  if (list === undefined || context !== undefined || !clauses.has('from') || clauses.has('insert')) return false;
+  if (statement.isLimited || clauses.has('group') || isWord(list[0], 'distinct') || callsAggregate(list)) return false;
+  return !list.some((token) => isWord(token, 'into')) && !readsDerived(part) && letsMostPass(part);
 }
 
-function hasLeadingWildcard({ clauses }: QueryPart): boolean {
-  const where = clauses.get('where') ?? NOTHING;
+function hasLeadingWildcard(part: QueryPart): boolean {
+  const where = part.clauses.get('where') ?? NOTHING;
+  if (hasEquality(part)) return false;
   return where.some((token, i) => {
     const pattern = where[i + 1];
+    if (isWord(where[i - 1], 'not')) return false; // no index helps with those
     return isWord(token, 'like', 'ilike') && pattern?.kind === 'string' && /^[a-z&]*'[%_]/i.test(pattern.text);
   });
 }
 
+const tablesNamed = (tokens: readonly SqlToken[]): number =>
+  new Set(tokens.filter((token, i) => isName(token) && tokens[i + 1]?.text === '.').map(({ value }) => value)).size;
+
 /** `lower(name) = ?`: a function between a column and what it is compared with. */
-function wrapsColumn({ clauses }: QueryPart): boolean {
-  const where = clauses.get('where') ?? NOTHING;
+function wrapsColumn(part: QueryPart): boolean {
+  const where = part.clauses.get('where') ?? NOTHING;
+  if (hasEquality(part)) return false;
   return where.some((_, i) => {
     if (!isCall(where, i) || where[i - 1]?.text === '.' || isComparison(where[i - 1])) return false;
     const end = callEnd(where, i);
-    const takesColumn = where
-      .slice(i + 2, end - 1)
-      .some((token, j, inside) => isName(token) && inside[j + 1]?.text !== '(');
+    const inside = where.slice(i + 2, end - 1);
+    if (tablesNamed(inside) > 1) return false; // no index has columns of two tables
+    const takesColumn = inside.some((token, j, inside) => isName(token) && inside[j + 1]?.text !== '(');
     return takesColumn && (isComparison(where[end]) || isWord(where[end], 'like', 'in', 'between'));
-  });
-}
-
-/** Whether a condition compares a column of one table with a column of another. */
-function linksTables(condition: readonly SqlToken[]): boolean {
-  const at = condition.findIndex(isComparison);
-  const reference = (side: readonly SqlToken[]): string | undefined =>
-    side.findLast((token, i) => isName(token) && side[i + 1]?.text === '.')?.value;
-  const [left, right] = [reference(condition.slice(0, at)), reference(condition.slice(at + 1))];
-  return at !== -1 && left !== undefined && right !== undefined && left !== right;
-}
-
-function joinsWithoutCondition({ clauses }: QueryPart): boolean {
-  const from = clauses.get('from') ?? NOTHING;
-  const tables = splitList(from).filter((item) => !isCall(item, 0) && !isWord(item[0], 'lateral'));
-  const links = splitConditions(clauses.get('where') ?? NOTHING).filter(linksTables).length;
-  if (tables.length > 1 && links < tables.length - 1) return true;
-  return from.some((token, i) => {
-    if (!isWord(token, 'join') || isWord(from[i - 1], 'cross', 'natural')) return false;
-    const next = from.findIndex((other, j) => j > i && isWord(other, 'join', 'on', 'using'));
-    return (next === -1 || isWord(from[next], 'join')) && links === 0;
   });
 }
 
@@ -121,20 +107,29 @@ const comparesWithNull = ({ clauses }: QueryPart): boolean =>
     (token, i, all) => isComparison(token) && isWord(all[i + 1], 'null'),
   );
 
-const hasNotInQuery = ({ clauses }: QueryPart): boolean =>
-  (clauses.get('where') ?? NOTHING).some(
-    (token, i, where) => isWord(token, 'not') && isWord(where[i + 1], 'in') && where[i + 2]?.value === '(query)',
+const excludesNull = (part: QueryPart | undefined): boolean =>
+  (part?.clauses.get('where') ?? NOTHING).some(
+    (token, i, where) => isWord(token, 'notnull') || (isWord(token, 'not') && isWord(where[i + 1], 'null')),
   );
 
-/** Text or a number that looks like somebody's data: names of states and small numbers are constants of the program. */
+const hasNotInQuery = ({ clauses, nested }: QueryPart): boolean =>
+  (clauses.get('where') ?? NOTHING).some((token, i, where) => {
+    const query = where[i + 2];
+    if (!isWord(token, 'not') || !isWord(where[i + 1], 'in') || query?.value !== '(query)') return false;
+    return !excludesNull(nested.get(query));
+  });
+
+/**
+ * Text or a number that looks like a user's data: names of states and numbers like 404 are constants of the program.
+ */
 function looksLikeData({ kind, text }: SqlToken): boolean {
-  if (kind === 'number') return !/^\d$/.test(text);
+  if (kind === 'number') return !/^(?:\d{1,3}|[\d.]*\.\d*)$/.test(text);
   return kind === 'string' && !/^'[a-z_ -]*'$/i.test(text);
 }
 
 const hasLiteralData = ({ clauses }: QueryPart): boolean =>
   (clauses.get('where') ?? NOTHING).some(
-    (token, i, where) => isComparison(token) && isName(where[i - 1]) && where[i + 1] && looksLikeData(where[i + 1]!),
+    (token, i, where) => EQUALS.has(token.text) && isName(where[i - 1]) && where[i + 1] && looksLikeData(where[i + 1]!),
   );
 
 function pagesByOffset({ clauses }: QueryPart): boolean {
@@ -175,7 +170,7 @@ const RULES: readonly Rule[] = [
   {
     rule: 'select-star',
     severity: 'info',
-    message: 'SELECT * reads and sends columns nobody asked for, and no index can cover it: name the columns.',
+    message: 'SELECT * reads and sends columns that are not needed, and no index can cover it: name the columns.',
     applies: selectsEverything,
   },
   {
@@ -203,7 +198,7 @@ const RULES: readonly Rule[] = [
     severity: 'critical',
     message:
       'Tables are joined without a condition: every row meets every row. Add ON, or write CROSS JOIN if it is meant.',
-    applies: joinsWithoutCondition,
+    applies: hasUnconnectedTables,
   },
   {
     rule: 'null-comparison',
@@ -257,7 +252,7 @@ const RULES: readonly Rule[] = [
     rule: 'natural-join',
     severity: 'warning',
     message:
-      'NATURAL JOIN joins on whatever columns share a name, now and after the next migration: name them with USING.',
+      'NATURAL JOIN joins on all columns that share a name, now and after the next migration: name them with USING.',
     applies: joinsNaturally,
   },
 ];
@@ -268,7 +263,7 @@ export interface Suspicion {
   readonly needsScan: boolean;
 }
 
-/** What the text of a statement gives away, each rule once. */
+/** The problems that the text of a statement shows, each rule once. */
 export function findAntiPatterns(sql: string): Suspicion[] {
   const parts = readStructure(sql);
   return RULES.filter(({ applies }) => parts.some(applies)).map(({ rule, severity, message, needsScan = false }) => ({

@@ -35,7 +35,7 @@ interface Caller<C extends DatabaseConnection> extends Wait {
   resolve(connection: PooledConnection<C>): void;
   readonly reject: (error: unknown) => void;
   readonly span: RecordedSpan | undefined;
-  /** Of a caller whose timeout is not the usual one. */
+  /** Set for a caller with a timeout of its own. */
   timer: Timer | undefined;
   onAbort: (() => void) | undefined;
 }
@@ -44,9 +44,9 @@ export class CallerQueue<C extends DatabaseConnection> {
   readonly #options: CallerQueueOptions;
   readonly #queue = new WaiterQueue<Caller<C>>();
   /**
-   * One timer for everybody with the usual timeout: they expire in the order they came. A timer each would be a third of
-   * what a wait costs, and nearly all of them would be cancelled. It keeps the process alive while somebody waits: nothing
-   * else may be left that does, and they are owed an answer.
+   * One timer for all callers with the usual timeout, because they expire in the order of their calls. A timer each
+   * would be a third of the cost of a wait, and nearly all of them would be cancelled. It keeps the process alive while
+   * a caller waits, because no other handle may do so and each caller must get a result.
    */
   #expiry: Timer | undefined;
 
@@ -76,7 +76,8 @@ export class CallerQueue<C extends DatabaseConnection> {
       timeout,
       signal,
       origin,
-      // Whoever gives back the connection calls these; the caller's code must go on in its own trace, not in that one's.
+      // The code that returns the connection calls these. The caller's code must continue in its own trace, not in that
+      // one.
       resolve: bindContext(resolve),
       reject: bindContext(reject),
       span: startSpan('pool.acquire', { 'db.client.connection.pool.name': name, waiting: this.#queue.length }),
@@ -138,7 +139,7 @@ export class CallerQueue<C extends DatabaseConnection> {
     return new ResilienceError('POOL_TIMEOUT', message, { cause });
   }
 
-  /** Where the caller that has waited longest came from. */
+  /** The origin of the caller that has waited longest. */
   get nextOrigin(): BorrowOrigin | undefined {
     return this.#queue.first?.value.origin;
   }
@@ -151,14 +152,14 @@ export class CallerQueue<C extends DatabaseConnection> {
     caller.resolve(connection);
   }
 
-  /** Sends everybody away. */
+  /** Rejects all callers. */
   refuseAll(error: () => unknown): void {
     for (let caller = this.#queue.shift(); caller !== undefined; caller = this.#queue.shift()) {
       this.#refuse(caller, error());
     }
   }
 
-  /** Stops the timer. Called when nobody waits, nor will. */
+  /** Stops the timer. Called when no caller waits and none will. */
   close(): void {
     this.#expiry?.cancel();
     this.#expiry = undefined;

@@ -1,63 +1,34 @@
 /** A pool of database connections: lends them first come, first served, and keeps them fit to be lent. */
 import { AsyncResource } from 'node:async_hooks';
-import { startInterval, startTimer, type Timer } from '../shared/clock.js';
+import { startTimer, type Timer } from '../shared/clock.js';
 import { ResilienceError, messageOf } from '../shared/errors.js';
 import { callGuarded } from '../shared/listeners.js';
 import { CallerQueue } from './caller-queue.js';
-import { ConnectionOpener } from './connection-opener.js';
+import { ConnectionOpener, isBeyondRetrying } from './connection-opener.js';
 import { ConnectionStock } from './connection-stock.js';
 import type { DatabaseConnection, Dialect } from './connection.js';
+import { Housekeeping } from './housekeeping.js';
 import { originRecorder } from './leak-watch.js';
+import type { AcquireOptions, DrainOptions, PoolHealth } from './pool-calls.js';
 import { resolvePoolOptions, type ConnectionPoolOptions, type PoolSettings } from './pool-options.js';
 import { PoolCounters, type ConnectionPoolStats } from './pool-statistics.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
-
-/** How a caller waits for a connection. */
-export interface AcquireOptions {
-  /** Leaves the queue when it aborts, e.g. because the client has gone. */
-  readonly signal?: AbortSignal;
-  /** Milliseconds to wait at most. Default: the pool's `connectionTimeout`. */
-  readonly timeout?: number;
-}
-
-/** How long a pool waits for what is borrowed. */
-export interface DrainOptions {
-  /** Milliseconds that borrowers have to give back what they hold. Default: the pool's `connectionTimeout`. */
-  readonly timeout?: number;
-}
-
-/** On how many connections the database answers. */
-export interface PoolHealth {
-  readonly healthy: number;
-  readonly unhealthy: number;
-  readonly total: number;
-}
-
-interface Prefill {
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
-const LONGEST_ROUND = 30_000;
-
-/** Whether to wait is in vain: a driver that this process cannot load will not be loaded a second later. */
-function isBeyondRetrying(error: unknown): boolean {
-  return ResilienceError.is(error) && error.code === 'DRIVER_UNAVAILABLE';
-}
-
-/** How often the pool looks after its connections: often enough that no limit is overshot by more than half. */
-function housekeepingPeriod<C extends DatabaseConnection>(settings: PoolSettings<C>): number {
-  const { idleTimeout, maxLifetime, keepaliveTime, leakDetectionThreshold } = settings;
-  const limits = [idleTimeout, maxLifetime, keepaliveTime, leakDetectionThreshold].filter((limit) => limit > 0);
-  return Math.max(1, Math.min(LONGEST_ROUND, ...limits.map((limit) => limit / 2)));
-}
+import { Prefills } from './prefills.js';
+import type { TransactionOptions } from './transaction.js';
 
 /**
- * A connection pool. Callers are served in the order they came; a caller takes whichever is there first, a connection
- * given back or a new one; connections are validated, replaced and trimmed without anyone noticing.
+ * A connection pool. Callers are served in the order of their calls. A caller takes the first available connection,
+ * either a returned one or a new one. The pool validates, replaces and closes connections in the background.
  *
- * Errors of `acquire`: POOL_TIMEOUT (with the last failure to connect as its cause), QUEUE_FULL, POOL_CLOSED, and at once
- * DRIVER_UNAVAILABLE, since no connection will ever come.
+ * Errors of `acquire`: POOL_TIMEOUT (with the last failure to connect as its cause), QUEUE_FULL, POOL_CLOSED. It fails
+ * at once with DRIVER_UNAVAILABLE, since no connection can ever be opened.
+ *
+ * @example
+ * import { ConnectionPool, sqliteConnections } from '@tooloo/resilience';
+ *
+ * const pool = new ConnectionPool({ factory: sqliteConnections('./data/orders.db'), maxConnections: 10 });
+ * const { rows } = await pool.use((connection) => connection.query('SELECT * FROM orders WHERE id = ?', [7]));
+ * await pool.close();
  */
 export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   readonly #settings: PoolSettings<C>;
@@ -67,10 +38,10 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   readonly #callers: CallerQueue<C>;
   /** Undefined where leaks are not watched. */
   readonly #recordOrigin: ((now: number) => BorrowOrigin) | undefined;
-  readonly #prefills: Prefill[] = [];
+  readonly #prefills = new Prefills();
+  readonly #housekeeping: Housekeeping<C>;
   #state: 'open' | 'draining' | 'closed' = 'open';
   #lastFailure: unknown;
-  #housekeeping: Timer | undefined;
   #drainDeadline: Timer | undefined;
   #ended: Promise<void> | undefined;
   #resolveEnded: (() => void) | undefined;
@@ -80,6 +51,10 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     const { factory, clock, connectionTimeout, name, maxConnections, maxWaiting } = this.#settings;
     this.#recordOrigin = this.#settings.leakDetectionThreshold > 0 ? originRecorder() : undefined;
     this.#stock = new ConnectionStock(this.#settings, this.#counters, (now) => this.#serve(now));
+    this.#housekeeping = new Housekeeping(this.#settings, (now) => {
+      this.#stock.keepHouse(now);
+      this.#serve();
+    });
     this.#callers = new CallerQueue<C>({
       name,
       clock,
@@ -95,10 +70,12 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
       create: AsyncResource.bind((signal: AbortSignal) => factory.create(signal)),
       clock,
       timeout: connectionTimeout,
+      validationTimeout: this.#settings.validationTimeout,
       wanted: () => this.#wanted(),
       isAwaited: () => this.#callers.length > 0,
       onOpen: (connection) => this.#takeIn(connection),
       onFailure: (error) => this.#noteFailure(error),
+      onDiscarded: () => this.#endWhenEmpty(),
     });
   }
 
@@ -115,24 +92,23 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     return this.#stock.connections;
   }
 
-  /** What is borrowed now. */
+  /** The connections that are currently borrowed. */
   get activeConnections(): ReadonlySet<PooledConnection<C>> {
     return this.#stock.loans;
   }
 
   /**
-   * Opens `minConnections`. Optional: a pool that was not initialized opens them when first asked for one.
+   * Opens `minConnections`. Optional: a pool that was not initialized opens them on the first call.
    *
-   * @throws ResilienceError CONNECTION_FAILED when the database cannot be reached; the pool goes on trying
+   * @throws ResilienceError CONNECTION_FAILED if the database cannot be reached; the pool continues to try
    */
   initialize(): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(this.#closedError());
-    this.#startHousekeeping();
+    this.#housekeeping.start();
     if (this.#stock.size >= this.#settings.minConnections) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.#prefills.push({ resolve, reject });
-      this.#opener.wake();
-    });
+    const filled = this.#prefills.wait();
+    this.#opener.wake();
+    return filled;
   }
 
   /** Borrows a connection. It must be given back: `release`, or let `use` do both. */
@@ -141,7 +117,7 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason as Error);
     const now = this.#settings.clock.now();
     const origin = this.#recordOrigin?.(now);
-    // Nobody waits and a connection is at hand: no timer, no span, no queue. This is nearly every call.
+    // No caller waits and a connection is idle: no timer, no span, no queue. This is nearly every call.
     if (this.#callers.length === 0) {
       const lent = this.#stock.lend(now, origin);
       if (lent !== undefined) return Promise.resolve(lent);
@@ -149,7 +125,7 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     return this.#wait(now, origin, options);
   }
 
-  /** Gives a connection back. Giving it back again does nothing, whoever has it by then. */
+  /** Returns a connection. A second return has no effect, even if another caller has borrowed it by then. */
   release(connection: PooledConnection<C>): void {
     connection.release();
   }
@@ -164,14 +140,24 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     }
   }
 
-  /** Borrows a connection and runs `work` in a transaction on it: committed when it returns, else rolled back. */
-  transaction<T>(work: (connection: PooledConnection<C>) => Promise<T> | T, options?: AcquireOptions): Promise<T> {
-    return this.use((connection) => connection.transaction(work), options);
+  /**
+   * Borrows a connection and runs `work` in a transaction on it: committed when it returns, else rolled back. With
+   * `retries`, `work` runs again if the database aborted the transaction in favour of another one.
+   *
+   * @throws ResilienceError TRANSACTION_ROLLED_BACK if the database kept nothing, although `work` returned
+   * @throws ResilienceError CONNECTION_LOST if the connection was lost during COMMIT
+   * @throws the errors of `acquire`
+   */
+  transaction<T>(
+    work: (connection: PooledConnection<C>) => Promise<T> | T,
+    { signal, timeout, ...options }: AcquireOptions & TransactionOptions = {},
+  ): Promise<T> {
+    return this.use((connection) => connection.transaction(work, options), { signal, timeout });
   }
 
   /**
-   * Asks the database on every idle connection whether it answers; those that fail are closed. Borrowed ones count as
-   * healthy while they are open. A pool without connections opens one to find out.
+   * Pings the database on every idle connection; connections that fail are closed. Borrowed ones count as healthy while
+   * they are open. A pool without connections opens one for the check.
    */
   async healthCheck(): Promise<PoolHealth> {
     if (this.#stock.size === 0) return this.#checkByOpening();
@@ -207,8 +193,8 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   }
 
   /**
-   * Ends the pool: no new callers, those that wait are still served, what is borrowed may come back until the timeout,
-   * then everything is closed. Resolves when nothing is left.
+   * Ends the pool. New callers are rejected, and waiting callers are still served. Borrowed connections may be returned
+   * until the timeout; then everything is closed. Resolves when no connection is left.
    */
   drain({ timeout = this.#settings.connectionTimeout }: DrainOptions = {}): Promise<void> {
     this.#ended ??= new Promise((resolve) => {
@@ -223,7 +209,7 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     return this.#ended;
   }
 
-  /** Ends the pool at once: who waits is refused, what is borrowed is closed under its borrower. */
+  /** Ends the pool at once: waiting callers are rejected, and borrowed connections are closed. */
   close(): Promise<void> {
     return this.drain({ timeout: 0 });
   }
@@ -238,7 +224,7 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     { timeout = this.#settings.connectionTimeout, signal }: AcquireOptions = {},
   ): Promise<PooledConnection<C>> {
     const waiting = this.#callers.enqueue({ now, timeout, signal, origin });
-    this.#startHousekeeping();
+    this.#housekeeping.start();
     this.#serve(now);
     return waiting;
   }
@@ -254,7 +240,7 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
       if (lent === undefined) break;
       this.#callers.serveNext(lent, now);
     }
-    // A connection in validation is for whoever is first when it has passed, not for the caller that caused it.
+    // A validated connection goes to the first waiting caller, not to the caller that caused the validation.
     while (this.#callers.length > stock.checking && stock.validateOne());
     this.#opener.wake();
     this.#endWhenEmpty();
@@ -264,41 +250,31 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   #wanted(): number {
     const { minConnections, maxConnections } = this.#settings;
     const occupied = this.#stock.occupied;
+    const room = maxConnections - occupied - this.#opener.late;
     const forCallers = this.#callers.length - this.#stock.checking;
     const forMinimum = this.#state === 'open' ? minConnections - occupied : 0;
-    return Math.min(Math.max(forCallers, forMinimum), maxConnections - occupied);
+    return Math.min(Math.max(forCallers, forMinimum), room);
   }
 
   #takeIn(connection: C): void {
     this.#lastFailure = undefined;
-    this.#startHousekeeping();
+    this.#housekeeping.start();
     this.#stock.add(connection);
-    if (this.#stock.size < this.#settings.minConnections) return;
-    for (const { resolve } of this.#prefills.splice(0)) resolve();
+    if (this.#stock.size >= this.#settings.minConnections) this.#prefills.resolve();
   }
 
   #noteFailure(error: unknown): void {
     const { name, onError } = this.#settings;
     this.#counters.connectFailures++;
     this.#lastFailure = error;
-    for (const { reject } of this.#prefills.splice(0)) {
-      reject(new ResilienceError('CONNECTION_FAILED', `pool '${name}': ${messageOf(error)}`, { cause: error }));
-    }
+    this.#prefills.reject(
+      () => new ResilienceError('CONNECTION_FAILED', `pool '${name}': ${messageOf(error)}`, { cause: error }),
+    );
     if (isBeyondRetrying(error)) {
       this.#callers.refuseAll(() => error);
       this.#endWhenEmpty();
     }
     if (onError !== undefined) callGuarded('ConnectionPool.onError', onError, error);
-  }
-
-  #startHousekeeping(): void {
-    if (this.#housekeeping !== undefined || this.#state === 'closed') return;
-    const { clock } = this.#settings;
-    const round = (): void => {
-      this.#stock.keepHouse(clock.now());
-      this.#serve();
-    };
-    this.#housekeeping = startInterval(clock, round, housekeepingPeriod(this.#settings));
   }
 
   #closeNow(): void {
@@ -309,19 +285,19 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
     this.#endWhenEmpty();
   }
 
-  /** The last step of a drain, taken by whoever leaves last. */
+  /** The last step of a drain, taken when the last caller or connection is gone. */
   #endWhenEmpty(): void {
     if (this.#state === 'open' || this.#resolveEnded === undefined || this.#callers.length > 0) return;
     this.#state = this.#stock.lent === 0 ? 'closed' : this.#state;
     this.#stock.closeIdle();
     this.#opener.close();
-    if (this.#stock.occupied > 0) return;
+    if (this.#stock.occupied > 0 || this.#opener.late > 0) return;
     const resolve = this.#resolveEnded;
     this.#resolveEnded = undefined;
     this.#drainDeadline?.cancel();
-    this.#housekeeping?.cancel();
+    this.#housekeeping.stop();
     this.#callers.close();
-    for (const { reject } of this.#prefills.splice(0)) reject(this.#closedError());
+    this.#prefills.reject(() => this.#closedError());
     void Promise.resolve(this.#settings.factory.close?.()).then(resolve, resolve);
   }
 

@@ -1,4 +1,6 @@
 /** The connections a pool has: which are idle, lent or being looked at, and keeping all of them fit. */
+import { startTimer } from '../shared/clock.js';
+import { closeFully } from './close-fully.js';
 import type { DatabaseConnection } from './connection.js';
 import { reportLeak } from './leak-watch.js';
 import type { PoolSettings } from './pool-options.js';
@@ -11,6 +13,27 @@ const LIFETIME_JITTER = 0.25;
 
 /** Milliseconds for which a validation holds at least: long enough to hand the connection to the caller it was for. */
 const JUST_VALIDATED = 1;
+
+/** Milliseconds a statement may outlive its borrower before it is cancelled: enough for one that was merely not awaited. */
+const CANCEL_AFTER = 1_000;
+
+/** Whether a connection reports that it is open. One that throws here must not be lent. */
+function isOpen(connection: DatabaseConnection): boolean {
+  try {
+    return connection.isOpen;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether something must be undone. If the property throws, `reset` decides. */
+function isDirty(connection: DatabaseConnection): boolean {
+  try {
+    return connection.isDirty;
+  } catch {
+    return true;
+  }
+}
 
 export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<C> {
   readonly #settings: PoolSettings<C>;
@@ -85,14 +108,14 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
 
   #takeReady(now: number): PoolSlot<C> | undefined {
     for (let slot = this.#idle.pop(); slot !== undefined; slot = this.#idle.pop()) {
-      if (!slot.connection.isOpen || slot.expiresAt <= now) this.#retire(slot);
+      if (!isOpen(slot.connection) || slot.expiresAt <= now) this.#retire(slot);
       else if (now - slot.knownGoodAt <= Math.max(this.#settings.validateAfterIdle, JUST_VALIDATED)) return slot;
       else return void this.#idle.push(slot); // those below have been idle for longer still
     }
     return undefined;
   }
 
-  /** Starts validating one idle connection; false when there is none. */
+  /** Starts validating one idle connection; false if no connection is idle. */
   validateOne(): boolean {
     const slot = this.#idle.pop();
     if (slot !== undefined) void this.#validate(slot);
@@ -126,7 +149,7 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
     const { idleTimeout, minConnections, keepaliveTime, leakDetectionThreshold, name, onLeak } = this.#settings;
     let surplus = this.#slots.size - minConnections;
     for (const slot of this.#idle.splice(0)) {
-      const isWorn = !slot.connection.isOpen || slot.expiresAt <= now;
+      const isWorn = !isOpen(slot.connection) || slot.expiresAt <= now;
       const isSurplus = surplus > 0 && now - slot.idleSince >= idleTimeout;
       if (isWorn || isSurplus) {
         surplus--;
@@ -150,10 +173,10 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
     this.#lent--;
     const now = this.#settings.clock.now();
     slot.idleSince = now;
-    if (!slot.connection.isOpen || slot.expiresAt <= now) {
+    if (!isOpen(slot.connection) || slot.expiresAt <= now) {
       this.#retire(slot);
       this.#onChange(now);
-    } else if (slot.connection.isDirty) {
+    } else if (isDirty(slot.connection)) {
       this.#counters.dirtyReturns++;
       void this.#examine(slot, () => this.#reset(slot));
     } else {
@@ -163,7 +186,14 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
   }
 
   async #reset({ connection }: PoolSlot<C>): Promise<boolean> {
-    await connection.reset();
+    const { clock, validationTimeout } = this.#settings;
+    const cancel = (): void => void Promise.resolve(connection.cancel?.()).catch(() => undefined);
+    const timer = startTimer(clock, cancel, Math.min(CANCEL_AFTER, validationTimeout / 2));
+    try {
+      await connection.reset();
+    } finally {
+      timer.cancel();
+    }
     return connection.isOpen && !connection.isDirty;
   }
 
@@ -173,14 +203,16 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
     return isFit;
   }
 
-  /** Does something to a connection that nobody else may use meanwhile; what fails or hangs costs it its place. */
+  /**
+   * Runs `work` on a connection that no other code may use meanwhile. The connection is closed if that fails or hangs.
+   */
   async #examine(slot: PoolSlot<C>, work: () => boolean | Promise<boolean>): Promise<boolean> {
     const { clock, validationTimeout } = this.#settings;
     slot.state = 'checking';
     this.#checking++;
     const isFit = await settleWithin(work, { clock, timeout: validationTimeout }).catch(() => false);
     this.#checking--;
-    if (!this.#slots.has(slot)) return isFit; // everything was closed meanwhile
+    if (!this.#slots.has(slot)) return isFit; // everything was closed in the meantime
     const now = clock.now();
     slot.knownGoodAt = now;
     if (isFit) {
@@ -198,17 +230,15 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
     this.#onChange(now);
   }
 
-  /** Takes a connection out and closes it. It keeps occupying its place until it is really closed. */
+  /** Takes a connection out and closes it. It keeps occupying its place until its session has really ended. */
   #retire(slot: PoolSlot<C>): void {
-    const { clock, validationTimeout } = this.#settings;
     slot.state = 'closed';
     this.#slots.delete(slot);
     this.#counters.closed++;
     this.#closing++;
-    const closed = (): void => {
+    void closeFully(slot.connection, this.#settings).then(() => {
       this.#closing--;
-      this.#onChange(clock.now());
-    };
-    settleWithin(() => slot.connection.close(), { clock, timeout: validationTimeout }).then(closed, closed);
+      this.#onChange(this.#settings.clock.now());
+    });
   }
 }

@@ -21,7 +21,7 @@ export interface IndexSuggestion {
   readonly after: readonly string[];
 }
 
-/** What is worth an index: a plan that costs at most this share of what it cost before. */
+/** The limit for a useful index: a plan that costs at most this share of its cost before. */
 const WORTHWHILE = 0.8;
 /** Rows of each PostgreSQL table that the plans are compared on. */
 const SAMPLE_ROWS = 10_000;

@@ -1,4 +1,4 @@
-/** Which indexes might help a statement, told from its conditions; `index-advisor.ts` tries them. */
+/** Finds indexes that might help a statement, from its conditions; `index-advisor.ts` tries them. */
 import type { SqlToken } from './sql-tokens.js';
 import { isName, isWord, readStructure, splitConditions, splitList, type QueryPart } from './statement-structure.js';
 
@@ -10,7 +10,7 @@ export interface IndexCandidate {
 }
 
 interface Column {
-  /** The table, or undefined where the statement does not say and has several. */
+  /** The table, or undefined if the statement has several and does not name one. */
   readonly table: string | undefined;
   readonly name: string;
 }

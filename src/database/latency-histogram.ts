@@ -15,7 +15,10 @@ export class LatencyHistogram {
     this.#total++;
   }
 
-  /** The duration that the share `quantile` (0 to 1) of those recorded did not exceed; 0 when there are none. */
+  /**
+   * The duration that the share `quantile` (0 to 1) of the recorded durations did not exceed; 0 without recorded
+   * durations.
+   */
   quantile(quantile: number): number {
     const rank = Math.ceil(quantile * this.#total);
     if (rank === 0) return 0;

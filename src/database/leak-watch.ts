@@ -1,12 +1,13 @@
-/** Borrowed and forgotten: where a connection was borrowed, and telling when it does not come back. */
+/** Leak detection: records where a connection was borrowed, and reports it if it is not returned. */
 import { currentRoute, currentTrace } from '../shared/instrumentation.js';
 import { callGuarded } from '../shared/listeners.js';
 import type { LeakReport } from './pool-options.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
 
 /**
- * Stacks taken a second. One costs ten microseconds and more, a quarter of a short query: so that watching takes no more
- * than a thousandth of a processor, a busy pool takes them for some borrowings only. What leaks does so again and again.
+ * Stacks captured per second. One costs ten microseconds and more, a quarter of a short query. A busy pool captures
+ * them for a part of its loans only, so that this takes at most a thousandth of a processor. Code that leaks
+ * connections does so repeatedly, so it is still found.
  */
 const STACKS_PER_SECOND = 100;
 const SECOND = 1000;

@@ -1,7 +1,7 @@
 /**
- * Many lookups in one statement: `SELECT … FROM t WHERE key = ?` asked for several keys at once. The keys become a table of
- * numbered rows that is joined, so that the database itself compares (types, collations and NULL as ever) and each row
- * says which of the lookups it answers.
+ * Merges many lookups into one statement: `SELECT … FROM t WHERE key = ?` for several keys at once. The keys become a
+ * joined table of numbered rows. The database itself therefore compares (types, collations and NULL as usual), and each
+ * row shows which lookup it belongs to.
  */
 import type { Dialect, Row } from './connection.js';
 import { KEYWORDS } from './sql-keywords.js';
@@ -21,7 +21,7 @@ export interface MergeableLookup {
   readonly order: string;
 }
 
-/** Names no application gives: they must not collide with a column of the table. */
+/** Names that applications do not use, because they must not collide with a column of the table. */
 const BATCH = '__batch';
 const NUMBER = '__batch_number';
 const KEY = '__batch_key';
@@ -31,7 +31,7 @@ const isWord = (token: SqlToken | undefined, ...words: string[]): boolean =>
   token?.kind === 'word' && words.includes(token.value);
 const textOf = (tokens: readonly SqlToken[]): string => tokens.map(({ text }) => text).join(' ');
 
-/** Length of the (qualified) name that begins at `at`: 1 for `a`, 3 for `a.b`, 0 where there is none. */
+/** Length of the (qualified) name that begins at `at`: 1 for `a`, 3 for `a.b`, 0 if there is no name. */
 function nameLength(tokens: readonly SqlToken[], at: number): number {
   if (tokens[at] === undefined || !isName(tokens[at])) return 0;
   const isQualified = tokens[at + 1]?.text === '.' && tokens[at + 2] !== undefined && isName(tokens[at + 2]!);
@@ -95,7 +95,7 @@ function tableReference(from: readonly SqlToken[]): string | undefined {
   return alias.length === 1 && isName(alias[0]!) ? alias[0]!.text : undefined;
 }
 
-/** The statement as a mergeable lookup, or undefined where merging might change what it gives. */
+/** The statement as a mergeable lookup, or undefined if merging might change its result. */
 export function asMergeableLookup(sqlTokens: readonly SqlToken[], dialect: Dialect): MergeableLookup | undefined {
   const tokens = sqlTokens.filter(({ text }) => text !== ';');
   if (tokens.filter(({ kind }) => kind === 'placeholder').length !== 1) return undefined;
@@ -124,7 +124,7 @@ function paddedCount(count: number): number {
   return 2 ** Math.ceil(Math.log2(count));
 }
 
-/** One statement for all the keys. Each row it gives carries the number of its lookup, see `dealRows`. */
+/** One statement for all the keys. Each row in its result carries the number of its lookup, see `dealRows`. */
 export function mergedSql(
   { dialect, columns, from, keyColumn, conditions, order }: MergeableLookup,
   count: number,
@@ -141,7 +141,7 @@ export function mergedSql(
   );
 }
 
-/** The keys as the merged statement takes them. What pads the list is NULL, which equals nothing. */
+/** The keys as parameters of the merged statement. The list is padded with NULL, which equals nothing. */
 export function mergedParams(keys: readonly unknown[]): unknown[] {
   return [...keys, ...Array<null>(paddedCount(keys.length) - keys.length).fill(null)];
 }

@@ -1,6 +1,8 @@
 /** The options of a connection pool, checked and resolved once. */
 import { monotonicClock, type Clock } from '../shared/clock.js';
+import { withPresentNames, type FormerNames } from '../shared/former-options.js';
 import { checkOptions, clock, count, func, having, milliseconds, number, positive, string } from '../shared/options.js';
+import { warnOnce } from '../shared/warnings.js';
 import type { ConnectionFactory, DatabaseConnection } from './connection.js';
 import { sqliteConnections } from './sqlite-connections.js';
 
@@ -10,22 +12,30 @@ export interface LeakReport {
   readonly id: number;
   /** Milliseconds since it was borrowed. */
   readonly heldFor: number;
-  /** Stack of the `acquire` call; '' where the pool lent more than a hundred times in that second. */
+  /** Stack of the `acquire` call; '' if the pool lent more than a hundred times in that second. */
   readonly stack: string;
   /** Route template of the request that borrowed it, and the trace it belongs to, where known. */
   readonly route: string | undefined;
   readonly traceId: string | undefined;
 }
 
-/** The database, how many connections there are and how long each is used. */
+/**
+ * The database, the number of connections, and their lifetime.
+ *
+ * @example
+ * import { ConnectionPool, sqliteConnections, type ConnectionPoolOptions } from '@tooloo/resilience';
+ *
+ * const options: ConnectionPoolOptions = { factory: sqliteConnections('./data/orders.db'), maxConnections: 10 };
+ * const pool = new ConnectionPool(options);
+ */
 export interface ConnectionPoolOptions<C extends DatabaseConnection = DatabaseConnection> {
   /** Shown in warnings, spans and errors. Default 'database'. */
   readonly name?: string;
   /** Opens the connections: `sqliteConnections(path)`, `postgresConnections(url)` or your own. */
   readonly factory?: ConnectionFactory<C>;
-  /** SQLite file, or ':memory:' (default), where no `factory` is given. */
+  /** SQLite file, or ':memory:' (default), if no `factory` is given. */
   readonly database?: string;
-  /** Connections kept open, also when idle. Default 2, or `maxConnections` where that is less. */
+  /** Connections kept open, even when idle. Default 2, or `maxConnections` if that is less. */
   readonly minConnections?: number;
   /** Connections never exceeded. Default 10. */
   readonly maxConnections?: number;
@@ -51,7 +61,7 @@ export interface ConnectionPoolOptions<C extends DatabaseConnection = DatabaseCo
   readonly onLeak?: (report: LeakReport) => unknown;
   /** Called for each failed attempt to connect. */
   readonly onError?: (error: unknown) => unknown;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
@@ -63,13 +73,18 @@ export type PoolSettings<C extends DatabaseConnection> = Required<
 
 const SHORTEST_SENSIBLE_TIMEOUT = 250;
 
+const FORMER_NAMES: FormerNames<ConnectionPoolOptions> = {
+  maxRetries: { dropped: "connecting is tried again until 'connectionTimeout'" },
+};
+
 /**
  * Checks the options and fills in the defaults.
  *
  * @throws TypeError or RangeError naming the option
  */
 export function resolvePoolOptions<C extends DatabaseConnection>(options?: ConnectionPoolOptions<C>): PoolSettings<C> {
-  const given = checkOptions<ConnectionPoolOptions<C>>('ConnectionPool', options, {
+  const named = withPresentNames<ConnectionPoolOptions<C>>('ConnectionPool', options, FORMER_NAMES);
+  const given = checkOptions<ConnectionPoolOptions<C>>('ConnectionPool', named, {
     name: string,
     factory: having('a connection factory', 'create'),
     database: string,
@@ -117,13 +132,7 @@ export function resolvePoolOptions<C extends DatabaseConnection>(options?: Conne
   return settings;
 }
 
-let hasWarnedShortTimeout = false;
-
 function warnShortTimeout(timeout: number): void {
-  if (hasWarnedShortTimeout) return;
-  hasWarnedShortTimeout = true;
-  process.emitWarning(
-    `ConnectionPool: a connectionTimeout of ${timeout} ms fails callers that a database under load would still serve; use 250 ms or more`,
-    { code: 'TOOLOO_POOL_SHORT_TIMEOUT' },
-  );
+  const message = `a connectionTimeout of ${timeout} ms fails callers that a database under load would still serve; use 250 ms or more`;
+  warnOnce('TOOLOO_POOL_SHORT_TIMEOUT', 'ConnectionPool', message);
 }

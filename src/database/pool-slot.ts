@@ -16,7 +16,7 @@ export class PoolSlot<C extends DatabaseConnection> implements Lender<C> {
   /** When its lifetime ends. */
   readonly expiresAt: number;
   state: SlotState = 'checking';
-  /** Since when nobody has used it. */
+  /** When it was last used. */
   idleSince: number;
   /** When it was last known to work. */
   knownGoodAt: number;

@@ -1,4 +1,4 @@
-/** What a pool counts about itself. */
+/** The statistics of a pool. */
 
 /** A pool at this moment, and what it has done since it was made. */
 export interface ConnectionPoolStats {
@@ -10,7 +10,7 @@ export interface ConnectionPoolStats {
   readonly availableConnections: number;
   /** Callers waiting. */
   readonly waitingRequests: number;
-  /** Attempts to connect under way. */
+  /** Attempts to connect in progress. */
   readonly connecting: number;
   /** Borrowed share of `maxConnections`, 0 to 1. */
   readonly utilization: number;

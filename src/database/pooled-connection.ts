@@ -1,11 +1,11 @@
-/** What a borrower holds: a connection until it is given back, and an error after that. */
+/** The connection that a borrower holds. After its return, every use is an error. */
 import { ResilienceError } from '../shared/errors.js';
 import type { DatabaseConnection, Dialect, Queryable, QueryResult, Row } from './connection.js';
-import { inTransaction } from './connection.js';
+import { checkTransactionOptions, inTransaction, type TransactionOptions } from './transaction.js';
 
-/** Where and for whom a connection was borrowed: what a leak report says. */
+/** The code and the request that borrowed a connection, for a leak report. */
 export interface BorrowOrigin {
-  /** Holds the stack of the `acquire` call, where it was taken. */
+  /** Holds the stack of the `acquire` call, if it was captured. */
   readonly holder: { readonly stack?: string };
   /** Route template of the request that was being served. */
   readonly route: string | undefined;
@@ -20,6 +20,10 @@ export interface Lender<C extends DatabaseConnection> {
 /**
  * A connection on loan. Every borrowing has its own, so that giving back twice, or speaking after giving back, can
  * never touch the connection of the next borrower.
+ *
+ * @example
+ * await using connection = await pool.acquire();
+ * const { rows } = await connection.query('SELECT name FROM users WHERE id = ?', [42]);
  */
 export class PooledConnection<C extends DatabaseConnection = DatabaseConnection> implements Queryable {
   /** Number of the connection underneath; the same number means the same session. */
@@ -66,12 +70,19 @@ export class PooledConnection<C extends DatabaseConnection = DatabaseConnection>
     return Promise.reject(new ResilienceError('INTERNAL', `connection ${this.id} was already given back to its pool`));
   }
 
-  /** Runs `work` in a transaction on this connection: committed when it returns, rolled back when it throws. */
-  transaction<T>(work: (connection: this) => Promise<T> | T): Promise<T> {
-    return inTransaction(this, this.dialect, () => work(this));
+  /**
+   * Runs `work` in a transaction on this connection: committed when it returns, rolled back when it throws. Inside another
+   * transaction it is a savepoint: rolled back alone when it throws, kept only if the outermost commits.
+   *
+   * @throws ResilienceError TRANSACTION_ROLLED_BACK when the database kept nothing, although `work` returned; CONNECTION_LOST
+   *   when the connection was lost during COMMIT, so that its outcome is unknown
+   */
+  async transaction<T>(work: (connection: this) => Promise<T> | T, options?: TransactionOptions): Promise<T> {
+    const checked = options === undefined ? undefined : checkTransactionOptions('transaction', options);
+    return inTransaction(this, this.connection, () => work(this), checked);
   }
 
-  /** Gives the connection back. Doing so again does nothing. */
+  /** Returns the connection. A second call has no effect. */
   release(): void {
     this.#lender.giveBack(this);
   }

@@ -23,7 +23,7 @@ export interface BatcherOptions {
   readonly run: (connection: Queryable, sql: string, params: readonly unknown[]) => Promise<QueryResult>;
 }
 
-/** What has been batched so far. */
+/** The counters of batching. */
 export interface BatchCounts {
   /** Batches run. */
   readonly batches: number;
@@ -82,6 +82,16 @@ export class QueryBatcher {
 
   get counts(): BatchCounts {
     return { ...this.#counts };
+  }
+
+  /** Statements that wait. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /** Whether a batch of this key is filling. */
+  has(key: string): boolean {
+    return this.#batches.has(key);
   }
 
   /** Adds a statement to the batch of its key. */
@@ -149,7 +159,7 @@ export class QueryBatcher {
     try {
       await this.#options.pool.use((connection) => this.#runBatch(connection, entries));
     } catch (error) {
-      for (const { reject } of entries) reject(error); // no connection; who is settled already stays so
+      for (const { reject } of entries) reject(error); // no connection; entries that are already settled stay unchanged
     }
     return entries.length;
   }
@@ -161,8 +171,9 @@ export class QueryBatcher {
   }
 
   async #runBatch(connection: PooledConnection, entries: readonly Entry[]): Promise<void> {
-    const { kind } = this.#analyse(entries[0]!.sql); // of one shape, so of one kind
-    if (entries.length > 1 && kind === 'write') return this.#runInTransaction(connection, entries);
+    // Nearly always of one shape, so of one kind; of long statements the shape does not tell what is in the middle.
+    if (entries.length > 1 && entries.every(({ sql }) => this.#analyse(sql).kind === 'write'))
+      return this.#runInTransaction(connection, entries);
     for (const group of groupBySql(entries)) {
       const lookup = group.length > 1 ? this.#analyse(group[0]!.sql).lookup : undefined;
       const isMerged = lookup !== undefined && (await this.#runMerged(connection, lookup, group));

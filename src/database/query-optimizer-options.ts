@@ -1,6 +1,7 @@
 /** The options of the query optimizer, checked and resolved once. */
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { checkOptions, clock, count, func, having, milliseconds, number } from '../shared/options.js';
+import { withPresentNames, type FormerNames } from '../shared/former-options.js';
 import type { ConnectionPool } from './connection-pool.js';
 import type { SlowQuery } from './slow-query-log.js';
 
@@ -18,13 +19,13 @@ export interface QueryOptimizerOptions {
   readonly slowQueryThreshold?: number;
   /** Slow statements kept. Default 100. */
   readonly slowQueryLogSize?: number;
-  /** How often one trace may send one statement shape before it counts as N+1. Default 10. */
+  /** How often one request (or other traced work) may send one statement shape before it counts as N+1. Default 10. */
   readonly repetitionThreshold?: number;
   /** Statement shapes whose statistics are kept. Default 500. */
   readonly maxShapes?: number;
   /** Called for each slow statement, e.g. to log it. */
   readonly onSlowQuery?: (query: SlowQuery) => unknown;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
@@ -34,6 +35,10 @@ export type OptimizerSettings = Required<Omit<QueryOptimizerOptions, 'pool' | 'o
 
 /** SQLite takes 32,766 parameters, PostgreSQL 65,535, and a batch is padded to a power of two. */
 const LARGEST_BATCH = 16_000;
+
+const FORMER_NAMES: FormerNames<QueryOptimizerOptions> = {
+  enablePreparedStatements: { dropped: 'statements with parameters are always prepared' },
+};
 
 /**
  * Checks the options and fills in the defaults.
@@ -50,7 +55,7 @@ export function resolveOptimizerOptions(options?: QueryOptimizerOptions): Optimi
     repetitionThreshold: 10,
     maxShapes: 500,
     clock: monotonicClock,
-    ...checkOptions<QueryOptimizerOptions>('QueryOptimizer', options, {
+    ...checkOptions('QueryOptimizer', withPresentNames('QueryOptimizer', options, FORMER_NAMES), {
       pool: having('a ConnectionPool', 'acquire', 'use'),
       batchSize: number({ min: 1, max: LARGEST_BATCH, integer: true }),
       batchTimeout: milliseconds,

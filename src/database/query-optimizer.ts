@@ -1,23 +1,26 @@
-/** Watches every statement, batches those of one shape, and says what is wrong with them. */
-import { LRUCache } from 'lru-cache';
+/** Watches every statement, batches those of one shape, and reports problems. */
 import type { Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
-import { currentRoute, currentTrace, startSpan } from '../shared/instrumentation.js';
+import { currentRoute, currentTrace, currentWork, startSpan } from '../shared/instrumentation.js';
 import { findAntiPatterns, type Suggestion, type Suspicion } from './anti-patterns.js';
-import type { AcquireOptions, ConnectionPool } from './connection-pool.js';
+import type { ConnectionPool } from './connection-pool.js';
 import type { Queryable, QueryResult, Row } from './connection.js';
-import { fingerprint } from './fingerprint.js';
 import { adviseIndex, type IndexSuggestion } from './index-advisor.js';
+import type { AcquireOptions } from './pool-calls.js';
 import { QueryBatcher, type BatchCounts } from './query-batcher.js';
 import { resolveOptimizerOptions, type QueryOptimizerOptions } from './query-optimizer-options.js';
 import { explain, type QueryPlan } from './query-plan.js';
 import { StatisticsTable, type QueryStatistics } from './query-statistics.js';
 import { RepetitionWatch, type RepeatedQuery } from './repetition-watch.js';
 import { SlowQueryLog, type SlowQuery } from './slow-query-log.js';
+import { StatementShapes } from './statement-shapes.js';
 
+/** The statistics of all statements. */
 export interface QueryOptimizerStats extends BatchCounts {
   /** Statements run. */
   readonly queries: number;
+  /** Statements that wait in a batch. */
+  readonly queueSize: number;
   readonly errors: number;
   readonly slowQueries: number;
   /** Milliseconds. */
@@ -37,11 +40,7 @@ export interface QueryAnalysis {
   readonly plan?: readonly string[];
 }
 
-/** Texts whose shape is remembered, so that a statement seen before costs a lookup; and the characters they may hold. */
-const REMEMBERED_TEXTS = 1000;
-const REMEMBERED_CHARACTERS = 2_000_000;
-
-/** Milliseconds to wait for a connection to ask for a plan: advice must not stand in anyone's way for long. */
+/** Milliseconds to wait for a connection to get a plan, because advice must not delay other callers for long. */
 const PLAN_TIMEOUT = 1000;
 
 const NO_BATCHES: BatchCounts = { batches: 0, queriesBatched: 0, lookupsMerged: 0 };
@@ -59,8 +58,15 @@ function confirm(normalized: string, suspicions: readonly Suspicion[], plan: Que
 }
 
 /**
- * An optimizer over a pool. `run` watches a statement on a connection the caller holds, `query` one on a connection of
- * the pool, `queueQuery` batches; `optimizeQuery` judges a statement without running it.
+ * An optimizer over a pool. `run` watches a statement on the caller's connection, `query` takes a connection from the
+ * pool. `queueQuery` batches statements. `optimizeQuery` analyses a statement without running it.
+ *
+ * @example
+ * import { QueryOptimizer } from '@tooloo/resilience';
+ *
+ * const queries = new QueryOptimizer({ pool, slowQueryThreshold: 200 });
+ * await queries.query('SELECT * FROM orders WHERE customer = ?', [42]);
+ * console.log(await queries.suggestIndex('SELECT * FROM orders WHERE customer = ?'), queries.getSlowQueries());
  */
 export class QueryOptimizer {
   readonly #clock: Clock;
@@ -70,11 +76,7 @@ export class QueryOptimizer {
   readonly #slowQueryThreshold: number;
   readonly #slow: SlowQueryLog;
   readonly #repetitions: RepetitionWatch;
-  readonly #shapes = new LRUCache<string, string>({
-    max: REMEMBERED_TEXTS,
-    maxSize: REMEMBERED_CHARACTERS,
-    sizeCalculation: (shape, sql) => shape.length + sql.length + 1,
-  });
+  readonly #shapes = new StatementShapes();
   #queries = 0;
   #errors = 0;
   #totalTime = 0;
@@ -90,16 +92,26 @@ export class QueryOptimizer {
     this.#repetitions = new RepetitionWatch(settings.repetitionThreshold);
     if (pool !== undefined) {
       const run = (connection: Queryable, sql: string, params: readonly unknown[]): Promise<QueryResult> =>
-        this.run(connection, sql, params);
+        this.#runWatched(connection, sql, params, this.normalizeQuery(sql));
       this.#batcher = new QueryBatcher({ ...settings, pool, run });
     }
   }
 
   /** Runs a statement on this connection and watches it: a span, statistics, the slow-query log. */
-  async run<R = Row>(connection: Queryable, sql: string, params?: readonly unknown[]): Promise<QueryResult<R>> {
+  run<R = Row>(connection: Queryable, sql: string, params?: readonly unknown[]): Promise<QueryResult<R>> {
     const shape = this.normalizeQuery(sql);
-    const traceId = currentTrace()?.traceId;
-    if (traceId !== undefined) this.#repetitions.count(traceId, shape, currentRoute());
+    const request = currentWork();
+    if (request !== undefined) this.#repetitions.count(request, shape);
+    return this.#runWatched<R>(connection, sql, params, shape);
+  }
+
+  /** A batched statement is not counted as N+1, so it skips that count. */
+  async #runWatched<R = Row>(
+    connection: Queryable,
+    sql: string,
+    params: readonly unknown[] | undefined,
+    shape: string,
+  ): Promise<QueryResult<R>> {
     const span = startSpan('db.query', { 'db.query.summary': shape });
     const start = this.#clock.now();
     try {
@@ -131,12 +143,13 @@ export class QueryOptimizer {
   }
 
   /**
-   * Runs a statement together with others of its shape that are queued about now: lookups by one key become one
-   * statement, writes one transaction. What it resolves to, or fails with, is what it would have been alone. Statements
-   * of different shapes are not kept in the order they were queued.
+   * Runs a statement together with others of its shape that are queued at the same time: lookups by one key become one
+   * statement, writes one transaction. Its result or error is the same as without batching. Statements of different
+   * shapes may run in a different order than they were queued.
    *
-   * @param options its `signal` gives up: a statement still queued does not run
-   * @throws ResilienceError NOT_CONFIGURED without a pool, QUEUE_FULL when `maxQueued` wait, and what `acquire` throws
+   * @param options `signal` cancels: a statement that is still queued does not run
+   * @throws ResilienceError NOT_CONFIGURED without a pool, QUEUE_FULL when `maxQueued` wait, and the errors of
+   * `acquire`
    */
   queueQuery<R = Row>(
     sql: string,
@@ -150,24 +163,26 @@ export class QueryOptimizer {
   /**
    * Runs a batch now, without waiting for it to fill.
    *
-   * @param queryKey the statement, or its shape as `normalizeQuery` gives it
-   * @returns how many statements were in it, when all of them have settled
+   * @param queryKey the statement, or its shape as `normalizeQuery` returns it
+   * @returns the number of its statements, when all of them have settled
    */
   executeBatch(queryKey: string): Promise<number> {
-    return this.#batcher === undefined ? Promise.resolve(0) : this.#batcher.flush(this.normalizeQuery(queryKey));
+    if (this.#batcher === undefined) return Promise.resolve(0);
+    // The shape of a long statement ends with a hash, and is not its own shape.
+    return this.#batcher.flush(this.#batcher.has(queryKey) ? queryKey : this.normalizeQuery(queryKey));
   }
 
   /** The statement's shape: its values as `?`, so that it can be shown and counted. */
   normalizeQuery(sql: string): string {
-    let shape = this.#shapes.get(sql);
-    if (shape === undefined) this.#shapes.set(sql, (shape = fingerprint(sql)));
-    return shape;
+    return this.#shapes.of(sql);
   }
 
   /**
-   * Judges a statement without running it: what its text gives away, confirmed and completed by the database's plan.
+   * Analyses a statement without running it: the problems that its text shows, confirmed and completed by the
+   * database's plan.
    *
-   * @returns at once without a pool, a promise with one; where the database has no plan for it, the text's judgement alone
+   * @returns at once without a pool, a promise with one; without a plan from the database, only the analysis of the
+   * text
    */
   optimizeQuery(sql: string): QueryAnalysis | Promise<QueryAnalysis> {
     const normalized = this.normalizeQuery(sql);
@@ -178,18 +193,18 @@ export class QueryOptimizer {
   }
 
   /**
-   * The index that would help a statement most, if one would: each candidate is created on a copy (the schema on SQLite, a
-   * sample of the rows on PostgreSQL) and kept only if the database plans better with it. Nothing changes in the
-   * database itself; the work takes a connection for some milliseconds to seconds.
+   * The index that would help a statement most, if one would. Each candidate is created on a copy: the schema on
+   * SQLite, a sample of the rows on PostgreSQL. It is suggested only if the database makes a better plan with it. The
+   * database itself is not changed. The work uses a connection for some milliseconds to seconds.
    *
-   * @throws ResilienceError NOT_CONFIGURED without a pool; the database's error when the statement is wrong
+   * @throws ResilienceError NOT_CONFIGURED without a pool; the database's error if the statement is wrong
    */
   suggestIndex(sql: string): Promise<IndexSuggestion | undefined> {
     if (this.#pool === undefined) return Promise.reject(noPool());
     return this.#pool.use((connection) => adviseIndex(connection, sql));
   }
 
-  /** The plan, or undefined when the database gives none: there is no connection, or the statement does not fit its schema. */
+  /** The plan, or undefined if there is no connection or the statement does not fit the schema. */
   async #plan(sql: string): Promise<QueryPlan | undefined> {
     try {
       return await this.#pool?.use((connection) => explain(connection, sql), { timeout: PLAN_TIMEOUT });
@@ -198,12 +213,12 @@ export class QueryOptimizer {
     }
   }
 
-  /** The slow statements of late, the newest first; each with its plan once the database was asked. */
+  /** The recent slow statements, newest first; each with its plan once the database has returned it. */
   getSlowQueries(): readonly SlowQuery[] {
     return this.#slow.list();
   }
 
-  /** Statements that single traces sent again and again (N+1), the worst first, one entry a route and shape. */
+  /** Statements that single requests (or other traced work) sent again and again (N+1), the worst first, one entry a route and shape. */
   getRepeatedQueries(): readonly RepeatedQuery[] {
     return this.#repetitions.list();
   }
@@ -212,6 +227,7 @@ export class QueryOptimizer {
     return {
       ...(this.#batcher?.counts ?? NO_BATCHES),
       queries: this.#queries,
+      queueSize: this.#batcher?.queued ?? 0,
       errors: this.#errors,
       slowQueries: this.#slow.total,
       averageLatency: this.#queries === 0 ? 0 : this.#totalTime / this.#queries,

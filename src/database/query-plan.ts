@@ -4,7 +4,7 @@ import type { Suggestion } from './anti-patterns.js';
 import { tokenizeSql } from './sql-tokens.js';
 import { statementKind } from './statement-kind.js';
 
-/** A plan as text, a line a step, and what it gives away. */
+/** A plan as text, one line per step, and the problems it shows. */
 export interface QueryPlan {
   readonly steps: readonly string[];
   /** Tables read from end to end. */
@@ -104,7 +104,7 @@ function withoutValues(step: string): string {
 
 const firstColumn = (rows: readonly Row[]): string[] => rows.map((row) => String(Object.values(row)[0]));
 
-/** SQLite plans without values, but wants as many as there are placeholders, whatever their spelling. */
+/** SQLite plans without values, but requires as many as there are placeholders, in every spelling of them. */
 async function explainSqlite(connection: Explainable, sql: string): Promise<QueryPlan> {
   const tokens = tokenizeSql(sql);
   const nulls = tokens.filter(({ kind }) => kind === 'placeholder').map(() => null);
@@ -118,7 +118,7 @@ async function explainSqlite(connection: Explainable, sql: string): Promise<Quer
 }
 
 /**
- * PostgreSQL plans a prepared statement without values when told to make its generic plan. To be called in a
+ * PostgreSQL plans a prepared statement without values when it is forced to make a generic plan. Call this in a
  * transaction that is rolled back.
  */
 export async function explainInTransaction(connection: Explainable, sql: string): Promise<QueryPlan> {
@@ -147,14 +147,14 @@ export async function inDiscardedTransaction<T>(
     return await work();
   } finally {
     await connection.query('ROLLBACK');
-    // A PREPARE outlives its transaction. Only ours: the session may have others.
+    // A PREPARE outlives its transaction. Only the kit's own are removed, because the session may have others.
     const prepared = 'SELECT name FROM pg_prepared_statements WHERE starts_with(name, $1)';
     const { rows } = await connection.query<{ name: string }>(prepared, [PREPARED]);
     for (const { name } of rows) await connection.query(`DEALLOCATE ${name}`);
   }
 }
 
-/** Asks for the plan of a statement, which is not run. Undefined for what has none. Rejects when the statement is wrong. */
+/** Gets the plan of a statement without running it. Undefined if it has none. Rejects if the statement is wrong. */
 export async function explain(connection: Explainable, sql: string): Promise<QueryPlan | undefined> {
   if (statementKind(tokenizeSql(sql)) === 'other') return undefined;
   if (connection.dialect === 'sqlite') return explainSqlite(connection, sql);

@@ -1,4 +1,4 @@
-/** What each statement shape has cost, in bounded memory. */
+/** The cost of each statement shape, in bounded memory. */
 import { LRUCache } from 'lru-cache';
 import { LatencyHistogram } from './latency-histogram.js';
 

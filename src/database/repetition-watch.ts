@@ -1,19 +1,18 @@
-/** The N+1 pattern: one request that sends the same statement again and again, where one statement would do. */
-import { LRUCache } from 'lru-cache';
+/** The N+1 pattern: one request repeats the same statement many times, although a single statement would do. */
+import { currentRoute, currentTrace } from '../shared/instrumentation.js';
 
-/** A statement shape that one trace sent suspiciously often. */
+/** A statement shape that one request sent suspiciously often. */
 export interface RepeatedQuery {
   readonly fingerprint: string;
   readonly traceId: string;
   readonly route: string | undefined;
   /** How often, as far as it was counted. */
   readonly count: number;
-  /** Where it was sent from: 'function (file:line:column)', where the stack told. */
+  /** The code that sent it: 'function (file:line:column)', if the stack shows it. */
   readonly location: string | undefined;
 }
 
-const TRACES_WATCHED = 500;
-const SHAPES_PER_TRACE = 100;
+const SHAPES_PER_REQUEST = 100;
 const KEPT = 100;
 const DEEP_STACK = 50;
 
@@ -24,7 +23,7 @@ const OWN_FRAMES = 3;
 const PLUMBING =
   /node_modules|node:|QueryOptimizer|ConnectionPool|PooledConnection|PoolConnection|at (?:async )?Promise\./;
 
-/** The first frame that is the application's. Costs tens of microseconds: asked once a finding. */
+/** The first frame of the application. Costs tens of microseconds, so it is captured once per finding. */
 function callerLocation(): string | undefined {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = DEEP_STACK;
@@ -40,25 +39,29 @@ function callerLocation(): string | undefined {
 
 export class RepetitionWatch {
   readonly #threshold: number;
-  readonly #traces = new LRUCache<string, Map<string, number>>({ max: TRACES_WATCHED });
+  /** By request, and gone with it: ten requests of one trace that send a statement once each are no finding. */
+  readonly #requests = new WeakMap<object, Map<string, number>>();
   readonly #found = new Map<string, RepeatedQuery>();
 
-  /** @param threshold how often one trace may send one shape before it is a finding */
+  /** @param threshold how often one request may send one shape before it is a finding */
   constructor(threshold: number) {
     this.#threshold = threshold;
   }
 
-  /** Counts a statement of a trace. */
-  count(traceId: string, fingerprint: string, route: string | undefined): void {
-    let shapes = this.#traces.get(traceId);
-    if (shapes === undefined) this.#traces.set(traceId, (shapes = new Map()));
+  /** Counts a statement of a request, or of other traced work. */
+  count(request: object, fingerprint: string): void {
+    let shapes = this.#requests.get(request);
+    if (shapes === undefined) this.#requests.set(request, (shapes = new Map<string, number>()));
     const count = (shapes.get(fingerprint) ?? 0) + 1;
-    if (count === 1 && shapes.size >= SHAPES_PER_TRACE) return;
+    if (count === 1 && shapes.size >= SHAPES_PER_REQUEST) return;
     shapes.set(fingerprint, count);
-    if (count >= this.#threshold) this.#note(`${route ?? ''} ${fingerprint}`, { fingerprint, traceId, route, count });
+    if (count < this.#threshold) return;
+    const route = currentRoute();
+    const traceId = currentTrace()?.traceId ?? '';
+    this.#note(`${route ?? ''} ${fingerprint}`, { fingerprint, traceId, route, count });
   }
 
-  /** One finding a route and shape: the same code does it in every trace. */
+  /** One finding a route and shape: the same code does it in every request. */
   #note(key: string, repeated: Omit<RepeatedQuery, 'location'>): void {
     const known = this.#found.get(key);
     if (known !== undefined && known.count >= repeated.count) return;

@@ -28,7 +28,7 @@ export function settleWithin<T>(work: () => T | Promise<T>, deadline: Deadline<T
       reject(asError(error));
     };
     const onAbort = (): void => onError(signal?.reason);
-    // Keeps the process alive: who awaits work that hangs is owed an answer.
+    // Keeps the process alive, because a caller that awaits hanging work must get a result.
     const timer = startTimer(clock, () => onError(new Error(`no answer within ${timeout} ms`)), timeout, true);
     signal?.addEventListener('abort', onAbort, { once: true });
     Promise.resolve()

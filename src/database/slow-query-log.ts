@@ -15,14 +15,14 @@ export interface SlowQuery {
   /** Route template and trace of the request it was for, where known. */
   readonly route: string | undefined;
   readonly traceId: string | undefined;
-  /** The database's plan, a line a step, once it was asked. */
+  /** The database's plan, one line per step, once it is known. */
   readonly plan?: readonly string[];
 }
 
 /** Shapes that may wait for their plan; one that finds no room is asked for when it is slow again. */
 const MOST_PLANLESS = 20;
 
-/** Asks the database for the plan of a statement. Never rejects. */
+/** Gets the plan of a statement from the database. Never rejects. */
 type AskPlan = (sql: string) => Promise<readonly string[] | undefined>;
 
 export class SlowQueryLog {

@@ -1,4 +1,4 @@
-/** The words of SQL that are not names, as far as telling them apart matters here: spacing, and finding clauses. */
+/** The words of SQL that are not names, as far as spacing and finding clauses need them. */
 export const KEYWORDS: ReadonlySet<string> = new Set(
   (
     'all analyze and any as asc begin between by case cast check collate commit conflict constraint create cross ' +

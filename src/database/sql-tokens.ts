@@ -1,7 +1,7 @@
 /**
- * SQL cut into tokens. Tolerant: any text gives tokens, broken or foreign SQL too, because what reads them is advice and
- * statistics, and a literal that was not recognised as one would put a value into a log. Strings, comments and quoted
- * names that do not end run to the end of the text.
+ * Splits SQL into tokens. Tolerant: any text has tokens, even broken or foreign SQL, because only advice and statistics
+ * use them. A literal that was not recognised would put a value into a log. Strings, comments and quoted names without
+ * an end run to the end of the text.
  */
 
 export type SqlTokenKind =
@@ -35,11 +35,12 @@ const OPERATORS = [
   ...['~*', '!~', '#>', '@@', ':=', '=>', '?|', '?&', '@?'],
 ];
 
-const WORD = /[a-z_\u0080-\uffff][\w$\u0080-\uffff]*/iy;
+/** What the second character of an operator may be. */
+const OPERATOR_REST = [...new Set(OPERATORS.map((operator) => operator[1]!))].join('');
+
 const NUMBER = /0x[0-9a-f_]+|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:e[+-]?\d+)?/iy;
 const PLACEHOLDER = /\?\d*|[:@$][\w\u0080-\uffff]+/y;
 const DOLLAR_QUOTE = /\$(?:[a-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/iy;
-const STRING_PREFIX = /(?:[ebxn]|u&)(?=')/iy;
 const BRACKETED_NAME = /\[[a-z_\u0080-\uffff][^\]'"\n]{0,127}\]/iy;
 
 /** The text that `pattern` (sticky) finds at `at`, or ''. */
@@ -48,11 +49,40 @@ function matchAt(pattern: RegExp, sql: string, at: number): string {
   return pattern.exec(sql)?.[0] ?? '';
 }
 
+const isDigit = (code: number): boolean => code >= 48 && code <= 57;
+const isLetter = (code: number): boolean => (code | 32) >= 97 && (code | 32) <= 122;
+const startsWord = (code: number): boolean => isLetter(code) || code === 95 || code >= 0x80;
+const SPACE = 32;
+const DOLLAR = 36;
+const DOT = 46;
+
+/** Index after the word that begins at `at`. */
+function endOfWord(sql: string, at: number): number {
+  let end = at + 1;
+  for (; end < sql.length; end++) {
+    const code = sql.charCodeAt(end);
+    if (!startsWord(code) && !isDigit(code) && code !== DOLLAR) break;
+  }
+  return end;
+}
+
+/** Characters before the quote of `E'…'`, `x'…'`, `U&'…'`; 0 without such a prefix. */
+function prefixLength(sql: string, at: number): number {
+  if (sql[at + 1] === "'") return 'ebxnEBXN'.includes(sql[at]!) ? 1 : 0;
+  return sql[at + 1] === '&' && sql[at + 2] === "'" && (sql[at] === 'u' || sql[at] === 'U') ? 2 : 0;
+}
+
 /** Index after the closing quote; a doubled quote is a quote inside, and so is an escaped one where `escapes`. */
 function endOfQuoted(sql: string, at: number, escapes = false): number {
-  const quote = sql[at];
+  const quote = sql[at]!;
+  if (!escapes) {
+    for (let i = sql.indexOf(quote, at + 1); i !== -1; i = sql.indexOf(quote, i + 2)) {
+      if (sql[i + 1] !== quote) return i + 1;
+    }
+    return sql.length;
+  }
   for (let i = at + 1; i < sql.length; i++) {
-    if (escapes && sql[i] === '\\') i++;
+    if (sql[i] === '\\') i++;
     else if (sql[i] === quote) {
       if (sql[i + 1] !== quote) return i + 1;
       i++;
@@ -61,7 +91,7 @@ function endOfQuoted(sql: string, at: number, escapes = false): number {
   return sql.length;
 }
 
-/** What is found out about a text while it is read. */
+/** Properties of a text that are found while it is read. */
 interface Findings {
   /** Whether comments nest: in PostgreSQL they do, in SQLite they do not. */
   commentsNest: boolean;
@@ -86,12 +116,17 @@ function endOfBlockComment(sql: string, at: number, findings: Findings): number 
 function skipBlank(sql: string, from: number, findings: Findings): number {
   let at = from;
   while (at < sql.length) {
-    if (sql[at] === '-' && sql[at + 1] === '-') {
+    const code = sql.charCodeAt(at);
+    if (code === SPACE || (code >= 9 && code <= 13)) {
+      at++;
+    } else if (startsWord(code) && code < 0x80) {
+      break;
+    } else if (sql[at] === '-' && sql[at + 1] === '-') {
       const end = sql.indexOf('\n', at);
       at = end === -1 ? sql.length : end + 1;
     } else if (sql[at] === '/' && sql[at + 1] === '*') {
       at = endOfBlockComment(sql, at, findings);
-    } else if (/[\s\ufeff]/.test(sql[at]!)) {
+    } else if (code >= 0x80 && /[\s\ufeff]/.test(sql[at]!)) {
       at++;
     } else {
       break;
@@ -113,30 +148,32 @@ function readDollar(sql: string, at: number): Span | undefined {
 }
 
 function readOperator(sql: string, at: number): Span {
+  if (!OPERATOR_REST.includes(sql[at + 1] ?? ' ')) return { kind: 'operator', end: at + 1 };
   const known = OPERATORS.find((operator) => sql.startsWith(operator, at));
   return { kind: 'operator', end: at + (known?.length ?? 1) };
 }
 
-/** The token that begins at `at`; `follows` tells whether something stands directly before it. */
+/** The token that begins at `at`; `follows` is true if a character stands directly before it. */
 function readToken(sql: string, at: number, follows: boolean): Span {
   const char = sql[at]!;
   if (char === "'") return { kind: 'string', end: endOfQuoted(sql, at) };
   if (char === '"' || char === '`') return { kind: 'quoted', end: endOfQuoted(sql, at) };
-  const prefix = matchAt(STRING_PREFIX, sql, at);
-  if (prefix !== '') {
-    return { kind: 'string', end: endOfQuoted(sql, at + prefix.length, prefix.toLowerCase() === 'e') };
+  const code = sql.charCodeAt(at);
+  if (startsWord(code)) {
+    const prefix = prefixLength(sql, at);
+    if (prefix === 0) return { kind: 'word', end: endOfWord(sql, at) };
+    return { kind: 'string', end: endOfQuoted(sql, at + prefix, char === 'e' || char === 'E') };
   }
-  const word = matchAt(WORD, sql, at);
-  if (word !== '') return { kind: 'word', end: at + word.length };
-  const number = matchAt(NUMBER, sql, at);
-  if (number !== '') return { kind: 'number', end: at + number.length };
-  const dollar = readDollar(sql, at);
+  if (isDigit(code) || (code === DOT && isDigit(sql.charCodeAt(at + 1)))) {
+    return { kind: 'number', end: at + matchAt(NUMBER, sql, at).length };
+  }
+  const dollar = code === DOLLAR ? readDollar(sql, at) : undefined;
   if (dollar !== undefined) return dollar;
   // `a[1]` is a subscript, `[a b]` a name.
   const bracketed = char === '[' && !follows ? matchAt(BRACKETED_NAME, sql, at) : '';
   if (bracketed !== '') return { kind: 'quoted', end: at + bracketed.length };
   if ('(),;.[]'.includes(char)) return { kind: 'punctuation', end: at + 1 };
-  if (!sql.startsWith('::', at) && !/^[?@][|&>@]/.test(sql.slice(at, at + 2))) {
+  if ('?:@$'.includes(char) && !sql.startsWith('::', at) && !/^[?@][|&>@]/.test(sql.slice(at, at + 2))) {
     const placeholder = matchAt(PLACEHOLDER, sql, at);
     if (placeholder !== '') return { kind: 'placeholder', end: at + placeholder.length };
   }

@@ -1,5 +1,4 @@
 /** The factory of SQLite connections: WAL, so that readers and the one writer do not wait for each other. */
-import type Database from 'better-sqlite3';
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { monotonicClock, sleep, type Clock } from '../shared/clock.js';
@@ -15,7 +14,8 @@ import {
   string,
   type Check,
 } from '../shared/options.js';
-import { openSqlite } from '../shared/sqlite-driver.js';
+import { openSqlite, type SqliteDatabase } from '../shared/sqlite-driver.js';
+import type { Bigints } from './bigints.js';
 import type { ConnectionFactory } from './connection.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import { SqliteThreadConnection } from './sqlite-thread-connection.js';
@@ -28,15 +28,21 @@ export interface SqliteConnectionsOptions {
   /** Milliseconds a write waits for another writer, in this process or another, before SQLITE_BUSY. Default 5000. */
   readonly busyTimeout?: number;
   /**
-   * When the operating system is told to flush. 'normal' (default): a killed process loses nothing, a power cut may
-   * lose the last moments, and never corrupts; 'full': not even those.
+   * When the operating system is asked to flush. With 'normal' (default), a killed process loses nothing. A power
+   * failure may lose the last transactions, but never corrupts the file. With 'full', a power failure does not lose
+   * them either.
    */
   readonly synchronous?: 'normal' | 'full';
   /** Prepared statements each connection keeps. Default 200. */
   readonly statementCacheSize?: number;
-  /** Called on each new better-sqlite3 handle: pragmas, functions, extensions. */
-  readonly setup?: (database: Database.Database) => void;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /**
+   * The JavaScript type of integers. 'auto' (default): a number if it holds the value exactly, else a BigInt; 'always':
+   * a BigInt; 'number': a number, rounded beyond 2^53.
+   */
+  readonly bigints?: Bigints;
+  /** Called on each new handle of the driver: pragmas, functions. */
+  readonly setup?: (database: SqliteDatabase) => void;
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
@@ -52,7 +58,7 @@ export type SqliteThreadConnectionsOptions = Omit<SqliteConnectionsOptions, 'set
 
 type Resolved = Required<Omit<SqliteConnectionsOptions, 'setup'>> & Pick<SqliteConnectionsOptions, 'setup'>;
 
-function openHandle(path: string, { readOnly, synchronous, setup }: Resolved): Database.Database {
+function openHandle(path: string, { readOnly, synchronous, setup }: Resolved): SqliteDatabase {
   const database = openSqlite(path, {
     readonly: readOnly,
     fileMustExist: readOnly,
@@ -71,7 +77,7 @@ function openHandle(path: string, { readOnly, synchronous, setup }: Resolved): D
 }
 
 /** Switching to WAL needs the file alone for a moment: several processes that start at once must try again. */
-async function openFile(path: string, options: Resolved, signal: AbortSignal): Promise<Database.Database> {
+async function openFile(path: string, options: Resolved, signal: AbortSignal): Promise<SqliteDatabase> {
   if (!options.readOnly) await mkdir(dirname(resolve(path)), { recursive: true });
   const deadline = options.clock.now() + options.busyTimeout;
   for (;;) {
@@ -96,6 +102,11 @@ const FILE_PATH: Check = {
  * needed. With `':memory:'` all of them speak through one handle to one database, which lives until the pool ends.
  *
  * @param path the database file, or ':memory:'
+ *
+ * @example
+ * import { ConnectionPool, sqliteConnections } from '@tooloo/resilience';
+ *
+ * const pool = new ConnectionPool({ factory: sqliteConnections('./data/orders.db') });
  */
 export function sqliteConnections(
   path: string,
@@ -107,19 +118,27 @@ export function sqliteConnections(
     busyTimeout: 5000,
     synchronous: 'normal',
     statementCacheSize: 200,
+    bigints: 'auto',
     clock: monotonicClock,
     ...checkOptions<SqliteConnectionsOptions>('sqliteConnections', options, {
       readOnly: boolean,
       busyTimeout: milliseconds,
       synchronous: oneOf('normal', 'full'),
       statementCacheSize: count(),
+      bigints: oneOf('auto', 'always', 'number'),
       setup: func,
       clock,
     }),
   };
-  const { busyTimeout, statementCacheSize } = resolved;
-  const common = { lock: new WriteLock(resolved.clock), clock: resolved.clock, busyTimeout, statementCacheSize };
-  let shared: Database.Database | undefined;
+  const { busyTimeout, statementCacheSize, bigints } = resolved;
+  const common = {
+    lock: new WriteLock(resolved.clock),
+    clock: resolved.clock,
+    busyTimeout,
+    statementCacheSize,
+    bigints,
+  };
+  let shared: SqliteDatabase | undefined;
   return {
     dialect: 'sqlite',
     async create(signal) {
@@ -142,6 +161,11 @@ export function sqliteConnections(
  * The event loop stays free while they run; a short query pays for the way there and back (about 0.1 ms).
  *
  * @param path the database file; a database in memory cannot be shared by threads
+ *
+ * @example
+ * import { ConnectionPool, sqliteThreadConnections } from '@tooloo/resilience';
+ *
+ * const reports = new ConnectionPool({ factory: sqliteThreadConnections('./data/orders.db'), maxConnections: 2 });
  */
 export function sqliteThreadConnections(
   path: string,
@@ -154,11 +178,13 @@ export function sqliteThreadConnections(
     busyTimeout: 5000,
     synchronous: 'normal',
     statementCacheSize: 200,
+    bigints: 'auto' as const,
     ...checkOptions<SqliteThreadConnectionsOptions>('sqliteThreadConnections', options, {
       readOnly: boolean,
       busyTimeout: milliseconds,
       synchronous: oneOf('normal', 'full'),
       statementCacheSize: count(),
+      bigints: oneOf('auto', 'always', 'number'),
     }),
   };
   return {

@@ -1,10 +1,13 @@
 /**
- * What runs inside the thread of a `sqliteThreadConnections` connection. The function is sent there as text, because no
- * path leads from a bundle, a CommonJS and an ES module build alike to a file of this package: it must not use anything
- * from outside itself.
+ * The code inside the thread of a `sqliteThreadConnections` connection. The function is sent there as text, because no
+ * path to a file of this package works from a bundle, a CommonJS build and an ES module build alike. It must not use
+ * anything from outside itself.
  */
-import type BetterSqlite3 from 'better-sqlite3';
 import type * as WorkerThreads from 'node:worker_threads';
+import type { SqliteDatabase, SqliteStatement } from '../shared/sqlite-driver.js';
+import type { SqliteOpener } from '../shared/sqlite-database.js';
+import type { Bigints } from './bigints.js';
+import type * as SqliteRows from './sqlite-rows.js';
 
 /** How a thread opens its database. */
 export interface ThreadSettings {
@@ -13,6 +16,7 @@ export interface ThreadSettings {
   readonly busyTimeout: number;
   readonly synchronous: string;
   readonly statementCacheSize: number;
+  readonly bigints: Bigints;
 }
 
 /** One statement on its way to the thread. */
@@ -30,17 +34,23 @@ export interface ThreadReply {
   readonly lastInsertId?: number | bigint;
   readonly error?: { readonly message: string; readonly code: string };
   readonly inTransaction: boolean;
+  /** The database has ended the transaction by itself; nothing is done until it is ended by its owner too. */
+  readonly isAborted?: boolean;
 }
 
 /** The thread's program. A thread may block: it waits for other writers in the driver itself. */
-export function serveInThread(threads: typeof WorkerThreads, Sqlite: typeof BetterSqlite3): void {
+export function serveInThread(
+  threads: typeof WorkerThreads,
+  openSqlite: SqliteOpener,
+  { readRows, exactRowId }: typeof SqliteRows,
+): void {
   const port = threads.parentPort!;
   const settings = threads.workerData as ThreadSettings;
-  const statements = new Map<string, BetterSqlite3.Statement<unknown[]>>();
+  const statements = new Map<string, SqliteStatement<unknown[]>>();
 
-  const open = (): BetterSqlite3.Database => {
+  const open = (): SqliteDatabase => {
     const { path, readOnly, busyTimeout, synchronous } = settings;
-    const database = new Sqlite(path, { readonly: readOnly, fileMustExist: readOnly, timeout: busyTimeout });
+    const database = openSqlite(path, { readonly: readOnly, fileMustExist: readOnly, timeout: busyTimeout });
     if (!readOnly) database.pragma('journal_mode = WAL');
     database.pragma(`synchronous = ${synchronous}`);
     database.pragma('foreign_keys = ON');
@@ -52,7 +62,17 @@ export function serveInThread(threads: typeof WorkerThreads, Sqlite: typeof Bett
     return { message, code: code ?? 'SQLITE_ERROR' };
   };
 
-  const prepare = (database: BetterSqlite3.Database, sql: string): BetterSqlite3.Statement<unknown[]> => {
+  let isAborted = false;
+  const refuseOrEnd = (sql: string): void => {
+    if (/^\s*(?:rollback|commit|end)\b(?!\s+(?:transaction\s+)?to\b)/i.test(sql)) {
+      isAborted = false;
+      return;
+    }
+    const message = 'the transaction has been ended by a failure: nothing is done until ROLLBACK';
+    throw Object.assign(new Error(message), { code: 'SQLITE_ABORT_ROLLBACK' });
+  };
+
+  const prepare = (database: SqliteDatabase, sql: string): SqliteStatement<unknown[]> => {
     const statement = statements.get(sql) ?? database.prepare<unknown[]>(sql);
     statements.delete(sql);
     statements.set(sql, statement); // the most recently used last
@@ -60,13 +80,13 @@ export function serveInThread(threads: typeof WorkerThreads, Sqlite: typeof Bett
     return statement;
   };
 
-  const run = (database: BetterSqlite3.Database, sql: string, params: readonly unknown[]): Partial<ThreadReply> => {
+  const run = (database: SqliteDatabase, sql: string, params: readonly unknown[]): Partial<ThreadReply> => {
     const statement = prepare(database, sql);
     if (!statement.reader) {
       const { changes, lastInsertRowid } = statement.run(params);
-      return { rows: [], rowCount: changes, lastInsertId: lastInsertRowid };
+      return { rows: [], rowCount: changes, lastInsertId: exactRowId(database, lastInsertRowid, settings.bigints) };
     }
-    const rows = statement.all(params);
+    const rows = readRows(statement, params, settings.bigints);
     return { rows, rowCount: rows.length };
   };
 
@@ -79,13 +99,16 @@ export function serveInThread(threads: typeof WorkerThreads, Sqlite: typeof Bett
         return;
       }
       const { id, sql, params } = request;
+      const wasInTransaction = database.inTransaction;
       let outcome: Partial<ThreadReply>;
       try {
+        if (isAborted) refuseOrEnd(sql);
         outcome = run(database, sql, params);
       } catch (error) {
         outcome = { error: describe(error) };
+        isAborted ||= wasInTransaction && !database.inTransaction;
       }
-      port.postMessage({ id, ...outcome, inTransaction: database.inTransaction });
+      port.postMessage({ id, ...outcome, inTransaction: database.inTransaction, isAborted });
     });
     port.postMessage({ id: 0, inTransaction: false });
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What a statement does, as far as its tokens tell. */
+/** The kind of a statement, as far as its tokens show it. */
 import type { SqlToken } from './sql-tokens.js';
 
 /** 'other' is everything that neither just reads nor just changes rows: DDL, PRAGMA, SET, BEGIN. */

@@ -12,6 +12,17 @@ export interface QueryPart {
   readonly clauses: ReadonlyMap<Clause, readonly SqlToken[]>;
   /** The word before the parenthesis it stands in: 'in', 'exists', 'as', 'from', …; undefined for the outermost. */
   readonly context: string | undefined;
+  /** The queries nested in it, by the tokens that stand for them. */
+  readonly nested: ReadonlyMap<SqlToken, QueryPart>;
+  /** What the whole statement has in common. */
+  readonly statement: StatementFacts;
+}
+
+export interface StatementFacts {
+  /** Names that `WITH` gives to queries. */
+  readonly withNames: ReadonlySet<string>;
+  /** Whether a LIMIT or FETCH stands outside of all parentheses: with UNION and its like it holds for all parts. */
+  isLimited: boolean;
 }
 
 const CLAUSES: ReadonlySet<string> = new Set<Clause>([
@@ -25,6 +36,8 @@ const QUERY_STARTS: ReadonlySet<string> = new Set(['select', 'with', 'values', '
 interface OpenPart {
   readonly clauses: Map<Clause, SqlToken[]>;
   readonly context: string | undefined;
+  readonly nested: Map<SqlToken, QueryPart>;
+  readonly statement: StatementFacts;
   clause: Clause | undefined;
   depth: number;
 }
@@ -43,36 +56,112 @@ function startsClause(part: OpenPart, token: SqlToken, before: SqlToken | undefi
   return !(token.value === 'from' && isWord(before, 'distinct'));
 }
 
-/** Cuts a statement into its queries, the outermost first. Tolerant, as the tokenizer is. */
-export function readStructure(sql: string): QueryPart[] {
-  const tokens = tokenizeSql(sql);
-  const parts: OpenPart[] = [];
-  const stack: OpenPart[] = [];
-  const begin = (context: string | undefined): OpenPart => {
-    const part: OpenPart = { clauses: new Map(), context, clause: undefined, depth: 0 };
-    parts.push(part);
-    return part;
-  };
-  let part = begin(undefined);
+/** The names before `as (`, `as materialized (` and with a list of columns between. */
+function namesOfWith(tokens: readonly SqlToken[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  if (!tokens.some((token) => isWord(token, 'with'))) return names;
   tokens.forEach((token, i) => {
-    const before = tokens[i - 1];
-    if (token.text === '(' && QUERY_STARTS.has(tokens[i + 1]?.value ?? '')) {
-      part.clauses.get(part.clause!)?.push({ ...token, value: '(query)' });
-      stack.push(part);
-      part = begin(before?.value);
-    } else if (token.text === ')' && part.depth === 0 && stack.length > 0) {
-      part = stack.pop()!;
+    if (!isWord(token, 'as') || !tokens.slice(i + 1, i + 4).some(({ text }) => text === '(')) return;
+    let at = i - 1;
+    if (tokens[at]?.text === ')') while (at > 0 && tokens[at]!.text !== '(') at--;
+    const name = tokens[at]?.text === '(' ? tokens[at - 1] : tokens[at];
+    if (name !== undefined && isName(name)) names.add(name.value);
+  });
+  return names;
+}
+
+/** Statements whose text the rules are about, and what may stand before them. */
+const JUDGED: ReadonlySet<string> = new Set(['select', 'with', 'insert', 'update', 'delete', 'values']);
+
+/** Definitions, grants, declarations and MERGE use the same words with another meaning. */
+function isJudged(tokens: readonly SqlToken[]): boolean {
+  const first = tokens.find(({ text }) => text !== '(');
+  return (
+    JUDGED.has(first?.value ?? '') &&
+    !tokens.some((token, i) => isWord(token, 'merge') && isWord(tokens[i + 1], 'into'))
+  );
+}
+
+/** Reads the parts of one statement. */
+class StructureReader {
+  readonly parts: OpenPart[] = [];
+  readonly #tokens: readonly SqlToken[];
+  readonly #stack: OpenPart[] = [];
+  readonly #statement: StatementFacts;
+  #part: OpenPart;
+
+  constructor(tokens: readonly SqlToken[]) {
+    this.#tokens = tokens;
+    this.#statement = { withNames: namesOfWith(tokens), isLimited: false };
+    this.#part = this.#begin(undefined);
+  }
+
+  read(): QueryPart[] {
+    this.#tokens.forEach((token, i) => this.#take(token, i));
+    return this.parts;
+  }
+
+  #begin(context: string | undefined): OpenPart {
+    const [nested, statement] = [new Map<SqlToken, QueryPart>(), this.#statement];
+    const part: OpenPart = { clauses: new Map(), context, nested, statement, clause: undefined, depth: 0 };
+    this.parts.push(part);
+    return part;
+  }
+
+  #take(token: SqlToken, i: number): void {
+    const part = this.#part;
+    const before = this.#tokens[i - 1];
+    if (token.text === '(' && QUERY_STARTS.has(this.#tokens[i + 1]?.value ?? '')) {
+      this.#nest(token, before);
+    } else if (token.text === ')' && part.depth === 0 && this.#stack.length > 0) {
+      this.#part = this.#stack.pop()!;
     } else if (part.depth === 0 && token.kind === 'word' && COMPOUNDS.has(token.value)) {
-      part = begin(part.context);
+      this.#part = this.#begin(part.context);
     } else if (startsClause(part, token, before)) {
-      part.clause = token.value as Clause;
-      part.clauses.set(part.clause, part.clauses.get(part.clause) ?? []);
+      this.#startClause(token.value as Clause);
     } else {
       part.depth += token.text === '(' ? 1 : token.text === ')' && part.depth > 0 ? -1 : 0;
       part.clauses.get(part.clause!)?.push(token);
     }
-  });
-  return parts;
+  }
+
+  #nest(token: SqlToken, before: SqlToken | undefined): void {
+    const outer = this.#part;
+    const stands: SqlToken = { ...token, value: '(query)' };
+    outer.clauses.get(outer.clause!)?.push(stands);
+    this.#stack.push(outer);
+    this.#part = this.#begin(before?.value);
+    outer.nested.set(stands, this.#part);
+  }
+
+  #startClause(clause: Clause): void {
+    const part = this.#part;
+    part.clause = clause;
+    part.clauses.set(clause, part.clauses.get(clause) ?? []);
+    if (this.#stack.length === 0 && (clause === 'limit' || clause === 'fetch')) this.#statement.isLimited = true;
+  }
+}
+
+/** The statements of a text, cut at the semicolons. */
+function splitStatements(tokens: readonly SqlToken[]): SqlToken[][] {
+  const statements: SqlToken[][] = [[]];
+  for (const token of tokens) {
+    if (token.text === ';') statements.push([]);
+    else statements.at(-1)!.push(token);
+  }
+  return statements;
+}
+
+/**
+ * Splits a text into its queries, the outermost of each statement first. Tolerant, as the tokenizer is. Statements that
+ * neither read nor change rows (definitions, rights, cursors) and MERGE have none.
+ */
+export function readStructure(sql: string): QueryPart[] {
+  const tokens = tokenizeSql(sql);
+  if (!isJudged(tokens)) return [];
+  return splitStatements(tokens)
+    .filter(isJudged)
+    .flatMap((statement) => new StructureReader(statement).read());
 }
 
 /** The list cut at its commas, those inside parentheses left alone. */

@@ -1,4 +1,7 @@
-/** First come, first served, and anyone may leave from anywhere: a doubly linked list, so that nothing is ever searched. */
+/**
+ * A queue in order of arrival, whose waiters can leave from any place: a doubly linked list, so that nothing is
+ * searched.
+ */
 
 export interface Waiter<T> {
   readonly value: T;
@@ -16,7 +19,7 @@ export class WaiterQueue<T> {
     return this.#length;
   }
 
-  /** Who has waited longest; who came after is `next`, also of one that was removed while standing there. */
+  /** The longest waiter. Its `next` is the one behind it, and stays set after the waiter is removed. */
   get first(): Waiter<T> | undefined {
     return this.#first;
   }
@@ -31,7 +34,7 @@ export class WaiterQueue<T> {
     return waiter;
   }
 
-  /** Takes the one that has waited longest. */
+  /** Removes and returns the longest waiter. */
   shift(): T | undefined {
     const waiter = this.#first;
     if (waiter === undefined) return undefined;

@@ -1,7 +1,7 @@
 /**
- * Whose turn it is to write. SQLite lets one connection write at a time and makes the others poll, which, with a
- * synchronous driver, would freeze the event loop that the lock's holder needs to finish. Within a process turns are
- * therefore taken here, first come, first served, without blocking anything.
+ * Turns for writing. SQLite lets one connection write at a time, and the others poll. With a synchronous driver,
+ * polling would freeze the event loop that the lock's holder needs to finish. Connections of one process therefore take
+ * turns here, first come, first served, without blocking.
  */
 import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 
@@ -47,13 +47,13 @@ export class WriteLock {
       const waiting: Waiting = {
         owner,
         grant: () => resolve(true),
-        timer: startTimer(this.#clock, expire, timeout, true), // somebody awaits the turn
+        timer: startTimer(this.#clock, expire, timeout, true), // a caller awaits the turn
       };
       this.#queue.push(waiting);
     });
   }
 
-  /** Gives the turn to who has waited longest. Does nothing when `owner` does not hold it. */
+  /** Gives the turn to the longest waiter. Has no effect if `owner` does not hold it. */
   release(owner: object): void {
     if (this.#owner !== owner) return;
     const next = this.#queue.shift();

@@ -1,18 +1,16 @@
-/** Watches the instances of services from outside and tells which may be sent traffic. */
+/** Checks the instances of services from outside and reports which of them may receive traffic. */
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { Listeners } from '../shared/listeners.js';
-import {
-  checkOptions,
-  checkValue,
-  clock,
-  count,
-  func,
-  number,
-  oneOf,
-  positive,
-  string,
-  type Check,
-} from '../shared/options.js';
+import { checkOptions, checkValue, clock, func, number, oneOf, string } from '../shared/options.js';
+import { DEFAULTS, SETTINGS_CHECKS, combine, idOf, isUp } from './health-monitor-settings.js';
+import type {
+  CheckSettings,
+  HealthMonitorOptions,
+  HealthMonitorStats,
+  InstanceChange,
+  RegisterOptions,
+  ServiceHealth,
+} from './health-monitor-types.js';
 import { checkHttp, type CheckOutcome } from './http-check.js';
 import {
   InstanceWatch,
@@ -23,120 +21,29 @@ import {
   type WatchSettings,
 } from './instance-watch.js';
 
-/** What every instance is checked with unless it was registered with its own. */
-export interface CheckSettings {
-  /** Milliseconds between checks, ± 10 %. Default 10 000. */
-  readonly checkInterval?: number;
-  /** Milliseconds between checks while the verdict is open: before the first and after a first deviation. Default 1000. */
-  readonly fastInterval?: number;
-  /** Milliseconds until an unfinished check has failed. Default 2000. */
-  readonly timeout?: number;
-  /** Passes in a row that make an unhealthy instance healthy; the very first pass suffices. Default 2. */
-  readonly rise?: number;
-  /** Failures in a row that make it unhealthy; an instance that answers that it is draining is so at once. Default 3. */
-  readonly fall?: number;
-  /** What is requested. Default '/health'. */
-  readonly path?: string;
-}
-
-export interface HealthMonitorOptions extends CheckSettings {
-  /** Replaces the HTTP check: asks one instance, heeding the signal. Rejecting is unhealthy. */
-  readonly check?: (target: CheckTarget, signal: AbortSignal) => Promise<CheckOutcome>;
-  /** Where chance comes from. Default `Math.random`. */
-  readonly random?: () => number;
-  /** Tells the time and waits. Default `monotonicClock`. */
-  readonly clock?: Clock;
-}
-
-export interface RegisterOptions extends CheckSettings {
-  /** Default '127.0.0.1'. */
-  readonly host?: string;
-  /** Default 'http'. */
-  readonly protocol?: 'http' | 'https';
-}
-
-/** A service by its instances. */
-export interface ServiceHealth {
-  readonly service: string;
-  /** `healthy`: every instance known is. `degraded`: some are not, or warn. `unhealthy`: none takes traffic. */
-  readonly status: HealthStatus;
-  /** The latest checks, oldest first, 20 at most. */
-  readonly checks: readonly CheckRecord[];
-  readonly instances: readonly InstanceHealth[];
-}
-
-/** An instance whose status has changed. */
-export interface InstanceChange {
-  readonly service: string;
-  /** 'host:port' */
-  readonly id: string;
-  readonly host: string;
-  readonly port: number;
-  readonly status: HealthStatus;
-  readonly previous: HealthStatus;
-}
-
-/** Instances by their state, and the checks made. */
-export interface HealthMonitorStats {
-  readonly services: number;
-  readonly instances: number;
-  readonly healthy: number;
-  readonly degraded: number;
-  readonly unhealthy: number;
-  readonly unknown: number;
-  /** Checks made since the start, and how many failed. */
-  readonly checks: number;
-  readonly failures: number;
-}
-
 type HealthListener = [status: HealthStatus, previous: HealthStatus, health: ServiceHealth];
 
 interface Service {
   readonly watches: Map<string, InstanceWatch>;
   checks: readonly CheckRecord[];
-  /** As last told to the listeners. */
+  /** The status last reported to the listeners. */
   status: HealthStatus;
 }
 
 const KEPT_CHECKS = 20;
 
-const SETTINGS_CHECKS = {
-  checkInterval: positive,
-  fastInterval: positive,
-  timeout: positive,
-  rise: count(),
-  fall: count(),
-  path: string,
-} satisfies Record<keyof CheckSettings, Check>;
-
-const DEFAULTS = { checkInterval: 10_000, fastInterval: 1000, timeout: 2000, rise: 2, fall: 3, path: '/health' };
-
-const isUp = (status: HealthStatus): boolean => status === 'healthy' || status === 'degraded';
-
-/** The status of a service from its instances'. One that was never judged counts for nothing. */
-function combine(statuses: readonly HealthStatus[]): HealthStatus {
-  const known = statuses.filter((status) => status !== 'unknown');
-  if (known.length === 0) return 'unknown';
-  if (known.every((status) => status === 'healthy')) return 'healthy';
-  return known.some(isUp) ? 'degraded' : 'unhealthy';
-}
-
-function idOf(host: string, port: number): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
 /**
- * Checks every registered instance over and over: the first time at once, then at jittered intervals, one check an
- * instance at a time. `getHealth(name).instances` and `onInstanceChange` are what a router needs.
- *
- * ```ts
- * const monitor = new HealthMonitor({ checkInterval: 5000 });
- * monitor.registerService('reports', 3008);
- * monitor.registerService('reports', 3018);
- * monitor.isReadyForTraffic('reports');
- * ```
+ * Checks every registered instance repeatedly: the first time at once, then at jittered intervals, with one check per
+ * instance at a time. A router needs only `getHealth(name).instances` and `onInstanceChange`.
  *
  * @throws TypeError or RangeError for a wrong option
+ *
+ * @example
+ * import { HealthMonitor } from '@tooloo/resilience';
+ *
+ * const monitor = new HealthMonitor({ checkInterval: 5000 });
+ * monitor.registerService('billing', 3002);
+ * monitor.onHealthChange('billing', (status, previous) => console.log(`${previous} → ${status}`));
  */
 export class HealthMonitor {
   readonly #settings: Required<CheckSettings>;
@@ -181,7 +88,10 @@ export class HealthMonitor {
     return this.#watch(target, settings).health;
   }
 
-  /** Stops watching the instances of a service on this port, of every host or of one, or all. Tells whether there were any. */
+  /**
+   * Stops checking instances of a service: those on this port, on every host or on one, or all. Returns whether there
+   * were any.
+   */
   unregisterService(name: string, port?: number, host?: string): boolean {
     const service = this.#services.get(name);
     if (service === undefined) return false;
@@ -198,7 +108,7 @@ export class HealthMonitor {
     return found;
   }
 
-  /** What is known of a service; of one that nobody registered: unknown, without instances. */
+  /** The health of a service. A service that is not registered is unknown, without instances. */
   getHealth(name: string): ServiceHealth {
     const service = this.#services.get(name);
     const instances = service === undefined ? [] : [...service.watches.values()].map((watch) => watch.health);

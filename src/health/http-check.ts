@@ -1,46 +1,52 @@
 /** One health check over HTTP: a single request under a signal, its body read no further than needed. */
-import axios from 'axios';
+import type { Agent } from 'node:https';
 import type { Readable } from 'node:stream';
+import { messageOf } from '../shared/errors.js';
+import { sendRequest } from '../shared/http-request.js';
+import { propertyOf } from '../shared/user-value.js';
+import { statusFrom } from './probe-answer.js';
 
-/** What a check found: alive and well, alive but warning, or not to be sent traffic, and why. */
+/** The result of a check: healthy, degraded, or unhealthy and why. A degraded instance still receives traffic. */
 export interface CheckOutcome {
   readonly status: 'healthy' | 'degraded' | 'unhealthy';
   readonly error?: string;
-  /** It says itself that it is leaving: certain at once, where an error might have been chance. */
+  /** The instance reports itself that it is draining. One report is enough, while a single error may be accidental. */
   readonly isLeaving?: boolean;
 }
 
-/** What an instance that is shutting down says in the `notes` of its health+json answer. */
+/** An instance that is shutting down has this text in the `notes` of its health+json response. */
 const LEAVING = 'draining';
 
 const MAX_BODY = 64 * 1024;
 
-/** No proxy of the environment and no redirect: the instance itself shall answer. */
-const client = axios.create({
-  headers: { Accept: 'application/health+json, application/json', Connection: 'close' },
-  responseType: 'stream',
-  maxRedirects: 0,
-  proxy: false,
-  decompress: false,
-  validateStatus: () => true,
-});
+/** One connection per check, since a connection that is open already says nothing about new ones. */
+const FIELDS = { Accept: 'application/health+json, application/json', Connection: 'close' };
 
 /**
- * Asks `url` once: 2xx is healthy, or degraded when a health+json body says `warn`; anything else, an answer that is
- * not complete when the signal aborts, and no answer are unhealthy. Never rejects.
+ * Requests `url` once. 2xx is healthy, or degraded if a health+json body has the status `warn`. Every other response is
+ * unhealthy, as are no response and a response that is incomplete when the signal aborts. Never rejects.
+ *
+ * @param httpsAgent decides which certificates are trusted
  */
-export async function checkHttp(url: string, signal: AbortSignal): Promise<CheckOutcome> {
+export async function checkHttp(url: string, signal: AbortSignal, httpsAgent?: Agent): Promise<CheckOutcome> {
   try {
-    const { status, headers, data } = await client.get<Readable>(url, { signal });
-    const body = await readBounded(data, signal);
-    const isJson = /\bjson\b/i.test(String(headers['content-type'] ?? ''));
+    const agent = (url.startsWith('https:') && httpsAgent) || false; // Node's own agent would reuse connections
+    const response = await sendRequest(url, { signal, headers: FIELDS, agent });
+    const { statusCode: status = 0, headers } = response;
+    const body = await readBounded(response, signal);
+    const isJson = /\bjson\b/i.test(headers['content-type'] ?? '');
     const document = isJson && body !== undefined ? parse(body) : {};
-    if (status >= 200 && status <= 299) return { status: document.status === 'warn' ? 'degraded' : 'healthy' };
+    const said = statusFrom(document.status);
+    if (status >= 200 && status <= 299 && said !== 'fail') return { status: said === 'warn' ? 'degraded' : 'healthy' };
     const isLeaving = Array.isArray(document.notes) && document.notes.includes(LEAVING);
-    return { status: 'unhealthy', error: isLeaving ? LEAVING : `answered ${status}`, isLeaving };
+    return { status: 'unhealthy', error: isLeaving ? LEAVING : reason(status, said), isLeaving };
   } catch (error) {
     return { status: 'unhealthy', error: signal.aborted ? 'no answer in time' : describeFailure(error) };
   }
+}
+
+function reason(status: number, said: string | undefined): string {
+  return status >= 200 && status <= 299 && said === 'fail' ? 'its body says that it failed' : `answered ${status}`;
 }
 
 /** The body, or undefined when it is longer than any health answer: then the status alone has to do. */
@@ -77,6 +83,6 @@ function parse(body: string): { readonly status?: unknown; readonly notes?: unkn
 }
 
 function describeFailure(error: unknown): string {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  return typeof code === 'string' && !code.startsWith('ERR_') ? code : String(message);
+  const code = propertyOf(error, 'code');
+  return typeof code === 'string' && !code.startsWith('ERR_') ? code : messageOf(error);
 }

@@ -17,14 +17,15 @@ export {
   type MemoryProbeOptions,
   type ProbedPool,
 } from './ready-made-probes.js';
-export {
-  HealthMonitor,
-  type CheckSettings,
-  type HealthMonitorOptions,
-  type HealthMonitorStats,
-  type InstanceChange,
-  type RegisterOptions,
-  type ServiceHealth,
-} from './health-monitor.js';
+export { HealthMonitor } from './health-monitor.js';
+export type {
+  CheckSettings,
+  HealthMonitorOptions,
+  HealthMonitorStats,
+  InstanceChange,
+  RegisterOptions,
+  ServiceHealth,
+} from './health-monitor-types.js';
 export type { CheckOutcome } from './http-check.js';
 export type { CheckRecord, CheckTarget, HealthStatus, InstanceHealth } from './instance-watch.js';
+export type { LivenessThread, LivenessThreadOptions } from './liveness-thread.js';

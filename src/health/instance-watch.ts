@@ -1,12 +1,13 @@
-/** One instance watched: when it is checked, and what several checks together say of it. */
+/** Watches one instance: decides when it is checked, and combines several checks to a status. */
 import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { messageOf } from '../shared/errors.js';
+import { describeValue, propertyOf } from '../shared/user-value.js';
 import type { CheckOutcome } from './http-check.js';
 
 /** Of an instance, or of a service by its instances. */
 export type HealthStatus = 'unknown' | 'healthy' | 'degraded' | 'unhealthy';
 
-/** What is checked. */
+/** The instance that is checked. */
 export interface CheckTarget {
   readonly service: string;
   /** 'host:port' */
@@ -17,7 +18,7 @@ export interface CheckTarget {
   readonly url: string;
 }
 
-/** One instance as it is known now. */
+/** The current health of one instance. */
 export interface InstanceHealth {
   /** 'host:port' */
   readonly id: string;
@@ -32,7 +33,7 @@ export interface InstanceHealth {
   readonly error?: string;
 }
 
-/** One check made. */
+/** One finished check. */
 export interface CheckRecord {
   /** 'host:port' */
   readonly id: string;
@@ -49,7 +50,7 @@ export interface WatchSettings {
   readonly timeout: number;
   /** Passes in a row that make an unhealthy instance healthy. */
   readonly rise: number;
-  /** Failures in a row that make it unhealthy; one suffices when it says itself that it is leaving. */
+  /** Consecutive failures that make it unhealthy; a single response that reports draining is enough. */
   readonly fall: number;
 }
 
@@ -64,6 +65,18 @@ export interface WatchDependencies {
 /** Intervals vary by a tenth, so that instances registered together are not checked together for ever. */
 const JITTER = 0.1;
 
+/** Most concurrent checks of one instance: a lost one, and another attempt. */
+const MAX_OUT = 2;
+
+const OUTCOMES: readonly unknown[] = ['healthy', 'degraded', 'unhealthy'] satisfies readonly CheckOutcome['status'][];
+
+/** A check of the user that answers in other words has failed. */
+function known(outcome: CheckOutcome): CheckOutcome {
+  const status = propertyOf(outcome, 'status');
+  if (OUTCOMES.includes(status)) return outcome;
+  return { status: 'unhealthy', error: `the check answered with status ${describeValue(status, 100)}` };
+}
+
 export class InstanceWatch {
   readonly target: CheckTarget;
   readonly #settings: WatchSettings;
@@ -75,8 +88,8 @@ export class InstanceWatch {
   #timer: Timer | undefined;
   #running: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #isStopped = false;
-  /** A check that did not heed its signal and is still out: no other is sent after it. */
-  #isOut = false;
+  /** Checks that have not returned: one that ignores its signal does not prevent the next one. */
+  #out = 0;
 
   /** @param previous the watch it replaces: its verdict stays until there is a new one */
   constructor(target: CheckTarget, settings: WatchSettings, dependencies: WatchDependencies, previous?: InstanceWatch) {
@@ -106,7 +119,7 @@ export class InstanceWatch {
     };
   }
 
-  /** Checks now, or joins the check that runs. Settles when it is over; never rejects. */
+  /** Checks now, or joins the running check. Settles when it has ended; never rejects. */
   checkNow(): Promise<void> {
     if (this.#isStopped) return Promise.resolve();
     if (this.#running !== undefined) return this.#running.done;
@@ -160,7 +173,8 @@ export class InstanceWatch {
 
   /** The outcome, within the timeout even when the check does not heed its signal. */
   #ask(abort: AbortController): Promise<CheckOutcome> {
-    if (this.#isOut) return Promise.resolve({ status: 'unhealthy', error: 'the check before has not returned' });
+    if (this.#out >= MAX_OUT)
+      return Promise.resolve({ status: 'unhealthy', error: 'the checks before have not returned' });
     return new Promise((resolve) => {
       const { timeout } = this.#settings;
       const deadline = startTimer(this.#with.clock, () => abort.abort(), timeout);
@@ -168,9 +182,9 @@ export class InstanceWatch {
         deadline.cancel();
         resolve({ status: 'unhealthy', error: `no answer within ${timeout} ms` });
       });
-      this.#isOut = true;
+      this.#out++;
       void this.#callCheck(abort.signal).then((outcome) => {
-        this.#isOut = false;
+        this.#out--;
         deadline.cancel();
         resolve(outcome);
       });
@@ -179,7 +193,7 @@ export class InstanceWatch {
 
   async #callCheck(signal: AbortSignal): Promise<CheckOutcome> {
     try {
-      return await this.#with.check(this.target, signal);
+      return known(await this.#with.check(this.target, signal));
     } catch (error) {
       return { status: 'unhealthy', error: messageOf(error) };
     }
@@ -194,7 +208,7 @@ export class InstanceWatch {
     }
     this.#failures = 0;
     this.#passes++;
-    // Nothing is known against an instance that was never judged: its first pass suffices.
+    // An instance that was not judged before is healthy after its first pass.
     const needed = this.#status === 'unhealthy' ? this.#settings.rise : 1;
     if (this.#passes >= needed) this.#status = outcome.status;
   }

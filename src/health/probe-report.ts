@@ -1,4 +1,4 @@
-/** What the probes say together: may this service be restarted, may it get traffic, how is it. */
+/** The combined result of the probes: whether to restart the service, whether it may get traffic, and its status. */
 import type { Probe, ProbeKind, ProbeResult } from './probe.js';
 
 /** Every probe and what follows from them. */
@@ -15,7 +15,7 @@ export interface ProbeReport {
   readonly checks: readonly ProbeResult[];
 }
 
-/** Judges these probes by their latest answers. Of no probes at all it says ready. */
+/** Combines the latest results of these probes. Without probes, the service is ready. */
 export function reportOn(probes: readonly Probe[], draining: boolean): ProbeReport {
   const critical = (kind: ProbeKind): Probe[] => probes.filter((probe) => probe.critical && probe.kind === kind);
   const started = critical('startup').every((probe) => probe.passedStartup);

@@ -1,26 +1,29 @@
-/** One probe: a function of the user that is run under a deadline, never beside itself, and whose answer is kept a while. */
+/** One probe: a user's function that runs under a deadline and whose result is cached for a while. */
 import { startTimer, wallClock, type Clock } from '../shared/clock.js';
-import { messageOf } from '../shared/errors.js';
+import { describeValue } from '../shared/user-value.js';
+import { judgeAnswer, MAX_OUTPUT, type ProbeOutcome } from './probe-answer.js';
 
-/** What a probe is asked for: whether start-up is over, traffic may come, the process must be restarted, room is left. */
+export { type ProbeAnswer } from './probe-answer.js';
+
+/**
+ * The purpose of a probe: whether start-up is complete, traffic may come, the process must be restarted, or resources
+ * are left.
+ */
 export type ProbeKind = 'startup' | 'readiness' | 'liveness' | 'resource';
 
 /** As in the health+json format (draft-inadarei-api-health-check §3.1); `unknown` until the first answer. */
 export type CheckStatus = 'unknown' | 'pass' | 'warn' | 'fail';
 
-/** What a probe may answer beyond yes or no. */
-export interface ProbeAnswer {
-  readonly status?: 'pass' | 'warn' | 'fail';
-  /** What it measured, with its unit ('ms', 'bytes', '%'). */
-  readonly observedValue?: number | string;
-  readonly observedUnit?: string;
-  /** A sentence for the operator. */
-  readonly output?: string;
-}
-
 /**
- * Passes by returning nothing, true or an answer; fails by returning false or an answer that says so, by throwing or
- * by missing its deadline, when `signal` aborts. One that holds something may carry a `close`, called with the probes'.
+ * Passes by returning nothing, true or an answer that reports success. Fails by returning false, an Error or any other
+ * answer, by throwing, or by missing its deadline, at which `signal` aborts. A probe that holds resources may have a
+ * `close`, which is called when the probes are closed.
+ *
+ * @example
+ * import { ReadinessProbe, type ProbeFunction } from '@tooloo/resilience';
+ *
+ * const pingRedis: ProbeFunction = async () => (await redis.ping()) === 'PONG';
+ * new ReadinessProbe().registerReadinessProbe('redis', pingRedis);
  */
 export interface ProbeFunction {
   (signal: AbortSignal): unknown;
@@ -31,7 +34,7 @@ export interface ProbeFunction {
 export interface ProbeOptions {
   /** Milliseconds until a probe that has not answered fails. Default 1000. */
   readonly timeout?: number;
-  /** Milliseconds its answer is kept: it never runs more often. Default 1000. */
+  /** Milliseconds that its result is cached: it never runs more often. Default 1000. */
   readonly interval?: number;
   /** Whether its failure makes the service not ready (or dead); if not, it is a warning. Default true, resources false. */
   readonly critical?: boolean;
@@ -52,27 +55,14 @@ export interface ProbeResult {
   readonly time?: string;
 }
 
-type Outcome = Required<Pick<ProbeAnswer, 'status'>> & ProbeAnswer;
-
-/** `overdue`: the deadline has passed and the function still runs; it has failed and is not started beside itself. */
-type Run =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'running'; readonly verdict: Promise<void> }
-  | { readonly kind: 'overdue' };
-
-const MAX_OUTPUT = 500;
-
-function toOutcome(answer: unknown): Outcome {
-  if (answer === false) return { status: 'fail' };
-  if (typeof answer !== 'object' || answer === null) return { status: 'pass' };
-  const { status = 'pass', observedValue, observedUnit, output } = answer as ProbeAnswer;
-  return {
-    status: status === 'fail' || status === 'warn' ? status : 'pass',
-    ...(observedValue !== undefined && { observedValue }),
-    ...(observedUnit !== undefined && { observedUnit }),
-    ...(output !== undefined && { output: String(output).slice(0, MAX_OUTPUT) }),
-  };
+/** A run of the function; `verdict` settles with its answer, or at its deadline. */
+interface Run {
+  readonly verdict: Promise<void>;
+  isOverdue: boolean;
 }
+
+/** Most concurrent runs of one probe: a lost one, and another attempt. */
+const MAX_RUNS = 2;
 
 export class Probe {
   readonly name: string;
@@ -82,8 +72,8 @@ export class Probe {
   readonly #timeout: number;
   readonly #interval: number;
   readonly #clock: Clock;
-  #run: Run = { kind: 'idle' };
-  #abort: AbortController | undefined;
+  readonly #runs = new Set<Run>();
+  readonly #aborts = new Set<AbortController>();
   #result: ProbeResult;
   #lastEnd = -Infinity;
 
@@ -102,72 +92,64 @@ export class Probe {
     return this.#result;
   }
 
-  /** Start-up happens once: a start-up probe that has passed is not asked again. */
+  /** Start-up happens once: a start-up probe that has passed does not run again. */
   get passedStartup(): boolean {
     return this.kind === 'startup' && (this.#result.status === 'pass' || this.#result.status === 'warn');
   }
 
-  /** Runs the probe if its answer has aged. Settles, never rejects, when there is an answer or the deadline passed. */
+  /**
+   * Runs the probe if its answer is too old. Settles when there is an answer or the deadline has passed, and never
+   * rejects. A run that misses its deadline is not awaited: the next call starts another run beside it.
+   */
   refresh(): Promise<void> | undefined {
-    switch (this.#run.kind) {
-      case 'running':
-        return this.#run.verdict;
-      case 'overdue':
-        return undefined;
-      case 'idle':
-        if (this.passedStartup || this.#clock.now() - this.#lastEnd < this.#interval) return undefined;
-        return this.#start();
-    }
+    for (const run of this.#runs) if (!run.isOverdue) return run.verdict;
+    if (this.#runs.size >= MAX_RUNS || this.passedStartup) return undefined;
+    return this.#clock.now() - this.#lastEnd < this.#interval ? undefined : this.#start();
   }
 
   close(): void {
-    this.#abort?.abort(new Error(`probe ${this.name} was closed`));
+    for (const abort of this.#aborts) abort.abort(new Error(`probe ${this.name} was closed`));
     this.#call.close?.();
   }
 
   #start(): Promise<void> {
     const started = this.#clock.now();
     const abort = new AbortController();
-    this.#abort = abort;
-    const verdict = new Promise<void>((resolve) => {
-      const giveUp = (reason: string): void => {
-        if (this.#run.kind !== 'running') return;
-        this.#record({ status: 'fail', output: reason }, started);
-        this.#run = { kind: 'overdue' };
-        resolve();
-      };
-      const deadline = startTimer(
-        this.#clock,
-        () => {
-          giveUp(`no answer within ${this.#timeout} ms`);
-          abort.abort(new Error(`probe ${this.name}: no answer within ${this.#timeout} ms`));
-        },
-        this.#timeout,
-      );
-      abort.signal.addEventListener('abort', () => {
-        deadline.cancel();
-        giveUp('closed');
-      });
-      void this.#ask(abort.signal).then((outcome) => {
-        deadline.cancel();
-        if (this.#run.kind === 'running') this.#record(outcome, started); // after the deadline it is too late
-        this.#run = { kind: 'idle' };
-        resolve();
-      });
+    this.#aborts.add(abort);
+    let settle!: () => void;
+    const run: Run = { verdict: new Promise((resolve) => (settle = resolve)), isOverdue: false };
+    this.#runs.add(run);
+    const conclude = (outcome: ProbeOutcome): void => {
+      if (run.isOverdue) return; // too late: its failure is recorded
+      deadline.cancel();
+      this.#record(outcome, started);
+      settle();
+    };
+    const giveUp = (reason: string): void => {
+      conclude({ status: 'fail', output: reason });
+      run.isOverdue = true;
+      abort.abort(new Error(`probe ${this.name}: ${reason}`));
+    };
+    // A caller awaits the result, and no other handle may keep the process alive until then.
+    const deadline = startTimer(this.#clock, () => giveUp(`no answer within ${this.#timeout} ms`), this.#timeout, true);
+    abort.signal.addEventListener('abort', () => giveUp('closed'), { once: true });
+    void this.#ask(abort.signal).then((outcome) => {
+      conclude(outcome);
+      this.#runs.delete(run);
+      this.#aborts.delete(abort);
     });
-    this.#run = { kind: 'running', verdict };
-    return verdict;
+    return run.verdict;
   }
 
-  async #ask(signal: AbortSignal): Promise<Outcome> {
+  async #ask(signal: AbortSignal): Promise<ProbeOutcome> {
     try {
-      return toOutcome(await this.#call(signal));
+      return judgeAnswer(await this.#call(signal));
     } catch (error) {
-      return { status: 'fail', output: messageOf(error).slice(0, MAX_OUTPUT) };
+      return { status: 'fail', output: describeValue(error, MAX_OUTPUT) };
     }
   }
 
-  #record(outcome: Outcome, started: number): void {
+  #record(outcome: ProbeOutcome, started: number): void {
     this.#lastEnd = this.#clock.now();
     this.#result = {
       name: this.name,

@@ -1,6 +1,6 @@
 /**
- * The probes of one service. Start-up gates the rest; liveness asks about this process only; readiness may ask its
- * dependencies. Probes run when somebody looks, all at once, and not again while an answer is fresh.
+ * The probes of one service. Start-up gates the rest. Liveness concerns this process only; readiness may check
+ * dependencies. Probes run on demand, all at once, and not again while a result is fresh.
  */
 import { monotonicClock, sleep, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
@@ -8,20 +8,20 @@ import { boolean, checkOptions, checkValue, clock, func, milliseconds, positive,
 import { hasPassed, reportOn, type ProbeReport } from './probe-report.js';
 import { Probe, type ProbeFunction, type ProbeKind, type ProbeOptions } from './probe.js';
 
-/** How long probes may take and how often they run, where they do not say so themselves. */
+/** The default deadline and interval of probes. */
 export interface ReadinessProbeOptions {
   /** `timeout` of probes that name none. Default 1000 ms. */
   readonly timeout?: number;
   /** `interval` of probes that name none. Default 1000 ms. */
   readonly interval?: number;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
-/** Which question is asked; 'all' also waits for the probes that are not critical. */
+/** The kind of question; 'all' also waits for the probes that are not critical. */
 export type ProbeScope = 'startup' | 'liveness' | 'readiness' | 'all';
 
-/** What runs once start-up is over. A dead process is not ready either, so readiness includes liveness. */
+/** The kinds of probes that run after start-up. A dead process is not ready either, so readiness includes liveness. */
 const KINDS: Readonly<Record<ProbeScope, readonly ProbeKind[]>> = {
   startup: [],
   liveness: ['liveness'],
@@ -33,19 +33,19 @@ const KINDS: Readonly<Record<ProbeScope, readonly ProbeKind[]>> = {
 const WAIT_PERIOD = 100;
 
 /**
- * Holds the probes and judges them.
+ * Holds the probes and evaluates them.
  *
- * ```ts
- * const probes = new ReadinessProbe();
- * probes.registerStartupProbe('migrations', () => migrated);
- * probes.registerReadinessProbe('database', poolProbe(pool));
- * probes.registerResourceProbe('event loop', eventLoopProbe());
- * ```
- *
- * A probe that never answers stays failed until its function settles: it is told by its signal to stop and never
- * started a second time beside itself.
+ * A probe that misses its deadline has failed, and its signal aborts. The next round runs it again; at most two runs of
+ * one probe are in progress.
  *
  * @throws TypeError or RangeError for a wrong option
+ *
+ * @example
+ * import { eventLoopProbe, poolProbe, ReadinessProbe } from '@tooloo/resilience';
+ *
+ * const probes = new ReadinessProbe();
+ * probes.registerReadinessProbe('database', poolProbe(pool));
+ * probes.registerResourceProbe('event loop', eventLoopProbe());
  */
 export class ReadinessProbe {
   readonly #timeout: number;
@@ -62,7 +62,9 @@ export class ReadinessProbe {
     this.#clock = checked.clock ?? monotonicClock;
   }
 
-  /** Until it has passed once, nothing else is asked and the service is not ready. Returns what unregisters it. */
+  /**
+   * Until it has passed once, no other probe runs and the service is not ready. Returns a function that unregisters it.
+   */
   registerStartupProbe(name: string, probe: ProbeFunction, options?: ProbeOptions): () => void {
     return this.#register('startup', name, probe, options);
   }
@@ -72,7 +74,9 @@ export class ReadinessProbe {
     return this.#register('readiness', name, probe, options);
   }
 
-  /** Fails: the process is beyond help and shall be restarted. Never ask a dependency here. Returns what unregisters it. */
+  /**
+   * If it fails, the process must be restarted. Never check a dependency here. Returns a function that unregisters it.
+   */
   registerLivenessProbe(name: string, probe: ProbeFunction, options?: ProbeOptions): () => void {
     return this.#register('liveness', name, probe, options);
   }
@@ -87,7 +91,7 @@ export class ReadinessProbe {
     return this.#draining;
   }
 
-  /** From now on not ready, whatever the probes say: the service is about to stop. */
+  /** Reports not ready from now on, regardless of the probes, because the service is about to stop. */
   startDraining(): void {
     this.#draining = true;
   }
@@ -104,8 +108,8 @@ export class ReadinessProbe {
   }
 
   /**
-   * What is known now, of all probes or of those with this name; starts whatever is due, and waits for none of it.
-   * Of a name that nothing is registered under: not ready.
+   * The current results of all probes, or of those with this name. Starts the probes that are due, but does not wait
+   * for them. A name without a probe is not ready.
    */
   getProbeStatus(name?: string): ProbeReport {
     void this.check();

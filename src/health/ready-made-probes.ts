@@ -1,7 +1,7 @@
 /** Probes most services need: event loop, memory, disk, a pool, a peer. */
 import { statfs } from 'node:fs/promises';
-import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
+import type { IntervalHistogram } from 'node:perf_hooks';
+import { nodeModule } from '../shared/node-modules.js';
 import { checkOptions, checkValue, count, func, having, number, positive, string } from '../shared/options.js';
 import { checkHttp } from './http-check.js';
 import type { ProbeAnswer, ProbeFunction } from './probe.js';
@@ -15,7 +15,7 @@ export interface EventLoopProbeOptions {
   readonly max?: number;
   /** Milliseconds above which it warns. Default 100. */
   readonly warn?: number;
-  /** Where the delay is read, milliseconds. Default: Node's own histogram, from the first run on. */
+  /** Returns the event loop delay in milliseconds. Default: Node's own histogram, from the first run on. */
   readonly measure?: () => number;
 }
 
@@ -24,7 +24,14 @@ function judge(value: number, warn: number, max: number): 'pass' | 'warn' | 'fai
   return value > warn ? 'warn' : 'pass';
 }
 
-/** Delay of the event loop: how late everything in this process runs. */
+/**
+ * Delay of the event loop: how late everything in this process runs.
+ *
+ * @example
+ * import { eventLoopProbe, ReadinessProbe } from '@tooloo/resilience';
+ *
+ * new ReadinessProbe().registerResourceProbe('event loop', eventLoopProbe());
+ */
 export function eventLoopProbe(options?: EventLoopProbeOptions): ProbeFunction {
   const checked = checkOptions('eventLoopProbe', options, { max: positive, warn: positive, measure: func });
   const { max = 500, warn = 100 } = checked;
@@ -32,7 +39,7 @@ export function eventLoopProbe(options?: EventLoopProbeOptions): ProbeFunction {
 
   function longestSinceLastRun(): number {
     if (histogram === undefined) {
-      histogram = monitorEventLoopDelay();
+      histogram = nodeModule('node:perf_hooks').monitorEventLoopDelay();
       histogram.enable();
       return 0;
     }
@@ -61,7 +68,14 @@ export interface MemoryProbeOptions {
 
 const share = number({ min: 0, max: 1 });
 
-/** The heap: past its limit the process dies, shortly before it only collects garbage. */
+/**
+ * The heap: past its limit the process dies, shortly before it only collects garbage.
+ *
+ * @example
+ * import { memoryProbe, ReadinessProbe } from '@tooloo/resilience';
+ *
+ * new ReadinessProbe().registerResourceProbe('memory', memoryProbe());
+ */
 export function memoryProbe(options?: MemoryProbeOptions): ProbeFunction {
   const checked = checkOptions('memoryProbe', options, { max: share, warn: share, measure: func });
   const { max = 0.95, warn = 0.85, measure = heapShare } = checked;
@@ -72,7 +86,7 @@ export function memoryProbe(options?: MemoryProbeOptions): ProbeFunction {
 }
 
 function heapShare(): number {
-  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  const { used_heap_size: used, heap_size_limit: limit } = nodeModule('node:v8').getHeapStatistics();
   return used / limit;
 }
 
@@ -82,7 +96,14 @@ export interface DiskProbeOptions {
   readonly minFree?: number;
 }
 
-/** Space left to this user on the disk that holds `path`. */
+/**
+ * Space left to this user on the disk that holds `path`.
+ *
+ * @example
+ * import { diskProbe, ReadinessProbe } from '@tooloo/resilience';
+ *
+ * new ReadinessProbe().registerResourceProbe('disk', diskProbe('/var/lib/orders'));
+ */
 export function diskProbe(path: string, options?: DiskProbeOptions): ProbeFunction {
   checkValue('diskProbe: path', path, string);
   const { minFree = 100 * 2 ** 20 } = checkOptions<DiskProbeOptions>('diskProbe', options, { minFree: count(0) });
@@ -93,7 +114,15 @@ export function diskProbe(path: string, options?: DiskProbeOptions): ProbeFuncti
   };
 }
 
-/** What `poolProbe` needs of a pool: ConnectionPool has it. */
+/**
+ * The part of a pool that `poolProbe` uses. ConnectionPool implements it.
+ *
+ * @example
+ * import { poolProbe, ReadinessProbe, type ProbedPool } from '@tooloo/resilience';
+ *
+ * const connections: ProbedPool = { healthCheck: () => ({ healthy: 4, unhealthy: 0, total: 4 }) };
+ * new ReadinessProbe().registerReadinessProbe('database', poolProbe(connections));
+ */
 export interface ProbedPool {
   healthCheck():
     | { readonly healthy: number; readonly unhealthy: number; readonly total: number }
@@ -101,8 +130,13 @@ export interface ProbedPool {
 }
 
 /**
- * A connection pool: fails when it has connections and none is healthy, warns when some are not, and when it has none,
- * which says nothing of the database. (ConnectionPool opens one then, to be asked.)
+ * A connection pool. Fails if it has connections and none is healthy. Warns if some are not healthy, or if it has none,
+ * which proves nothing about the database. (ConnectionPool then opens one and checks it.)
+ *
+ * @example
+ * import { poolProbe, ReadinessProbe } from '@tooloo/resilience';
+ *
+ * new ReadinessProbe().registerReadinessProbe('database', poolProbe(pool));
  */
 export function poolProbe(pool: ProbedPool): ProbeFunction {
   checkValue('poolProbe: pool', pool, having('a pool', 'healthCheck'));
@@ -114,7 +148,14 @@ export function poolProbe(pool: ProbedPool): ProbeFunction {
   };
 }
 
-/** Another service, by the URL of its health endpoint. Never for liveness: its death is not this process'. */
+/**
+ * Another service, by the URL of its health endpoint. Never for liveness: its death is not this process'.
+ *
+ * @example
+ * import { peerProbe, ReadinessProbe } from '@tooloo/resilience';
+ *
+ * new ReadinessProbe().registerReadinessProbe('billing', peerProbe('http://billing:3000/readyz'));
+ */
 export function peerProbe(url: string): ProbeFunction {
   checkValue('peerProbe: url', url, { ...string, expected: 'an http or https URL', range: isHttpUrl });
   return async function peer(signal: AbortSignal): Promise<ProbeAnswer> {

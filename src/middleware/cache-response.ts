@@ -1,14 +1,17 @@
-/** Keeps responses and answers from what it keeps, as a shared HTTP cache does (RFC 9111). */
+/** Stores responses and reuses them for later requests, as a shared HTTP cache does (RFC 9111). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hitRate, newCounts, type CacheCounts } from '../caching/http/cache-counts.js';
-import type { CacheSettings, TtlFunction } from '../caching/http/cache-settings.js';
+import type { CacheSettings, ClientDirectives } from '../caching/http/cache-settings.js';
 import { cacheName } from '../caching/http/cache-status.js';
+import { identityRule } from '../caching/http/identity.js';
 import { ResponseCache } from '../caching/http/response-cache.js';
 import { LAYER_METHODS, memoryStore, STORE_METHODS, type ResponseStore } from '../caching/http/response-store.js';
 import { MultiLayerCacheManager, type MemoryCacheLayer } from '../caching/index.js';
-import { compileTrust, type TrustProxy } from '../shared/client-address.js';
+import { compileTrust } from '../shared/client-address.js';
 import { wallClock, type Clock } from '../shared/clock.js';
-import type { Closeable, Middleware } from '../shared/http.js';
+import { messageOf } from '../shared/errors.js';
+import type { Closeable, Middleware, NextFunction } from '../shared/http.js';
+import { INSPECT, type Inspection } from '../shared/inspection.js';
 import {
   anyOf,
   anything,
@@ -20,72 +23,49 @@ import {
   func,
   having,
   milliseconds,
+  oneOf,
   string,
 } from '../shared/options.js';
+import type { CacheResponseOptions } from './cache-response-options.js';
 
-/** What is stored, for how long, for whom, and how misses are collapsed. */
-export interface CacheResponseOptions {
-  /**
-   * Where responses are kept: a `MultiLayerCacheManager`, or a `MemoryCacheLayer`. Default: memory, 10,000 responses and
-   * 64 MiB.
-   */
-  readonly cache?: ResponseStore | MemoryCacheLayer;
-  /** Milliseconds a response is fresh that states no freshness of its own. Default: such a response is not reused. */
-  readonly ttl?: number | TtlFunction;
-  /** What identifies a resource, in the place of the request target; method and host stay part of the key. */
-  readonly key?: (req: IncomingMessage) => string;
-  /** Request fields every response varies on, beside those its `Vary` names. */
-  readonly vary?: readonly string[];
-  /** Names under which `purgeTag` finds a response. */
-  readonly tags?: readonly string[] | ((req: IncomingMessage, res: ServerResponse) => readonly string[]);
-  /** Methods answered from the cache. Default GET and HEAD; any other needs `key`, which has to cover its content. */
-  readonly methods?: readonly string[];
-  /** Milliseconds a stale response is served while it is validated, where it does not say itself. Default 0. */
-  readonly staleWhileRevalidate?: number;
-  /** Milliseconds a stale response is served in place of an error, where it does not say itself. Default 0. */
-  readonly staleIfError?: number;
-  /** Milliseconds a request waits for another that fetches the same. Default 5000. */
-  readonly lockTimeout?: number;
-  /** Bytes of the largest body kept; a larger one streams through. Default 1 MiB. */
-  readonly maxBodySize?: number;
-  /** Whether clients share the cache: `private`, `s-maxage` and `Authorization` are judged by it. Default true. */
-  readonly shared?: boolean;
-  /** True for requests to be left alone: neither answered from the cache nor stored. */
-  readonly bypass?: (req: IncomingMessage) => boolean;
-  /** Whose `X-Forwarded-Proto` and `X-Forwarded-Host` tell scheme and host. Default: nobody's. */
-  readonly trustProxy?: TrustProxy;
-  /** What `PURGE` requests must present. Without it they are answered to this machine only. */
-  readonly controlToken?: string;
-  /** The cache's name in `Cache-Status`. Default `tooloo`. */
-  readonly name?: string;
-  /** Whether `Cache-Status` shows the key. Default false: it tells clients how to aim at other keys. */
-  readonly exposeKey?: boolean;
-  /** Epoch time, in milliseconds. */
-  readonly clock?: Clock;
-}
+export type { CacheResponseOptions } from './cache-response-options.js';
 
-/** What the cache counted since it was made. */
+/** The counters of the cache since its creation. */
 export interface CacheResponseStats extends Readonly<CacheCounts> {
-  /** Of the requests looked up, the fraction answered without the origin: 0 to 1. */
+  /** The fraction of the requests looked up that were answered without the origin: 0 to 1. */
   readonly hitRate: number;
-  /** Requests waiting for another's answer now. */
+  /** Requests that currently wait for the response to another request. */
   readonly waiting: number;
-  /** Resources being fetched now. */
+  /** Resources that are currently being fetched. */
   readonly inFlight: number;
   /** The store's own statistics. */
   readonly store: object;
 }
 
-export interface CacheResponse extends Middleware, Closeable {
+/**
+ * The middleware that `cacheResponse` returns.
+ *
+ * @example
+ * import { cacheResponse } from '@tooloo/resilience';
+ *
+ * const responses = cacheResponse();
+ * app.use(responses);
+ * await responses.purge('/prices');
+ */
+export interface CacheResponse<
+  Req extends IncomingMessage = IncomingMessage,
+  Res extends ServerResponse = ServerResponse,
+> extends Closeable {
+  (req: Req, res: Res, next: NextFunction): void;
   readonly cache: ResponseStore | MemoryCacheLayer;
-  /** Removes all variants of an absolute URL, or of a path on every host; how many stored keys that were. */
+  /** Removes all variants of an absolute URL, or of a path on every host. Returns the number of removed keys. */
   purge(url: string): Promise<number>;
-  /** Invalidates what carries a tag; `soft` makes it stale instead. */
+  /** Invalidates the responses with a tag; `soft` makes them stale instead. */
   purgeTag(tag: string, options?: { readonly soft?: boolean }): Promise<void>;
-  /** Removes what matches a pattern over paths (`/api/*`) or absolute URLs; how many stored keys that were. */
+  /** Removes what matches a pattern over paths (`/api/*`) or absolute URLs. Returns the number of removed keys. */
   invalidatePattern(pattern: string): Promise<number>;
   stats(): CacheResponseStats;
-  /** Gives up background work, and closes the cache where it is this middleware's own. Idempotent. */
+  /** Aborts background work, and closes the cache if this middleware created it. Idempotent. */
   close(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -95,8 +75,13 @@ const DEFAULT_BYTES = 64 * 2 ** 20;
 const DEFAULT_BODY = 2 ** 20;
 const DEFAULT_LOCK_TIMEOUT = 5_000;
 
-/** Bytes of bodies being collected at one time; beyond it responses stream through without being kept. */
+/**
+ * The most bytes of bodies that are collected at the same time. Beyond it, responses stream through without being
+ * stored.
+ */
 const MOST_COLLECTED = 64 * 2 ** 20;
+
+const DIRECTIVES: readonly ClientDirectives[] = ['honour', 'ignore', 'validators-only'];
 
 const CHECKS = {
   cache: anyOf(having('a cache', ...STORE_METHODS), having('a memory layer', ...LAYER_METHODS)),
@@ -105,6 +90,9 @@ const CHECKS = {
   vary: arrayOf(string),
   tags: anyOf(func, arrayOf(string)),
   methods: arrayOf(string),
+  heuristicFreshness: boolean,
+  cookies: anyOf(oneOf('ignore'), arrayOf(string), func),
+  clientDirectives: oneOf(...DIRECTIVES),
   staleWhileRevalidate: milliseconds,
   staleIfError: milliseconds,
   lockTimeout: milliseconds,
@@ -112,7 +100,9 @@ const CHECKS = {
   shared: boolean,
   bypass: func,
   trustProxy: anything,
+  purge: boolean,
   controlToken: string,
+  control: oneOf('loopback'),
   name: string,
   exposeKey: boolean,
   clock,
@@ -122,12 +112,33 @@ function asStore(cache: ResponseStore | MemoryCacheLayer): ResponseStore {
   return 'claim' in cache ? cache : memoryStore(cache);
 }
 
-/** Memory only. Told the same time, so that what is fresh for the rules is fresh for the store. */
+/** Memory only. It uses the same clock, so that the store and the caching rules agree on freshness. */
 function ownCache(time: Clock | undefined): MultiLayerCacheManager {
   return new MultiLayerCacheManager({
     memory: { maxSize: DEFAULT_ENTRIES, maxBytes: DEFAULT_BYTES },
     ...(time !== undefined && { clock: time }),
   });
+}
+
+/**
+ * Calls the callbacks of the options. If one throws, the response is not stored and the error is reported once, but the
+ * client still gets its response.
+ */
+function guard(counts: CacheCounts): CacheSettings['guarded'] {
+  const reported = new Set<string>();
+  return (option, callback, otherwise) => {
+    try {
+      return callback();
+    } catch (error) {
+      counts.failures++;
+      if (!reported.has(option)) {
+        reported.add(option);
+        const message = `cacheResponse: option '${option}' failed, so the request is not cached: ${messageOf(error)}`;
+        process.emitWarning(message, { code: 'TOOLOO_CACHE_OPTION_FAILED' });
+      }
+      return otherwise;
+    }
+  };
 }
 
 function resolve(options: CacheResponseOptions, cache: ResponseStore | MemoryCacheLayer): CacheSettings {
@@ -136,12 +147,18 @@ function resolve(options: CacheResponseOptions, cache: ResponseStore | MemoryCac
   if (foreign !== undefined && key === undefined) {
     throw new TypeError(`cacheResponse: option 'methods': ${foreign} needs the option 'key' to cover its content`);
   }
+  const counts = newCounts();
+  const shared = options.shared ?? true;
   return {
     store: asStore(cache),
     clock: options.clock ?? wallClock,
-    counts: newCounts(),
+    counts,
+    guarded: guard(counts),
     budget: { maxBodySize: options.maxBodySize ?? DEFAULT_BODY, left: MOST_COLLECTED },
-    shared: options.shared ?? true,
+    shared,
+    heuristic: options.heuristicFreshness ?? false,
+    identity: identityRule(options.cookies, shared),
+    clientDirectives: options.clientDirectives ?? 'honour',
     ttl: typeof ttl === 'function' ? ttl : () => ttl,
     key,
     vary: vary.map((name) => name.toLowerCase()),
@@ -152,29 +169,36 @@ function resolve(options: CacheResponseOptions, cache: ResponseStore | MemoryCac
     staleIfError: options.staleIfError ?? 0,
     lockTimeout: options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT,
     isTrusted: compileTrust(options.trustProxy),
+    purge: options.purge ?? (options.controlToken !== undefined || options.control !== undefined),
     controlToken: options.controlToken,
+    control: options.control,
     name: cacheName(options.name ?? 'tooloo'),
     exposeKey: options.exposeKey ?? false,
   };
 }
 
 /**
- * Answers GET and HEAD from stored responses where RFC 9111 allows it, and stores what handlers, or `proxyBalanced`
- * behind it, answer. Mount it after `trace`, `healthEndpoints` and `rateLimit`.
+ * Answers GET and HEAD from stored responses where RFC 9111 allows it, and stores the responses of handlers or of
+ * `proxyBalanced` behind it. Mount it after `trace`, `healthEndpoints` and `rateLimit`.
  *
- * A response is reused by what it says itself: `Cache-Control`, `CDN-Cache-Control`, `Expires`, `Vary`, `ETag`. The
- * `Cache-Status` field (RFC 9211) of every response tells what happened.
+ * A response is reused according to its own fields: `Cache-Control`, `CDN-Cache-Control`, `Expires`, `Vary`, `ETag`.
+ * The `Cache-Status` field (RFC 9211) of every response shows how the cache handled it.
  *
- * Concurrent misses of one resource become one request to the handler. A stale response is refreshed in the background by
- * running the request through the whole server again on a request and response in memory.
- *
- * ```ts
- * app.use(cacheResponse({ staleWhileRevalidate: 10_000 }));
- * app.get('/items', (req, res) => res.set('Cache-Control', 'max-age=60').json(items));
- * ```
+ * Concurrent misses of one resource become one request to the handler. A stale response is refreshed in the background
+ * by running the request through the whole server again on a request and response in memory.
  *
  * @throws TypeError or RangeError for an unknown option or a value out of range
+ *
+ * @example
+ * import { cacheResponse } from '@tooloo/resilience';
+ *
+ * app.use(cacheResponse());
+ * app.get('/prices', (_req, res) => void res.set('Cache-Control', 'max-age=60').json({ tea: 2 }));
  */
+export function cacheResponse<
+  Req extends IncomingMessage = IncomingMessage,
+  Res extends ServerResponse = ServerResponse,
+>(options?: CacheResponseOptions<Req, Res>): CacheResponse<Req, Res>;
 export function cacheResponse(options?: CacheResponseOptions): CacheResponse {
   const checked: CacheResponseOptions = checkOptions('cacheResponse', options, CHECKS);
   const cache = checked.cache ?? ownCache(checked.clock);
@@ -204,5 +228,10 @@ export function cacheResponse(options?: CacheResponseOptions): CacheResponse {
     }),
     close,
     [Symbol.asyncDispose]: () => Promise.resolve(close()),
+    [INSPECT]: (): Inspection => ({
+      kind: 'cacheResponse',
+      ignoresCookies: checked.cookies === 'ignore',
+      isShared: settings.shared,
+    }),
   });
 }

@@ -1,86 +1,164 @@
 /**
- * Middleware and Express applications, one after the other, as a listener for `http.createServer`: what runs in front
- * of Express costs a function call here and a walk through a router there.
+ * Middleware and Express applications, one after the other, as a listener for `http.createServer`. A middleware in
+ * front of Express costs one function call here, and a walk through a router inside Express.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { asError, messageOf } from '../shared/errors.js';
+import { asError } from '../shared/errors.js';
 import type { NextFunction } from '../shared/http.js';
-import { errorCodeOf, problem, sendError, sendProblem } from '../shared/problem.js';
+import { INSPECT, type Inspection } from '../shared/inspection.js';
+import { checkOptions, oneOf } from '../shared/options.js';
+import { problem, sendError, sendProblem } from '../shared/problem.js';
+import { warnOfFailedRequest } from '../shared/request-failure.js';
 import { observeRoutes } from '../tracing/route-observer.js';
+import { FOLLOWED_BY } from './own-routes.js';
 
-/** Middleware, sync or async, or a whole Express application or router. */
-export type Handler = (req: IncomingMessage, res: ServerResponse, next: NextFunction) => unknown;
-
-function checkHandler(handler: unknown, index: number): void {
-  if (typeof handler === 'function') return;
-  throw new TypeError(`compose: expected handler ${index + 1} to be a function, got ${typeof handler}`);
+interface Callable {
+  call(req: IncomingMessage, res: ServerResponse, next: NextFunction): unknown;
 }
 
-/** Express applications and routers: the tracer watches their layers to tell the route that answered. */
+/**
+ * Middleware, sync or async, or a whole Express application or router. It is declared as a method because TypeScript
+ * compares the parameters of methods both ways. Middleware for Express's own Request is therefore a handler too.
+ */
+export type Handler = Callable['call'];
+
+/** The last application, which handles every request even without `next`. */
+type FinalHandler = (req: IncomingMessage, res: ServerResponse, next?: NextFunction) => unknown;
+
+/** The handling of requests that no handler answers. */
+export interface ComposeOptions {
+  /**
+   * How errors and unmatched requests are answered.
+   *
+   * - `'application'` (the default): an Express or Connect application that is last in the chain answers its own,
+   *   exactly as without `compose`.
+   * - `'problem'`: all of them are answered with `application/problem+json`.
+   */
+  readonly errors?: 'application' | 'problem';
+}
+
+/** A listener for `http.createServer`. If it is called with `next`, as in Express, it passes unmatched requests on. */
+export type ComposedListener = RequestListener & Handler;
+
+const ERROR_HANDLER_PARAMETERS = 4;
+
+function checkHandler(handler: unknown, index: number): void {
+  const who = `compose: expected handler ${index + 1} to be a function`;
+  if (typeof handler !== 'function') throw new TypeError(`${who}, got ${typeof handler}`);
+  if (handler.length < ERROR_HANDLER_PARAMETERS) return;
+  throw new TypeError(`${who} (req, res, next), got one of four parameters: error handlers belong in the application`);
+}
+
+/** Handlers are functions, so an object that comes last is the options. */
+function separate(given: ReadonlyArray<Handler | ComposeOptions>): [readonly Handler[], ComposeOptions | undefined] {
+  const last = given.at(-1);
+  const hasOptions = typeof last === 'object' && last !== null;
+  const handlers = (hasOptions ? given.slice(0, -1) : given) as readonly Handler[];
+  handlers.forEach(checkHandler);
+  return [handlers, hasOptions ? last : undefined];
+}
+
+/** Express applications and routers. The tracer watches their layers to determine the route of a response. */
 function isRouter(handler: Handler): boolean {
   return 'handle' in handler;
+}
+
+/** A whole application of Express or Connect. Called without `next` it answers errors and unmatched requests itself. */
+function isApplication(handler: Handler | undefined): boolean {
+  const { handle, listen } = (handler ?? {}) as { handle?: unknown; listen?: unknown };
+  return typeof handle === 'function' && typeof listen === 'function';
+}
+
+/** Lets a handler see the applications behind it, so that it does not answer in place of their routes. */
+function tellWhatFollows(handlers: readonly Handler[]): void {
+  handlers.forEach((handler, index) => {
+    const { [FOLLOWED_BY]: tell } = handler as { [FOLLOWED_BY]?: (applications: readonly Handler[]) => void };
+    tell?.(handlers.slice(index + 1).filter(isRouter));
+  });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
-/** The end of the line for an error nobody answered: the client gets a problem document, the operator a warning. */
+/** Handles an error that no handler answered: the client gets a problem document, the operator a warning. */
 function answerError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
-  if (!res.writableEnded) sendError(req, res, error); // a complete answer stands, whatever failed after it
-  if (errorCodeOf(error) !== 'INTERNAL') return;
-  process.emitWarning(`compose: a ${req.method} request failed: ${messageOf(error)}`, {
-    code: 'TOOLOO_REQUEST_FAILED',
-    ...(error instanceof Error && error.stack !== undefined && { detail: error.stack }),
-  });
+  warnOfFailedRequest('compose', req, res, error);
+  sendError(req, res, error);
 }
 
 function answerNotFound(req: IncomingMessage, res: ServerResponse): void {
-  if (res.headersSent) return; // a handler answered and called `next` besides
+  if (res.headersSent) return; // a handler sent a response and also called `next`
   sendProblem(req, res, problem('NOT_FOUND'));
 }
 
 /**
- * Chains handlers: each answers, or calls `next()` for the one after it, or `next(error)` to fail. A throw or a
- * rejection is `next(error)`. A request that no handler answers is a 404, a failed one the error's own status or a 500,
- * both `application/problem+json`; what became a 500 is reported by `process.emitWarning` (TOOLOO_REQUEST_FAILED).
+ * Chains handlers. Each handler answers, calls `next()` for the next handler, or calls `next(error)` to fail. A throw
+ * or a rejection counts as `next(error)`. As in Express, `next('route')` continues and `next('router')` skips the
+ * remaining handlers.
  *
- * ```ts
- * http.createServer(compose(trace({ serviceName: 'web' }), healthEndpoints(), rateLimit(), app)).listen(3000);
- * ```
+ * An Express or Connect application that is last answers its own errors and unmatched requests, exactly as it does
+ * without `compose`. Otherwise an unmatched request is a 404, and `sendError` answers a failed one, both as
+ * `application/problem+json`. A failure of the server is reported by `process.emitWarning` (TOOLOO_REQUEST_FAILED).
  *
  * The server keeps Node's own bounds on slow clients: 60 s for the header section, 300 s for the whole request, 5 s of
- * idle keep-alive, 16 KiB of header. Set `headersTimeout`, `requestTimeout` and `keepAliveTimeout` on the server for
- * tighter ones.
+ * idle keep-alive, 16 KiB of header. For tighter bounds, set `headersTimeout`, `requestTimeout` and `keepAliveTimeout`
+ * on the server.
  *
- * @throws TypeError for a handler that is no function
+ * @throws TypeError for a handler that is not a function of at most three parameters, and for an unknown option
+ *
+ * @example
+ * import { createServer } from 'node:http';
+ * import { cacheResponse, compose, healthEndpoints, rateLimit, trace } from '@tooloo/resilience';
+ *
+ * createServer(compose(trace(), healthEndpoints(), rateLimit(), cacheResponse(), app)).listen(3000);
  */
-export function compose(...handlers: readonly Handler[]): RequestListener {
-  handlers.forEach(checkHandler);
+export function compose(...handlers: readonly Handler[]): ComposedListener;
+/** Like the first form, with options as the last argument. */
+export function compose(...handlersAndOptions: readonly [...Handler[], ComposeOptions]): ComposedListener;
+export function compose(...given: ReadonlyArray<Handler | ComposeOptions>): ComposedListener {
+  const [handlers, options] = separate(given);
+  const { errors = 'application' } = checkOptions('compose', options, { errors: oneOf('application', 'problem') });
+  const isAnsweredByLast = errors === 'application' && isApplication(handlers.at(-1));
+  const lastIndex = handlers.length - 1;
   let unobserved = handlers.filter(isRouter);
+  tellWhatFollows(handlers);
 
-  return function composed(req: IncomingMessage, res: ServerResponse): void {
+  return Object.assign(composed, { [INSPECT]: (): Inspection => ({ kind: 'compose', handlers }) });
+
+  function composed(req: IncomingMessage, res: ServerResponse, outer?: NextFunction): void {
     // On a request, not before: an application has no layer to watch until its routes are registered.
     if (unobserved.length > 0) unobserved = unobserved.filter((router) => !observeRoutes(router));
+    const passOn = errors === 'application' ? outer : undefined;
     run(0);
 
-    // A closure a step, not one a request: a handler that calls its `next` twice must not run the rest twice.
+    function end(error?: unknown): void {
+      if (passOn !== undefined) passOn(error);
+      else if (error === undefined) answerNotFound(req, res);
+      else answerError(req, res, error);
+    }
+
+    // One closure per step, not one per request, because a handler that calls its `next` twice must not run the rest
+    // twice.
     function run(index: number): void {
       const handler = handlers[index];
-      if (handler === undefined) return answerNotFound(req, res);
+      if (handler === undefined) return end();
       let called = false;
       const next: NextFunction = (error) => {
         if (called) return;
         called = true;
-        if (error === undefined || error === null) run(index + 1);
-        else answerError(req, res, error);
+        if (!error || error === 'route') run(index + 1);
+        else if (error === 'router') run(handlers.length);
+        else end(error);
       };
       try {
-        const result = handler(req, res, next);
+        // Without `next`, an application calls the final handler of its framework.
+        const isLastWord = isAnsweredByLast && index === lastIndex;
+        const result = isLastWord ? (handler as FinalHandler)(req, res, passOn) : handler(req, res, next);
         if (isThenable(result)) result.then(undefined, (error: unknown) => next(asError(error)));
       } catch (error) {
         next(asError(error));
       }
     }
-  };
+  }
 }

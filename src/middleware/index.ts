@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { compose, type Handler } from './compose.js';
+export { compose, type ComposedListener, type ComposeOptions, type Handler } from './compose.js';
 export { trace, type TraceOptions, type TraceMiddleware } from './trace.js';
 export {
   rateLimit,
@@ -13,6 +13,8 @@ export {
   type RateLimitMiddleware,
   type RateLimitOptions,
   type RateLimitPolicy,
+  type RateLimitState,
+  type RateLimitUsage,
 } from './rate-limit.js';
 export {
   healthEndpoints,
@@ -35,5 +37,7 @@ export {
   type CacheResponseStats,
 } from './cache-response.js';
 export { isBackgroundRequest } from '../shared/background-request.js';
-export { type TtlFunction } from '../caching/http/cache-settings.js';
+export { type ClientDirectives, type TtlFunction } from '../caching/http/cache-settings.js';
+export { type CookieRule } from '../caching/http/identity.js';
+export { type MirrorOptions, type ProxyErrorHandler } from './proxy-balanced-types.js';
 export { type ResponseStore } from '../caching/http/response-store.js';

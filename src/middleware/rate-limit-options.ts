@@ -1,71 +1,59 @@
-/** Options of the `rateLimit` middleware: what a user writes, and what it resolves to. */
+/** Options of the `rateLimit` middleware, as a user writes them. `rate-limit-resolve.ts` checks and resolves them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  ConcurrencyLimiter,
-  clientAddressKey,
-  resolveQuota,
-  type HeaderStyle,
-  type KeyFunction,
-  type Limit,
-  type OnStoreError,
-  type Quota,
-  type RateLimitStore,
+import type {
+  Algorithm,
+  Eventually,
+  HeaderStyle,
+  KeyFunction,
+  Limit,
+  OnStoreError,
+  RateLimitStore,
 } from '../rate-limiting/index.js';
 import type { TrustProxy } from '../shared/client-address.js';
 import type { Clock } from '../shared/clock.js';
 import type { ResilienceError } from '../shared/errors.js';
-import {
-  anyOf,
-  anything,
-  array,
-  arrayOf,
-  boolean,
-  checkOptions,
-  checkValue,
-  clock as clockCheck,
-  count,
-  func,
-  having,
-  milliseconds,
-  number,
-  object,
-  oneOf,
-  string,
-  type OptionChecks,
-} from '../shared/options.js';
+import type { WarningsOption } from '../shared/warnings.js';
 
 /** One of several limits that are checked as one: a request is charged by all of them or by none. */
-export interface RateLimitPolicy extends Limit {
+export interface RateLimitPolicy<Req extends IncomingMessage = IncomingMessage> extends Limit {
   /** Name in the header fields; unique among the policies of the middleware. */
   readonly name: string;
-  /** Whose bucket of this policy; the client's, as the middleware's `key` tells it, unless given. */
-  readonly key?: KeyFunction;
+  /** Returns the key of the policy's bucket. Default: the client's key, as the middleware's `key` returns it. */
+  readonly key?: KeyFunction<Req>;
 }
 
 /** Waiting instead of refusing. */
 export interface QueueOptions {
-  /** Longest wait in milliseconds; 5,000 unless told. */
+  /** Longest wait in milliseconds. Default 5,000. */
   readonly maxWaitTime?: number;
-  /** Most that wait at a time, of all clients together; 1,000 unless told. */
+  /** How many requests may wait at a time, of all clients together. Default 1,000. */
   readonly maxQueue?: number;
 }
 
 /** Limits requests in flight, beside those a second. */
-export interface ConcurrencyOptions {
-  /** Most requests in flight; 'adaptive' finds it out from their latencies. */
+export interface ConcurrencyOptions<Req extends IncomingMessage = IncomingMessage> {
+  /** How many requests may be in flight; 'adaptive' derives the number from their latencies. */
   readonly limit: number | 'adaptive';
-  /** Most that wait for a slot; 0 (nobody waits) unless told. */
+  /** How many requests may wait for a slot. Default 0: none waits. */
   readonly maxQueue?: number;
-  /** Longest wait for a slot in milliseconds; 1,000 unless told. */
+  /** Longest wait for a slot in milliseconds. Default 1,000. */
   readonly maxWaitTime?: number;
   /**
-   * What the limit is for: everything together (unless told), each 'client', or the key this returns. Where it returns
-   * undefined the request needs no slot: a stream that stays open would be the slowest of all.
+   * What the limit applies to: all requests together (default), each 'client', or each key that this returns. A request for
+   * which it returns undefined needs no slot: use this for a stream that stays open.
    */
-  readonly key?: 'client' | ((req: IncomingMessage) => string | undefined);
+  readonly key?: 'client' | ((req: Req) => Eventually<string | undefined>);
+  /**
+   * When the slot is free again if the client leaves before the response begins. With 'response', it is free at once. With
+   * 'handler' (default), it is free when the handler ends the response anyway. Clients that abort then cannot occupy more
+   * handlers than `limit`. In all other cases, the slot is free at the end of the response.
+   */
+  readonly release?: 'response' | 'handler';
+  /** Milliseconds that a handler whose client has left may hold its slot under 'handler'. Default 30,000. */
+  readonly abandonedTimeout?: number;
 }
 
-/** A refusal, as `onLimited` is told of it. */
+/** A refusal, as `onLimited` receives it. */
 export interface LimitedRequest {
   /** The client's key. */
   readonly key: string;
@@ -78,179 +66,70 @@ export interface LimitedRequest {
 }
 
 /** Limits, whose they are, and what a refusal looks like. */
-export interface RateLimitOptions {
-  /** Capacity of a client's bucket in tokens; 100 unless told. */
+export interface RateLimitOptions<
+  Req extends IncomingMessage = IncomingMessage,
+  Res extends ServerResponse = ServerResponse,
+> {
+  /** Capacity of a client's bucket in tokens. Default 100. */
   readonly rateLimit?: number;
-  /** Tokens that return to it each second; 10 unless told. */
+  /** Tokens that return to the bucket per second. Default 10. */
   readonly refillRate?: number;
-  /** Name of this limit in the header fields and the store; 'default' unless told. */
+  /** How tokens return. Default 'token-bucket'. A window is `rateLimit` ÷ `refillRate` seconds long. */
+  readonly algorithm?: Algorithm;
+  /** Name of this limit in the header fields and in the store. Default 'default'. */
   readonly name?: string;
-  /** Who the client is; its address unless told. */
-  readonly key?: KeyFunction;
-  /** Tokens the request costs; 1 unless told. 0 is always admitted. */
-  readonly cost?: (req: IncomingMessage) => number;
-  /** Requests that are not limited at all. */
-  readonly skip?: (req: IncomingMessage) => boolean;
+  /** Returns the client's key. Default: the client's address. */
+  readonly key?: KeyFunction<Req>;
+  /** Tokens that the request costs. Default 1. A cost of 0 is always admitted. */
+  readonly cost?: (req: Req) => Eventually<number>;
+  /** Returns whether a request is exempt from the limit. */
+  readonly skip?: (req: Req) => Eventually<boolean>;
+  /**
+   * Returns the tokens after responses that should not count. 'successful': a status below 400, so that only failed logins
+   * count. 'failed': a status of 400 or above, or an incomplete response. A function decides per response. `refund` protects
+   * against guessing, not against load, because the request has been served.
+   */
+  readonly refund?: 'successful' | 'failed' | ((req: Req, res: Res) => Eventually<boolean>);
   /** Clients with a limit of their own, by key. A function that returns undefined leaves the general limit. */
-  readonly limits?: Readonly<Record<string, Limit>> | ((key: string, req: IncomingMessage) => Limit | undefined);
+  readonly limits?: Readonly<Record<string, Limit>> | ((key: string, req: Req) => Eventually<Limit | undefined>);
   /** Further limits. Without `rateLimit` and `refillRate` beside them they are the only ones. */
-  readonly policies?: readonly RateLimitPolicy[];
+  readonly policies?: ReadonlyArray<RateLimitPolicy<Req>>;
   /** Waiting fairly for tokens instead of being refused. */
   readonly queue?: QueueOptions;
   /** A limit on requests in flight. */
-  readonly concurrency?: ConcurrencyOptions;
-  /** Where the buckets are; this process' memory unless told. */
+  readonly concurrency?: ConcurrencyOptions<Req>;
+  /** Holds the buckets. Default: the memory of this process. */
   readonly store?: RateLimitStore;
-  /** What decides while a shared store is away; 'local' unless told. */
+  /** Decides while a shared store is unavailable. Default 'local'. */
   readonly onStoreError?: OnStoreError;
-  /** Header fields that tell the client its limits; 'draft' unless told. */
+  /** The header fields that report its limits to the client. Default 'draft'. */
   readonly headers?: HeaderStyle;
-  /** Counts and reports refusals, but refuses nobody, delays nobody and writes no header field. */
+  /**
+   * Adds the parameter `pk` (partition key) to the fields of the current draft, so that clients see which requests share a
+   * bucket. It is an HMAC with this secret, because keys may be private. Default: no `pk`.
+   */
+  readonly partitionKeys?: { readonly secret: string };
+  /** Counts and reports refusals, but admits every request without delay and writes no header fields. */
   readonly dryRun?: boolean;
-  /** Whose `X-Forwarded-For` is believed when the client's address is the key; nobody's unless told. */
+  /**
+   * The proxies whose `X-Forwarded-For` is trusted for the client's address. Default: Express's setting `trust proxy`; no
+   * proxy without Express.
+   */
   readonly trustProxy?: TrustProxy;
-  /** Bits of an IPv6 address that tell clients apart; 56 unless told. */
+  /** How many bits of an IPv6 address identify a client. Default 56. */
   readonly ipv6Prefix?: number;
-  /** Told of every refusal, before it is answered. It may answer itself; what it throws is reported as a warning. */
-  readonly onLimited?: (limited: LimitedRequest, req: IncomingMessage, res: ServerResponse) => void | Promise<void>;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /**
+   * Called and awaited before each refusal is answered. It may answer the request itself. An error that it throws becomes a
+   * warning. `Retry-After` is already set.
+   */
+  readonly onLimited?: (limited: LimitedRequest, req: Req, res: Res) => Eventually<void>;
+  /**
+   * The part that answers a refusal. 'respond' (default): the middleware, with a problem document, page or text by `Accept`.
+   * 'next': the application's error handler. It receives the error with its `status`, `code` and `retryAfter`.
+   */
+  readonly handler?: 'respond' | 'next';
+  /** Which warnings are given, e.g. `{ TOOLOO_LIMIT_TRUST_ALL: false }`. Default all. */
+  readonly warnings?: WarningsOption;
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
-}
-
-const OPTIONS: OptionChecks<RateLimitOptions> = {
-  rateLimit: number({ min: 0 }),
-  refillRate: number({ min: 0 }),
-  name: string,
-  key: func,
-  cost: func,
-  skip: func,
-  limits: anyOf(func, object('an object of limits by key')),
-  policies: arrayOf(object('a policy')),
-  queue: object('an object of queue options'),
-  concurrency: object('an object of concurrency options'),
-  store: having('a rate limit store', 'take', 'refund', 'read', 'write', 'reset', 'close'),
-  onStoreError: oneOf('local', 'allow', 'deny'),
-  headers: oneOf('draft', 'legacy', 'both', 'none'),
-  dryRun: boolean,
-  trustProxy: anyOf(boolean, count(0), string, array),
-  ipv6Prefix: number({ min: 1, max: 128, integer: true }),
-  onLimited: func,
-  clock: clockCheck,
-};
-
-const POLICY: OptionChecks<RateLimitPolicy> = { name: string, rateLimit: anything, refillRate: anything, key: func };
-const QUEUE: OptionChecks<QueueOptions> = { maxWaitTime: milliseconds, maxQueue: count() };
-const CONCURRENCY: OptionChecks<ConcurrencyOptions> = {
-  limit: anything, // ConcurrencyLimiter checks these
-  maxQueue: anything,
-  maxWaitTime: anything,
-  key: anyOf(func, oneOf('client')),
-};
-
-/** A policy as the middleware applies it. */
-export interface ResolvedPolicy {
-  readonly quota: Quota;
-  /** undefined: the client's key. */
-  readonly key: KeyFunction | undefined;
-}
-
-export interface ResolvedConcurrency {
-  readonly limiter: ConcurrencyLimiter;
-  readonly waits: boolean;
-  readonly keyOf: (req: IncomingMessage, clientKey: string) => string | undefined;
-}
-
-export interface ResolvedOptions {
-  readonly options: RateLimitOptions;
-  readonly key: KeyFunction;
-  /** Whether the client's own bucket counts beside `policies`. */
-  readonly hasOwnLimit: boolean;
-  readonly policies: readonly ResolvedPolicy[];
-  readonly queue: Required<QueueOptions> | undefined;
-  readonly concurrency: ResolvedConcurrency | undefined;
-}
-
-/** @throws TypeError, RangeError naming the option */
-export function resolveRateLimitOptions(given: RateLimitOptions | undefined): ResolvedOptions {
-  const options = checkOptions('rateLimit', given, OPTIONS);
-  const { policies = [], rateLimit, refillRate, limits, trustProxy } = options;
-  const hasOwnLimit = policies.length === 0 || rateLimit !== undefined || refillRate !== undefined;
-  if (limits !== undefined && !hasOwnLimit) {
-    throw new TypeError(
-      "rateLimit: option 'limits' changes the client's own limit; give 'rateLimit' beside 'policies'",
-    );
-  }
-  if (trustProxy === true) warnOfTrust();
-  return {
-    options,
-    key: options.key ?? clientAddressKey(trustProxy, options.ipv6Prefix),
-    hasOwnLimit,
-    policies: resolvePolicies(policies, hasOwnLimit ? (options.name ?? 'default') : undefined),
-    queue: resolveQueue(options.queue),
-    concurrency: resolveConcurrency(options.concurrency, options.clock),
-  };
-}
-
-function resolvePolicies(policies: readonly RateLimitPolicy[], ownName: string | undefined): ResolvedPolicy[] {
-  const names = new Set(ownName === undefined ? [] : [ownName]);
-  return policies.map((policy, i) => {
-    const { name, rateLimit, refillRate, key } = checkOptions(`rateLimit: policies[${i}]`, policy, POLICY);
-    if (names.has(name)) throw new TypeError(`rateLimit: policies[${i}]: the name '${name}' is taken`);
-    names.add(name);
-    return { quota: resolveQuota(name, { rateLimit, refillRate }, `rateLimit: policies[${i}]`), key };
-  });
-}
-
-function resolveQueue(given: QueueOptions | undefined): Required<QueueOptions> | undefined {
-  if (given === undefined) return undefined;
-  const { maxWaitTime = 5_000, maxQueue = 1_000 } = checkOptions('rateLimit: queue', given, QUEUE);
-  return { maxWaitTime, maxQueue };
-}
-
-function resolveConcurrency(
-  given: ConcurrencyOptions | undefined,
-  clock: Clock | undefined,
-): ResolvedConcurrency | undefined {
-  if (given === undefined) return undefined;
-  const { key, ...limits } = checkOptions('rateLimit: concurrency', given, CONCURRENCY);
-  const keyOf = key === undefined ? () => 'all' : key === 'client' ? (_: unknown, client: string) => client : key;
-  return {
-    limiter: new ConcurrencyLimiter({ ...limits, ...(clock && { clock }) }),
-    waits: (limits.maxQueue ?? 0) > 0,
-    keyOf,
-  };
-}
-
-/** Limits by key, resolved: a function's answers are remembered by their numbers. */
-export function limitResolver(
-  name: string,
-  limits: (key: string, req: IncomingMessage) => Limit | undefined,
-): (key: string, req: IncomingMessage) => Quota | undefined {
-  const known = new Map<string, Quota>();
-  return (key, req) => {
-    const limit = limits(key, req);
-    if (limit === undefined) return undefined;
-    checkValue("rateLimit: what 'limits' returns", limit, object('{ rateLimit, refillRate } or undefined'));
-    const id = `${limit.rateLimit}/${limit.refillRate}`;
-    let quota = known.get(id);
-    if (quota === undefined) {
-      quota = resolveQuota(name, limit, "rateLimit: what 'limits' returns");
-      if (known.size >= REMEMBERED_LIMITS) known.clear();
-      known.set(id, quota);
-    }
-    return quota;
-  };
-}
-
-const REMEMBERED_LIMITS = 1_000;
-
-let warned = false;
-
-function warnOfTrust(): void {
-  if (warned) return;
-  warned = true;
-  process.emitWarning(
-    'rateLimit: trustProxy is true, so that a client that reaches this server directly chooses its own address; list the proxies, or their number',
-    { code: 'RESILIENCE_TRUST_PROXY' },
-  );
 }

@@ -1,8 +1,11 @@
-/** How a request is refused: which error, with which `Retry-After`, and who is told. */
+/** How a request is refused: the error, its `Retry-After` and the callback. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Charge } from '../rate-limiting/index.js';
-import { ResilienceError, type ErrorCode } from '../shared/errors.js';
-import { sendError } from '../shared/problem.js';
+import type { Charge, Eventually } from '../rate-limiting/index.js';
+import { messageOf, ResilienceError, type ErrorCode } from '../shared/errors.js';
+import type { NextFunction } from '../shared/http.js';
+import { sendNegotiatedError } from '../shared/negotiated-problem.js';
+import { isThenable } from '../shared/thenable.js';
+import { warn } from '../shared/warnings.js';
 import type { LimitedRequest, RateLimitOptions } from './rate-limit-options.js';
 
 /** Codes that mean "limited"; the others of this kit are failures and answered as such. */
@@ -12,10 +15,10 @@ const LIMITED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CONCURRENCY_EXCEEDED',
 ]);
 
-/** Waits in vain: to the client they are a quota exceeded. */
+/** Waits without success: to the client, the quota is exceeded. */
 const WAITED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ACQUIRE_TIMEOUT', 'QUEUE_FULL']);
 
-/** What part of the wait is added at random, so that those refused together do not come back together. */
+/** Share of the wait that is added at random, so that clients refused together do not retry together. */
 const JITTER = 0.1;
 
 /**
@@ -59,20 +62,53 @@ export interface Refusal {
   readonly error: ResilienceError;
 }
 
-/** Tells `onLimited` and answers. Returns false where the request is to be served all the same (`dryRun`). */
-export type Refuse = (req: IncomingMessage, res: ServerResponse, refusal: Refusal) => boolean;
+/**
+ * Calls `onLimited` and answers. Returns false, or a promise of it, if the request is served anyway (`dryRun`).
+ */
+export type Refuse = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: NextFunction,
+  refusal: Refusal,
+) => Eventually<boolean>;
 
-export function refusing(onLimited: RateLimitOptions['onLimited'], dryRun: boolean): Refuse {
-  return (req, res, { key, charges, error }) => {
-    if (onLimited !== undefined) {
-      const isQuota = error.code !== 'CONCURRENCY_EXCEEDED';
-      const policies = isQuota ? charges.filter((one) => one.retryAfter > 0).map(({ quota }) => quota.name) : [];
-      tell(onLimited, { key, error, policies, dryRun }, req, res);
-    }
+/** Answers a request that is not served, unless it has been answered already. */
+export type Answer = (req: IncomingMessage, res: ServerResponse, next: NextFunction, error: ResilienceError) => void;
+
+/** By the middleware itself, or by the application's error handler. */
+export function answering(handler: NonNullable<RateLimitOptions['handler']>): Answer {
+  return (req, res, next, error) => {
+    if (res.headersSent || res.writableEnded) return;
+    if (handler === 'next') next(error);
+    else sendNegotiatedError(req, res, error);
+  };
+}
+
+export interface RefuseRules {
+  readonly onLimited: RateLimitOptions['onLimited'];
+  readonly answer: Answer;
+  readonly dryRun: boolean;
+}
+
+export function refusing({ onLimited, answer, dryRun }: RefuseRules): Refuse {
+  const conclude = (req: IncomingMessage, res: ServerResponse, next: NextFunction, error: ResilienceError): boolean => {
     if (dryRun) return false;
-    if (!res.headersSent && !res.writableEnded) sendError(req, res, error);
+    answer(req, res, next, error);
     return true;
   };
+  return (req, res, next, { key, charges, error }) => {
+    // Set first, so that a response by onLimited or by an error handler has it as well.
+    if (!dryRun && !res.headersSent) setRetryAfter(res, error);
+    if (onLimited === undefined) return conclude(req, res, next, error);
+    const isQuota = error.code !== 'CONCURRENCY_EXCEEDED';
+    const policies = isQuota ? charges.filter((one) => one.retryAfter > 0).map(({ quota }) => quota.name) : [];
+    const told = tell(onLimited, { key, error, policies, dryRun }, req, res);
+    return told === undefined ? conclude(req, res, next, error) : told.then(() => conclude(req, res, next, error));
+  };
+}
+
+function setRetryAfter(res: ServerResponse, { retryAfter }: ResilienceError): void {
+  if (retryAfter !== undefined) res.setHeader('Retry-After', String(Math.ceil(retryAfter)));
 }
 
 /** The user's callback must not decide by failing: what it throws, or rejects with, becomes a warning. */
@@ -81,15 +117,15 @@ function tell(
   limited: LimitedRequest,
   req: IncomingMessage,
   res: ServerResponse,
-): void {
-  const warn = (error: unknown): void => {
-    process.emitWarning(error instanceof Error ? error : String(error), { code: 'RESILIENCE_ON_LIMITED' });
-  };
+): Promise<void> | undefined {
+  const report = (error: unknown): void =>
+    warn('TOOLOO_LIMIT_CALLBACK_FAILED', `rateLimit: 'onLimited' failed: ${messageOf(error)}`);
   try {
     const result = onLimited(limited, req, res);
-    if (result instanceof Promise) result.catch(warn);
+    return isThenable(result) ? Promise.resolve(result).catch(report) : undefined;
   } catch (error) {
-    warn(error);
+    report(error);
+    return undefined;
   }
 }
 

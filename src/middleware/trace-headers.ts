@@ -1,9 +1,9 @@
-/** What `trace` reads from and writes into header fields beside the trace itself. */
+/** The header fields that `trace` reads and writes besides the trace itself. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { RequestTrace } from '../tracing/request-trace.js';
 import type { Span } from '../tracing/span.js';
 
-/** Never recorded, whoever asks. */
+/** Never recorded, even if an option names them. */
 const SECRET_FIELDS =
   /^(?:authorization|proxy-authorization|cookie|set-cookie|.*(?:token|secret|password|api-?key|credential|signature).*)$/;
 const MAX_FIELD = 256;
@@ -17,7 +17,7 @@ export function checkCaptured(names: readonly string[] = []): readonly string[] 
   throw new RangeError(`trace: option 'captureHeaders': '${secret}' carries secrets and is never recorded`);
 }
 
-/** Records request header fields, by the name the semantic conventions give them. */
+/** Records request header fields under the names of the semantic conventions. */
 export function recordHeaders(span: Span, headers: IncomingHttpHeaders, names: readonly string[]): void {
   for (const name of names) {
     const value = headers[name];
@@ -27,7 +27,7 @@ export function recordHeaders(span: Span, headers: IncomingHttpHeaders, names: r
 
 type WriteHead = (this: ServerResponse, ...args: unknown[]) => ServerResponse;
 
-/** Adds `Server-Timing` when the head is written: only then is it known where the time went. */
+/** Adds `Server-Timing` when the head is written, because the durations are known only then. */
 export function sendServerTiming(res: ServerResponse, trace: RequestTrace): void {
   const writeHead = res.writeHead.bind(res) as WriteHead;
   res.writeHead = function writeHeadWithTiming(this: ServerResponse, ...args: unknown[]): ServerResponse {
@@ -36,7 +36,7 @@ export function sendServerTiming(res: ServerResponse, trace: RequestTrace): void
   };
 }
 
-/** Total, then each operation with what it took altogether: `total;dur=12.5, db.query;dur=3.1`. */
+/** The total, then the total duration of each operation: `total;dur=12.5, db.query;dur=3.1`. */
 function timings(trace: RequestTrace): string {
   const now = trace.tracer.now();
   const byOperation = new Map<string, number>();

@@ -1,47 +1,60 @@
 /**
- * `trace`: every request a span, and everything it starts a part of the same trace. First in the chain, so that what it
- * measures is what the client waits for.
+ * `trace`: each request is a span, and the operations that it starts belong to the same trace. Mount it first, so that
+ * it measures the time that the client waits.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { originalPath, type Middleware, type NextFunction } from '../shared/http.js';
+import { originalPath, type NextFunction } from '../shared/http.js';
 import { isBackgroundRequest } from '../shared/background-request.js';
+import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { callGuarded } from '../shared/listeners.js';
+import { servedRequest } from '../shared/request-over.js';
 import { anyOf, arrayOf, boolean, checkOptions, func, having, oneOf, string } from '../shared/options.js';
 import { readB3 } from '../tracing/b3.js';
 import { asyncContext, useCarrier, type ContextCarrier } from '../tracing/context.js';
-import { endWithResponse, linkOf, observeResponses } from '../tracing/request-link.js';
+import { adoptableParent } from '../tracing/foreign-span.js';
 import { observeRoutes } from '../tracing/route-observer.js';
-import { readRemoteParent, type RemoteParent } from '../tracing/trace.js';
+import type { RoutedRequest } from '../tracing/route-template.js';
+import type { RemoteParent } from '../tracing/request-parent.js';
+import { readRemoteParent } from '../tracing/trace.js';
 import { SHARED_CHECKS, type SharedTracerOptions } from '../tracing/tracer-options.js';
 import { DistributedTracer } from '../tracing/tracer.js';
 import { checkCaptured, recordHeaders, sendServerTiming } from './trace-headers.js';
 
 /** How a trace is recorded, carried and shown. */
-export interface TraceOptions extends SharedTracerOptions {
-  /** A tracer to record with, in place of one made from `serviceName`, `samplingRate`, `exporter`, `keep` and `clock`. */
+export interface TraceOptions<Req extends IncomingMessage = IncomingMessage> extends SharedTracerOptions {
+  /**
+   * The tracer to record with, instead of one made from `serviceName`, `samplingRate`, `exporter`, `keep` and `clock`.
+   */
   tracer?: DistributedTracer;
-  /** What carries the current span; `asyncContext()` by default. */
+  /** The carrier of the current span. Default `asyncContext()`. */
   context?: ContextCarrier;
   /** Requests that are neither traced nor counted: exact paths, or a function. */
-  ignore?: readonly string[] | ((req: IncomingMessage) => boolean);
-  /** Tells the client where the time went (`Server-Timing`); false by default, since everyone can read it. */
+  ignore?: readonly string[] | ((req: Req) => boolean);
+  /** Sends the durations to the client (`Server-Timing`). Default false, because every client can read them. */
   serverTiming?: boolean;
   /**
-   * Names the trace to the client (`traceresponse`, Trace Context level 2 §4): always, never, or, by default, where it is
-   * sampled or the caller sent one.
+   * Whether the trace id is sent to the client (`traceresponse`, Trace Context level 2 §4): always, never, or by
+   * default if the trace is sampled or the caller sent one.
    */
   traceResponse?: boolean | 'sampled';
-  /** Takes up a trace sent as B3 (`b3` or `X-B3-*`) where there is no valid `traceparent`; false by default. */
+  /** Continues a trace sent as B3 (`b3` or `X-B3-*`) if there is no valid `traceparent`. Default false. */
   b3?: boolean;
+  /**
+   * Whether the trace of a caller is continued. `false` begins a new one: for an edge that does not trust the ids and
+   * the sampling decision of its clients. A function decides per request. Default true.
+   */
+  trustParent?: boolean | ((req: Req) => boolean);
   /** Request header fields recorded with kept traces. Fields that carry secrets are refused. */
   captureHeaders?: readonly string[];
 }
 
 /** The middleware with its tracer. Close it when the server has closed. */
-export type TraceMiddleware = Middleware &
+export type TraceMiddleware<Req extends IncomingMessage = IncomingMessage> = ((
+  req: Req,
+  res: ServerResponse,
+  next: NextFunction,
+) => void) &
   AsyncDisposable & { readonly tracer: DistributedTracer; close(): Promise<void> };
-
-type RoutedRequest = IncomingMessage & { readonly app?: object };
 
 /** The trace the caller sent. */
 function parentOf({ headers }: IncomingMessage): RemoteParent | undefined {
@@ -50,6 +63,21 @@ function parentOf({ headers }: IncomingMessage): RemoteParent | undefined {
 
 function parentWithB3({ headers }: IncomingMessage): RemoteParent | undefined {
   return readRemoteParent(headers) ?? readB3(headers);
+}
+
+type ReadParent = (req: IncomingMessage) => RemoteParent | undefined;
+
+/** If the function throws, the caller is not trusted. */
+function trusting(trustParent: TraceOptions['trustParent'] = true, read: ReadParent): ReadParent {
+  if (trustParent === true) return read;
+  if (trustParent === false) return () => undefined;
+  return (req) => {
+    let isTrusted = false;
+    callGuarded("trace: option 'trustParent'", () => {
+      isTrusted = trustParent(req) === true;
+    });
+    return isTrusted ? read(req) : undefined;
+  };
 }
 
 function compileIgnore(ignore: TraceOptions['ignore']): ((req: IncomingMessage) => boolean) | undefined {
@@ -79,12 +107,19 @@ function resolveTracer(options: TraceOptions): { tracer: DistributedTracer; isOw
 /**
  * Traces and counts every request.
  *
- * The trace is the caller's where it sends a valid `traceparent`, else a new one. The span is named by method and route
- * template, ends when the response was written, and is an error for a 5xx and for a request aborted before its answer was
- * complete, which has no status. `middleware.tracer` has the numbers; `middleware.close()` closes a tracer made here.
+ * A valid `traceparent` continues the caller's trace; otherwise a new trace begins. The span is named by method and
+ * route template, and ends when the response was written. It is an error for a 5xx, and for a request aborted before
+ * its response was complete. Such an aborted request has no status. `middleware.tracer` has the statistics;
+ * `middleware.close()` closes a tracer that was created here.
  *
  * @throws TypeError, RangeError for an option that is unknown, or of the wrong type or range
+ *
+ * @example
+ * import { trace } from '@tooloo/resilience';
+ *
+ * app.use(trace({ serviceName: 'orders', samplingRate: 0.1 }));
  */
+export function trace<Req extends IncomingMessage = IncomingMessage>(options?: TraceOptions<Req>): TraceMiddleware<Req>;
 export function trace(options?: TraceOptions): TraceMiddleware {
   const checked = checkOptions('trace', options, {
     ...SHARED_CHECKS,
@@ -93,6 +128,7 @@ export function trace(options?: TraceOptions): TraceMiddleware {
     ignore: anyOf(func, arrayOf(string)),
     serverTiming: boolean,
     b3: boolean,
+    trustParent: anyOf(boolean, func),
     traceResponse: oneOf(true, false, 'sampled'),
     captureHeaders: arrayOf(string),
   });
@@ -101,21 +137,24 @@ export function trace(options?: TraceOptions): TraceMiddleware {
   const captured = checkCaptured(checked.captureHeaders);
   const { tracer, isOwn } = resolveTracer(checked);
   const releaseCarrier = useCarrier(context);
-  const remoteParent = b3 ? parentWithB3 : parentOf;
+  const remoteParent = trusting(checked.trustParent, b3 ? parentWithB3 : parentOf);
   let isObserved = false;
-  observeResponses();
 
-  // Under Express every property of a request or response that is touched costs: hence no more of them than needed, and
+  // Under Express, each access to a property of a request or response is expensive. This code therefore reads as few as
+  // possible, and each once.
   // each once.
   function traceRequest(req: RoutedRequest, res: ServerResponse, next: NextFunction): void {
-    const link = linkOf(req);
-    // Mounted twice, a request is still one request. What the server asks itself is none of a client's.
-    if (link.find(req) !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
+    const served = servedRequest(req, res);
+    // A request that passes two of these middlewares is counted once. Background requests of this server are not
+    // counted.
+    if (served.observer !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
     if (!isObserved && req.app !== undefined) isObserved = observeRoutes(req.app);
-    const parent = remoteParent(req);
-    const request = tracer.startRequest(req.method, link.isSecure, parent);
-    link.add(req, request);
-    if (!link.tellsEnds) endWithResponse(request, req, res);
+    const parent = adoptableParent() ?? remoteParent(req);
+    const request = tracer.startRequest(req.method, served.isSecure, parent);
+    served.observer = request;
+    request.routes.beginBelow(req);
+    // The connection is gone already, and its close event will not be emitted again.
+    if (served.outcome !== undefined) process.nextTick(() => request.requestOver('aborted', served));
     if (traceResponse === true || (traceResponse === 'sampled' && (request.sampled || parent !== undefined))) {
       res.setHeader('traceresponse', request.traceparent(request.root.spanId));
     }
@@ -128,5 +167,6 @@ export function trace(options?: TraceOptions): TraceMiddleware {
     releaseCarrier();
     if (isOwn) await tracer.close();
   };
-  return Object.assign(traceRequest, { tracer, close, [Symbol.asyncDispose]: close });
+  const describe = (): Inspection => ({ kind: 'trace' });
+  return Object.assign(traceRequest, { tracer, close, [Symbol.asyncDispose]: close, [INSPECT]: describe });
 }

@@ -1,7 +1,7 @@
 /**
- * How many requests in flight a service bears, found out from how long they take: while latency stays near its best
- * the limit grows by its square root, when requests queue up inside the service it shrinks with the gradient of the
- * two (as Netflix' concurrency-limits and Envoy's adaptive concurrency do).
+ * Derives from the latency how many requests in flight a service can take. While latency stays near its best, the limit
+ * grows by its square root. When requests queue up inside the service, it shrinks with the gradient of the two latencies,
+ * as in Netflix' concurrency-limits and Envoy's adaptive concurrency.
  */
 import type { Clock } from '../shared/clock.js';
 
@@ -26,7 +26,7 @@ const MAX_GRADIENT = 2;
 const SMOOTHING = 0.2;
 const WINDOW = 100; // ms at least between two changes
 const SAMPLES = 10; // at least, of a change
-const REMEASURE_AFTER = 30_000; // ms: a best that the service cannot reach any more would throttle it for ever
+const REMEASURE_AFTER = 30_000; // ms: a best latency that the service can no longer reach would throttle it forever
 
 export class AdaptiveLimit implements InFlightLimit {
   readonly #clock: Clock;

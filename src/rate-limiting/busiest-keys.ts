@@ -1,4 +1,4 @@
-/** Who asks most. Counting every decision would cost more than the decision, so a sample is counted. */
+/** The keys with most requests. Counting every decision would cost more than the decision, so a sample is counted. */
 import { HeavyHitters, Sampling } from '../shared/heavy-hitters.js';
 
 /** A key and about how often it came: an estimate once there are many. `error` is by how much it may be too high. */

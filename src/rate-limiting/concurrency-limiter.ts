@@ -1,4 +1,4 @@
-/** Requests in flight: so many at a time, for each key or for all together; the rest waits in turn or is refused. */
+/** Limits the requests in flight, per key or for all together. Further requests wait in order, or are rejected. */
 import { monotonicClock, startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import { startSpan } from '../shared/instrumentation.js';
@@ -15,34 +15,33 @@ import { AdaptiveLimit, fixedLimit, type InFlightLimit } from './adaptive-limit.
 
 /** How many may be in flight and wait. */
 export interface ConcurrencyLimiterOptions {
-  /** Most in flight for one key; 'adaptive' finds it out from the latencies. */
+  /** How many requests of one key may be in flight; 'adaptive' derives the number from the latencies. */
   readonly limit: number | 'adaptive';
-  /** Most that wait for a slot, for one key; 0 (nobody waits) unless told. */
+  /** How many requests of one key may wait for a slot. Default 0: none waits. */
   readonly maxQueue?: number;
-  /** Longest wait for a slot in milliseconds; 1,000 unless told. */
+  /** Longest wait for a slot in milliseconds. Default 1,000. */
   readonly maxWaitTime?: number;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
 /** Ends a request's time in flight. Counts once; later calls do nothing. */
 export type ReleaseSlot = () => void;
 
-/** What is in flight, what waits and what was refused. */
+/** The requests in flight, waiting and refused. */
 export interface ConcurrencyStats {
   /** In flight now, of all keys. */
   readonly inFlight: number;
   readonly waiting: number;
   /** Requests refused since the start. */
   readonly refused: number;
-  /** The limit that holds now, by key (the ones in use, at most a hundred). */
+  /** The current limit by key, for at most a hundred keys in use. */
   readonly limits: Readonly<Record<string, number>>;
   /** The same keys with what is in flight and what waits. */
   readonly keys: Readonly<Record<string, KeyConcurrency>>;
 }
 
-/** One key: its limit, in flight and waiting now. */
-/** A limit on requests in flight as it is now, for one key. */
+/** The current limit of one key, and its requests in flight and waiting. */
 export interface KeyConcurrency {
   readonly limit: number;
   readonly inFlight: number;
@@ -72,6 +71,20 @@ const OPTIONS: OptionChecks<ConcurrencyLimiterOptions> = {
 const IDLE_KEPT = 1_000;
 const SHOWN_LIMITS = 100;
 
+/**
+ * Limits the number of requests in progress per key. A request beyond the limit waits in a queue or is refused.
+ *
+ * @example
+ * import { ConcurrencyLimiter } from '@tooloo/resilience';
+ *
+ * const limiter = new ConcurrencyLimiter({ limit: 10, maxQueue: 20, maxWaitTime: 2000 });
+ * const release = await limiter.acquire('user-42');
+ * try {
+ *   await createReport();
+ * } finally {
+ *   release();
+ * }
+ */
 export class ConcurrencyLimiter {
   readonly #limit: number | 'adaptive';
   readonly #maxQueue: number;
@@ -93,7 +106,7 @@ export class ConcurrencyLimiter {
     this.#clock = checked.clock ?? monotonicClock;
   }
 
-  /** A slot if one is free now and nobody waits for it. */
+  /** A slot, if one is free and no request waits for it. */
   tryAcquire(key: string): ReleaseSlot | undefined {
     const slots = this.#slots(key);
     if (this.#closed || slots.waiters.length > 0 || slots.inFlight >= slots.limit.limit) {
@@ -104,7 +117,7 @@ export class ConcurrencyLimiter {
   }
 
   /**
-   * A slot, waited for in the order of asking.
+   * Waits for a slot, in the order of the calls.
    *
    * @throws ResilienceError (as a rejection) CONCURRENCY_EXCEEDED, SHUTTING_DOWN, or the signal's reason
    */
@@ -131,7 +144,7 @@ export class ConcurrencyLimiter {
     return { ...totals, limits, keys: Object.fromEntries(keys) };
   }
 
-  /** Refuses everybody who waits with SHUTTING_DOWN. Slots in use stay valid. */
+  /** Rejects every waiting request with SHUTTING_DOWN. Slots in use stay valid. */
   close(): void {
     this.#closed = true;
     for (const slots of this.#keys.values()) {

@@ -1,10 +1,11 @@
 /**
- * Waiting for tokens, fairly: waiters queue by flow, the flows take turns, and a bucket that refused the one whose
- * turn it is stays closed to those behind until it can pay. One timer serves all of them: it fires when the first
- * closed bucket can pay again.
+ * Fair waiting for tokens. Waiters queue by flow, and the flows take turns. A bucket that cannot pay the waiter in turn
+ * stays closed to those behind it until it can. One timer serves all of them: it fires when the first closed bucket can
+ * pay again.
  */
 import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
+import { startSpan } from '../shared/instrumentation.js';
 import { Flows } from './flows.js';
 import { bucketId, type Charge, type Eventually } from './store.js';
 
@@ -29,7 +30,7 @@ interface Waiter {
   waiting: boolean;
 }
 
-/** One who waits. `granted` resolves with the milliseconds waited. */
+/** A waiting request. `granted` resolves to the milliseconds waited. */
 export interface Ticket {
   readonly granted: Promise<number>;
   /** Leaves the queue; `granted` rejects with the reason. Does nothing once granted. */
@@ -106,7 +107,7 @@ export class FairQueue {
     if (this.#flows.size > 0) this.#pass();
   }
 
-  /** Refuses everybody who waits with SHUTTING_DOWN, and whoever comes later. */
+  /** Rejects every waiting request, and every later one, with SHUTTING_DOWN. */
   close(): void {
     this.#closed = true;
     for (const waiter of [...this.#flows.all()]) {
@@ -146,7 +147,7 @@ export class FairQueue {
     this.#opensAt = Infinity;
   }
 
-  /** Serves whoever can be served, each flow in its turn, until every head has been refused. */
+  /** Serves the flows in turn until no flow's first request can be paid. */
   #pass(): void {
     if (this.#passing) {
       this.#again = true;
@@ -237,4 +238,22 @@ export class FairQueue {
 
 function timeoutError(maxWait: number): ResilienceError {
   return new ResilienceError('ACQUIRE_TIMEOUT', `rate limiter: timeout after waiting ${maxWait} ms for a token`);
+}
+
+/** Waits for a ticket, traced; an abort of the signal leaves the queue. Resolves with the milliseconds waited. */
+export async function waitFor(ticket: Ticket, signal: AbortSignal | undefined): Promise<number> {
+  const span = startSpan('rate_limit.wait');
+  const leave = (): void => ticket.cancel(signal!.reason);
+  if (signal?.aborted) leave();
+  else signal?.addEventListener('abort', leave, { once: true });
+  try {
+    const waited = await ticket.granted;
+    span?.end();
+    return waited;
+  } catch (error) {
+    span?.end(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', leave);
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * Whose turn it is: deficit round robin (Shreedhar and Varghese, 1995). Each flow in turn may spend one quantum and
+ * The order of turns: deficit round robin (Shreedhar and Varghese, 1995). Each flow in turn may spend one quantum and
  * what it saved, so a flow's share does not depend on how many it has waiting or how large they are.
  */
 
@@ -50,7 +50,7 @@ export class Flows<T extends Queued> {
     this.#quantum = Math.max(this.#quantum, item.cost);
   }
 
-  /** The first of the flow whose turn it is, credited for it. */
+  /** The first item of the flow in turn, which is credited for the turn. */
   head(): T | undefined {
     const flow = this.#ring[this.#turn];
     if (flow === undefined) return undefined;
@@ -77,7 +77,7 @@ export class Flows<T extends Queued> {
     }
   }
 
-  /** Removes an item that gave up. False when it was not waiting any more. */
+  /** Removes an item that gave up. Returns false if it no longer waited. */
   remove(item: T): boolean {
     const flow = this.#flows.get(item.flow);
     return flow !== undefined && this.#take(flow, item);
@@ -112,7 +112,7 @@ export class Flows<T extends Queued> {
     return true;
   }
 
-  /** An empty flow leaves with its credit: nobody saves up by being absent. */
+  /** An empty flow loses its credit, so that no flow saves credit while it has nothing waiting. */
   #retire(flow: Flow<T>): void {
     const at = this.#ring.indexOf(flow);
     this.#ring.splice(at, 1);

@@ -1,14 +1,23 @@
 /**
- * What a response says about limits. The `RateLimit` draft still moves, so each revision that is spoken has its own
- * serialiser under its version; `draft` is the latest.
+ * The header fields that report limits. The `RateLimit` draft still changes, so each supported revision has its own
+ * serialiser; `draft` is the latest.
  */
 import type { ServerResponse } from 'node:http';
 import { wallClock } from '../shared/clock.js';
 import type { Quota } from './quota.js';
 import type { Charge } from './store.js';
 
-/** 'draft': RateLimit and RateLimit-Policy; 'legacy': X-RateLimit-Limit, -Remaining and -Reset; 'both'; 'none'. */
-export type HeaderStyle = 'draft' | 'legacy' | 'both' | 'none';
+/**
+ * 'draft': RateLimit and RateLimit-Policy of the current draft; 'draft-7' and 'draft-6': those of revisions 7 (one
+ * RateLimit field) and 6 (RateLimit-Limit, -Remaining, -Reset); 'legacy': X-RateLimit-Limit, -Remaining and -Reset;
+ * 'both': 'draft' and 'legacy'; 'none'.
+ */
+export type HeaderStyle = (typeof HEADER_STYLES)[number];
+
+export const HEADER_STYLES = ['draft', 'draft-7', 'draft-6', 'legacy', 'both', 'none'] as const;
+
+/** The partition key that clients are shown for a bucket, in base64. */
+export type PartitionKey = (charge: Charge) => string;
 
 /** Writes header fields for buckets just decided on. */
 export type WriteLimits = (res: ServerResponse, charges: readonly Charge[]) => void;
@@ -45,22 +54,31 @@ const current: DraftSerialiser = DRAFTS[11];
 export function secondsUntilMore(charge: Charge): number {
   const { quota, remaining, retryAfter } = charge;
   if (retryAfter > 0) return Math.ceil(retryAfter / 1000);
+  if (quota.window !== 0 && charge.resetAfter !== undefined) return Math.ceil(charge.resetAfter / 1000);
   const missing = remaining < 1 ? 1 - remaining : quota.rateLimit - remaining;
   if (missing <= 0) return 0;
   // A hair off, so that 5 / 10 seconds of floating point do not become one second more.
   return quota.refillRate === 0 ? Infinity : Math.ceil(missing / quota.refillRate - 1e-9);
 }
 
-/** The function that writes the fields of a style. */
-export function limitWriter(style: HeaderStyle): WriteLimits {
+/**
+ * The function that writes the fields of a style.
+ *
+ * @param partitionKey adds the parameter `pk` to the fields of the current draft
+ */
+export function limitWriter(style: HeaderStyle, partitionKey?: PartitionKey): WriteLimits {
   switch (style) {
     case 'draft':
-      return writeDraft;
+      return partitionKey === undefined ? writeDraft : (res, charges) => writeDraft(res, charges, partitionKey);
+    case 'draft-7':
+      return writeDraft7;
+    case 'draft-6':
+      return writeDraft6;
     case 'legacy':
       return writeLegacy;
     case 'both':
       return (res, charges) => {
-        writeDraft(res, charges);
+        writeDraft(res, charges, partitionKey);
         writeLegacy(res, charges);
       };
     case 'none':
@@ -68,7 +86,7 @@ export function limitWriter(style: HeaderStyle): WriteLimits {
   }
 }
 
-/** What does not change from one response to the next. */
+/** The texts that are equal in all responses. */
 interface FixedText {
   readonly name: string;
   readonly policy: string;
@@ -85,14 +103,15 @@ function textOf(quota: Quota): FixedText {
   return text;
 }
 
-function writeDraft(res: ServerResponse, charges: readonly Charge[]): void {
-  const { name, policy } = textOf(charges[0]!.quota);
-  let policies = policy;
-  let states = current.state(name, charges[0]!);
-  for (let i = 1; i < charges.length; i++) {
-    const text = textOf(charges[i]!.quota);
-    policies += `, ${text.policy}`;
-    states += `, ${current.state(text.name, charges[i]!)}`;
+function writeDraft(res: ServerResponse, charges: readonly Charge[], partitionKey?: PartitionKey): void {
+  let policies = '';
+  let states = '';
+  for (let i = 0; i < charges.length; i++) {
+    const one = charges[i]!;
+    const { name, policy } = textOf(one.quota);
+    const key = partitionKey === undefined ? '' : `;pk=:${partitionKey(one)}:`; // a Byte Sequence (§3.1.4, §4.1.3)
+    policies += i === 0 ? policy + key : `, ${policy}${key}`;
+    states += (i === 0 ? '' : ', ') + current.state(name, one) + key;
   }
   // Another limiter may have spoken already: both fields are lists.
   const before = res.getHeader('RateLimit');
@@ -104,10 +123,40 @@ function writeDraft(res: ServerResponse, charges: readonly Charge[]): void {
   res.setHeader('RateLimit', states);
 }
 
-/** The old fields know one limit: the one that is nearest to its end. The reset is a Unix time in seconds. */
-function writeLegacy(res: ServerResponse, charges: readonly Charge[]): void {
+/** The older fields know one limit: the one that is nearest to its end. */
+function tightestOf(charges: readonly Charge[]): Charge {
   let tightest = charges[0]!;
   for (const charge of charges) if (partLeft(charge) < partLeft(tightest)) tightest = charge;
+  return tightest;
+}
+
+/** `100;w=10`: quota and window in whole seconds, at least one (draft-ietf-httpapi-ratelimit-headers-07 §2.1). */
+function policyOfOlderDrafts({ rateLimit, refillRate }: Quota): string {
+  const window = refillRate === 0 ? '' : `;w=${integer(Math.max(1, Math.ceil(rateLimit / refillRate)))}`;
+  return `${integer(Math.floor(rateLimit))}${window}`;
+}
+
+function writeDraft7(res: ServerResponse, charges: readonly Charge[]): void {
+  const tightest = tightestOf(charges);
+  const reset = secondsUntilMore(tightest);
+  const shown = reset === Infinity ? '' : `, reset=${integer(reset)}`;
+  const limit = integer(Math.floor(tightest.quota.rateLimit));
+  res.setHeader('RateLimit-Policy', policyOfOlderDrafts(tightest.quota));
+  res.setHeader('RateLimit', `limit=${limit}, remaining=${integer(wholeTokens(tightest))}${shown}`);
+}
+
+function writeDraft6(res: ServerResponse, charges: readonly Charge[]): void {
+  const tightest = tightestOf(charges);
+  const reset = secondsUntilMore(tightest);
+  res.setHeader('RateLimit-Policy', policyOfOlderDrafts(tightest.quota));
+  res.setHeader('RateLimit-Limit', String(integer(Math.floor(tightest.quota.rateLimit))));
+  res.setHeader('RateLimit-Remaining', String(wholeTokens(tightest)));
+  if (reset !== Infinity) res.setHeader('RateLimit-Reset', String(integer(reset)));
+}
+
+/** The reset is a Unix time in seconds. */
+function writeLegacy(res: ServerResponse, charges: readonly Charge[]): void {
+  const tightest = tightestOf(charges);
   res.setHeader('X-RateLimit-Limit', String(Math.floor(tightest.quota.rateLimit)));
   res.setHeader('X-RateLimit-Remaining', String(wholeTokens(tightest)));
   const reset = secondsUntilMore(tightest);

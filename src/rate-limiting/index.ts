@@ -1,5 +1,5 @@
 /**
- * Rate limiting: token buckets, fair waiting, limits on what is in flight, and the stores behind them.
+ * Rate limiting: token buckets and windows, fair waiting, limits on what is in flight, and the stores behind them.
  *
  * @module
  */
@@ -13,11 +13,17 @@ export {
   type Decision,
 } from './limiter-options.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
+export {
+  ExpressRateLimitStore,
+  type ExpressRateLimitHits,
+  type ExpressRateLimitStoreLike,
+  type ExpressRateLimitStoreOptions,
+} from './express-rate-limit-store.js';
 export { charge, type Charge, type Eventually, type RateLimitStore } from './store.js';
-export { resolveQuota, type Limit, type Quota } from './quota.js';
-export { type OnStoreError } from './guarded-store.js';
+export { resolveQuota, type Algorithm, type Limit, type Quota } from './quota.js';
+export { type OnStoreError, type StoreChange, type StoreErrorDecision } from './guarded-store.js';
 export { type BusyKey } from './busiest-keys.js';
-export { clientAddressKey, headerKey, type KeyFunction } from './keys.js';
+export { clientAddressKey, headerKey, type AddressKey, type AddressWarnings, type KeyFunction } from './keys.js';
 export {
   ConcurrencyLimiter,
   type ConcurrencyLimiterOptions,

@@ -1,52 +1,65 @@
 /** Buckets in this process: the default store, exact, synchronous and bounded. */
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { checkOptions, clock as clockCheck, count, type OptionChecks } from '../shared/options.js';
+import { warningsCheck, warnOnce, type WarningsOption } from '../shared/warnings.js';
 import { BucketTable } from './bucket-table.js';
-import { microseconds, refillTime, unitsOf, type Quota } from './quota.js';
-import type { Charge, RateLimitStore } from './store.js';
+import { BurstTime } from './burst-time.js';
+import { ALGORITHMS, refillTime, tokensLeft, unitsOf, type Quota } from './quota.js';
+import { describeDecision, type Charge, type RateLimitStore } from './store.js';
 
 /** The bound of the store in memory. */
 export interface MemoryStoreOptions {
   /**
-   * Most buckets kept for one policy; 500,000 unless told, about 60 MB when reached. Buckets that have refilled are
-   * dropped all along; where that is not enough, the bucket nearest to full gives way to a new key.
+   * How many buckets are kept per policy. Default 500,000, which is about 60 MB. Buckets that have refilled are dropped
+   * continuously. If that is not enough, the bucket nearest to full is evicted for a new key.
    */
   readonly maxKeys?: number;
-  /** Time the buckets refill by; monotonic unless told. */
+  /** The clock by which buckets refill. Default `monotonicClock`. */
   readonly clock?: Clock;
+  /** Which warnings are given. Default all. */
+  readonly warnings?: WarningsOption;
 }
 
 const DEFAULT_MAX_KEYS = 500_000;
-const OPTIONS: OptionChecks<MemoryStoreOptions> = { maxKeys: count(), clock: clockCheck };
+const OPTIONS: OptionChecks<MemoryStoreOptions> = { maxKeys: count(), clock: clockCheck, warnings: warningsCheck };
 
-/** Keeps token buckets in memory. Several limiters may share one store: buckets are told apart by policy name. */
+/**
+ * Keeps token buckets in memory. Several limiters may share one store: the policy's name is part of a bucket's key.
+ *
+ * @example
+ * import { MemoryStore, RateLimiter } from '@tooloo/resilience';
+ *
+ * const store = new MemoryStore({ maxKeys: 100_000 });
+ * const limiter = new RateLimiter({ store, name: 'logins', rateLimit: 5, refillRate: 0.1 });
+ */
 export class MemoryStore implements RateLimitStore {
   readonly synchronous = true;
+  readonly algorithms = ALGORITHMS;
   readonly #tables = new Map<string, BucketTable>();
   readonly #maxKeys: number;
-  readonly #clock: Clock;
+  readonly #time: BurstTime;
+  readonly #warnings: WarningsOption | undefined;
   readonly #slots: number[] = [];
   #lastTable: BucketTable | undefined; // most decisions ask the policy that the one before asked
   #lastName: string | undefined;
-  #lastSeen: number;
-  #time = 0;
 
   /** @throws TypeError, RangeError for an option that is unknown, mistyped or out of range */
   constructor(options?: MemoryStoreOptions) {
-    const { maxKeys = DEFAULT_MAX_KEYS, clock = monotonicClock } = checkOptions('MemoryStore', options, OPTIONS);
+    const checked = checkOptions('MemoryStore', options, OPTIONS);
+    const { maxKeys = DEFAULT_MAX_KEYS, clock = monotonicClock, warnings } = checked;
+    this.#warnings = warnings;
     this.#maxKeys = maxKeys;
-    this.#clock = clock;
-    this.#lastSeen = microseconds(clock.now());
+    this.#time = new BurstTime(clock);
   }
 
-  /** Buckets kept now. */
+  /** Number of buckets. */
   get size(): number {
     let size = 0;
     for (const table of this.#tables.values()) size += table.size;
     return size;
   }
 
-  /** Buckets that gave way to new keys before they had refilled, since the start. More than 0: raise `maxKeys`. */
+  /** Buckets evicted before they had refilled, since the start. If it is above 0, raise `maxKeys`. */
   get evictions(): number {
     let evictions = 0;
     for (const table of this.#tables.values()) evictions += table.evictions;
@@ -54,7 +67,11 @@ export class MemoryStore implements RateLimitStore {
   }
 
   take(charges: readonly Charge[]): boolean {
-    const now = this.#now();
+    if (this.#takeAt(charges, this.#time.now())) return true;
+    return this.#time.isShared && this.#takeAt(charges, this.#time.read());
+  }
+
+  #takeAt(charges: readonly Charge[], now: number): boolean {
     if (charges.length === 1) return takeOne(charges[0]!, this.#table(charges[0]!.quota), now);
     let allowed = true;
     for (let i = 0; i < charges.length; i++) {
@@ -72,28 +89,41 @@ export class MemoryStore implements RateLimitStore {
     return allowed;
   }
 
+  spend(charges: readonly Charge[]): void {
+    const now = this.#time.read();
+    for (const charge of charges) {
+      const table = this.#table(charge.quota);
+      settle(charge, table, table.touch(charge.key, charge.quota, now), true);
+    }
+  }
+
   refund(charges: readonly Charge[]): void {
-    const now = this.#now();
+    const now = this.#time.read();
     for (const { key, quota, cost } of charges) {
       const table = this.#table(quota);
       const slot = table.touch(key, quota, now);
-      table.setDebt(slot, Math.max(0, table.debt(slot) - unitsOf(quota, cost)));
+      table.setOwed(slot, Math.max(0, table.debt(slot) - unitsOf(quota, cost)));
     }
   }
 
   read(key: string, quota: Quota): number {
-    const debt = this.#table(quota).peek(key, quota, this.#now());
-    return (quota.capacity - debt) / quota.unitsPerToken;
+    const debt = this.#table(quota).peek(key, quota, this.#time.read());
+    return tokensLeft(quota, debt);
   }
 
   write(key: string, quota: Quota, tokens: number): void {
     const table = this.#table(quota);
-    const slot = table.touch(key, quota, this.#now());
-    table.setDebt(slot, quota.capacity - Math.min(quota.capacity, Math.max(0, unitsOf(quota, tokens))));
+    const slot = table.touch(key, quota, this.#time.read());
+    table.setOwed(slot, quota.capacity - Math.min(quota.capacity, Math.max(0, unitsOf(quota, tokens))));
   }
 
   reset(key: string, quota: Quota): void {
     this.#table(quota).delete(key);
+  }
+
+  resetAll(policy: string): void {
+    this.#tables.delete(policy);
+    this.#lastName = undefined;
   }
 
   close(): void {
@@ -106,42 +136,42 @@ export class MemoryStore implements RateLimitStore {
     return Promise.resolve();
   }
 
-  /**
-   * Microseconds that have passed, of which a clock that went back adds none: it neither fills a bucket nor locks
-   * anybody out until it has caught up.
-   */
-  #now(): number {
-    const seen = microseconds(this.#clock.now());
-    if (seen > this.#lastSeen) this.#time += seen - this.#lastSeen;
-    this.#lastSeen = seen;
-    return this.#time;
-  }
-
   #table({ name }: Quota): BucketTable {
     if (name === this.#lastName) return this.#lastTable!;
     let table = this.#tables.get(name);
     if (table === undefined) {
-      table = new BucketTable(this.#maxKeys);
+      table = new BucketTable(this.#maxKeys, () => this.#warnOfEvictions(name));
       this.#tables.set(name, table);
     }
     this.#lastName = name;
     this.#lastTable = table;
     return table;
   }
+
+  #warnOfEvictions(policy: string): void {
+    const message = `more than ${this.#maxKeys} buckets are in use, so those nearest to full are evicted; raise 'maxKeys'`;
+    warnOnce('TOOLOO_LIMIT_EVICTIONS', `rate limiter '${policy}'`, message, this.#warnings);
+  }
 }
 
-/** The commonest decision: no bucket has to wait for what the others say. */
+/** The most common decision, on one bucket. Written out, because it runs per request. */
 function takeOne(charge: Charge, table: BucketTable, now: number): boolean {
-  const slot = table.touch(charge.key, charge.quota, now);
-  const short = shortOf(charge, table.debt(slot));
-  charge.retryAfter = short > 0 ? waitFor(charge, short) : 0;
-  settle(charge, table, slot, short <= 0);
-  return short <= 0;
+  const { key, quota, cost } = charge;
+  const slot = table.touch(key, quota, now);
+  const units = unitsOf(quota, cost);
+  let debt = table.debt(slot);
+  const short = cost === 0 ? 0 : debt + units - quota.capacity;
+  const allowed = short <= 0;
+  if (allowed) table.setDebt(slot, (debt += units));
+  charge.retryAfter = allowed ? 0 : waitFor(charge, short);
+  if (quota.window === 0) charge.remaining = tokensLeft(quota, debt);
+  else describeDecision(charge, table.state(slot), allowed);
+  return allowed;
 }
 
-/** Units missing to pay; at most 0 where they are there. */
+/** Units that are missing; at most 0 if there are enough. A cost of 0 can always be paid. */
 function shortOf({ quota, cost }: Charge, debt: number): number {
-  return debt + unitsOf(quota, cost) - quota.capacity;
+  return cost === 0 ? 0 : debt + unitsOf(quota, cost) - quota.capacity;
 }
 
 function settle(charge: Charge, table: BucketTable, slot: number, allowed: boolean): void {
@@ -151,10 +181,11 @@ function settle(charge: Charge, table: BucketTable, slot: number, allowed: boole
     debt += unitsOf(quota, cost);
     table.setDebt(slot, debt);
   }
-  charge.remaining = (quota.capacity - debt) / quota.unitsPerToken;
+  if (quota.window === 0) charge.remaining = tokensLeft(quota, debt);
+  else describeDecision(charge, table.state(slot), allowed);
 }
 
-/** A cost above the capacity is never paid, however long one waits. */
+/** A cost above the capacity can never be paid. */
 function waitFor({ quota, cost }: Charge, short: number): number {
   return unitsOf(quota, cost) > quota.capacity ? Infinity : refillTime(quota, short);
 }

@@ -1,19 +1,21 @@
-/** Token buckets a client, decided at once or waited for fairly: the engine behind the `rateLimit` middleware. */
-import { monotonicClock, type Clock } from '../shared/clock.js';
+/** A token bucket per client, with immediate decisions or fair waiting: the engine behind the `rateLimit` middleware. */
+import { monotonicClock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
-import { hiddenKey } from '../shared/hidden-key.js';
-import { startSpan } from '../shared/instrumentation.js';
-import { checkOptions, checkValue, string } from '../shared/options.js';
-import { BusiestKeys } from './busiest-keys.js';
-import { FairQueue, type Ticket } from './fair-queue.js';
-import { GuardedStore, type OnStoreError } from './guarded-store.js';
-import { compactKey } from './keys.js';
+import { withPresentNames } from '../shared/former-options.js';
+import { checkOptions, checkValue, oneOf } from '../shared/options.js';
+import { ClientLimits } from './client-limits.js';
+import { DecisionCounts } from './decision-counts.js';
+import { FairQueue, waitFor } from './fair-queue.js';
+import { GuardedStore, type StoreChange } from './guarded-store.js';
 import {
+  checkAlgorithm,
   checkRequest,
+  FORMER_LIMITER_NAMES,
   LIMITER_OPTIONS,
   liveBucket,
   refuseHopeless,
   refuseUnpayable,
+  storeFor,
   storeStats,
   type Acquired,
   type Bucket,
@@ -22,44 +24,51 @@ import {
   type RateLimiterStats,
   type WaitOptions,
 } from './limiter-options.js';
-import { MemoryStore } from './memory-store.js';
+import type { MemoryStore } from './memory-store.js';
 import { resolveQuota, type Quota } from './quota.js';
+import { cannotResetAll } from './store-faults.js';
+import { claimName } from './shared-names.js';
 import { bucketId, charge, type Charge, type Eventually, type RateLimitStore } from './store.js';
-
-function guarded(store: RateLimitStore, policy: OnStoreError, clock: Clock): RateLimitStore {
-  return store.synchronous === true ? store : new GuardedStore(store, policy, clock);
-}
 
 /**
  * Limits clients by token buckets: each may spend `rateLimit` tokens at once, and `refillRate` return each second. A
- * refusal is never charged. Clients are told apart by an id of the caller's choice.
+ * refusal is never charged. The caller chooses the ids of the clients.
+ *
+ * @example
+ * import { RateLimiter } from '@tooloo/resilience';
+ *
+ * const limiter = new RateLimiter({ rateLimit: 100, refillRate: 10 });
+ * if (!limiter.isAllowed('user-42')) throw new Error('try again later');
+ * await limiter.acquire('user-42', 5, { signal: AbortSignal.timeout(2000) });
  */
 export class RateLimiter<S extends RateLimitStore = MemoryStore> {
   readonly #store: RateLimitStore;
   readonly #ownsStore: boolean;
   readonly #queue: FairQueue;
-  readonly #quota: Quota;
-  readonly #overrides = new Map<string, Quota>();
+  readonly #limits: ClientLimits;
+  readonly #giveNameBack: (() => void) | undefined;
   readonly #fair: boolean;
   readonly #maxWaitTime: number;
-  readonly #busiest = new BusiestKeys();
-  readonly #hideKeys: boolean;
+  readonly #counts: DecisionCounts;
   readonly #single: Charge[];
-  #allowed = 0;
-  #denied = 0;
-  #queued = 0;
 
   /** @throws TypeError, RangeError for an option that is unknown, mistyped or out of range */
   constructor(options?: RateLimiterOptions<S>) {
-    const checked: RateLimiterOptions<RateLimitStore> = checkOptions('RateLimiter', options, LIMITER_OPTIONS as never);
-    const { rateLimit = 100, refillRate = 10, name = 'default', clock = monotonicClock, store } = checked;
-    this.#quota = resolveQuota(name, { rateLimit, refillRate }, 'RateLimiter');
+    const named = withPresentNames('RateLimiter', options, FORMER_LIMITER_NAMES);
+    const checked: RateLimiterOptions<RateLimitStore> = checkOptions('RateLimiter', named, LIMITER_OPTIONS as never);
+    const { rateLimit = 100, refillRate = 10, name = 'default', clock = monotonicClock, store, algorithm } = checked;
+    const quota = resolveQuota(name, { rateLimit, refillRate, algorithm }, 'RateLimiter');
+    checkAlgorithm(store, quota);
+    const { warnings, onStoreError: policy = 'local', identify } = checked;
+    this.#limits = new ClientLimits(quota, identify);
     this.#ownsStore = store === undefined;
-    this.#store = guarded(store ?? new MemoryStore({ clock }), checked.onStoreError ?? 'local', clock);
+    this.#giveNameBack = store && claimName(store, quota, { isNamed: checked.name !== undefined, warnings });
+    this.#store = storeFor(store, { policy, clock, place: `rate limiter '${name}'`, warnings });
+    this.compare(quota);
     this.#maxWaitTime = checked.maxWaitTime ?? 30_000;
     this.#fair = checked.fairQueueing ?? true;
-    this.#hideKeys = checked.hideKeys ?? false;
-    this.#single = [charge('', this.#quota)];
+    this.#counts = new DecisionCounts(checked.hideKeys ?? false);
+    this.#single = [charge('', quota)];
     this.#queue = new FairQueue({
       clock,
       take: (charges) => this.#store.take(charges),
@@ -75,24 +84,29 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
 
   /** The limit of clients that have none of their own. */
   get quota(): Quota {
-    return this.#quota;
+    return this.#limits.usual;
   }
 
   /** The limit that holds for a client. */
   quotaFor(clientId: string): Quota {
-    return this.#overrides.size === 0 ? this.#quota : (this.#overrides.get(compactKey(clientId)) ?? this.#quota);
+    return this.#limits.of(this.#limits.keyOf(clientId));
+  }
+
+  /** As `quotaFor`, for the key of a bucket: what `take` is given. */
+  quotaOf(key: string): Quota {
+    return this.#limits.of(key);
   }
 
   /**
-   * Takes tokens from the client's bucket if they are there now and nobody waits for them. A refusal takes nothing.
+   * Takes tokens from the client's bucket, if it has them and no other caller waits for them. A refusal takes nothing.
    *
-   * @param tokens cost of the request; 1 unless told
+   * @param tokens cost of the request. Default 1
    * @throws ResilienceError STORE_UNAVAILABLE (as a rejection) where `onStoreError` is 'deny'
    */
   isAllowed(clientId: string, tokens = 1): Decision<S> {
     checkRequest('isAllowed', clientId, tokens);
-    const key = compactKey(clientId);
-    const quota = this.quotaFor(clientId);
+    const key = this.#limits.keyOf(clientId);
+    const quota = this.#limits.of(key);
     if (!this.synchronous) return this.take(key, [charge(key, quota, tokens)]) as Decision<S>;
     const only = this.#single[0]!; // nothing else can run meanwhile, so that one serves every decision
     only.key = key;
@@ -102,7 +116,7 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
   }
 
   /**
-   * Takes tokens from the client's bucket, waiting for them in turn with the other clients.
+   * Takes tokens from the client's bucket. Waits for them in turn with the other clients.
    *
    * @param options.signal leaves the queue when it aborts; the promise rejects with its reason
    * @throws ResilienceError (as a rejection) ACQUIRE_TIMEOUT after `maxWaitTime`, COST_ABOVE_CAPACITY, QUEUE_FULL,
@@ -110,7 +124,8 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
    */
   async acquire(clientId: string, tokens = 1, options: { signal?: AbortSignal } = {}): Promise<Acquired> {
     checkRequest('acquire', clientId, tokens);
-    const own = charge(compactKey(clientId), this.quotaFor(clientId), tokens);
+    const key = this.#limits.keyOf(clientId);
+    const own = charge(key, this.#limits.of(key), tokens);
     const waitTime = await this.wait(own.key, [own], { maxWait: this.#maxWaitTime, ...options });
     return { acquired: true, waitTime, remaining: Math.floor(own.remaining) };
   }
@@ -119,47 +134,59 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
    * Decides on several buckets as one: all are charged or none. For callers that have more than the client's bucket.
    * Returns a promise where the store is asynchronous.
    *
-   * @param flow who asks: what takes turns in the queue, and what the statistics count
+   * @param flow the key that takes turns in the queue and that the statistics count
    */
   take(flow: string, charges: readonly Charge[]): Eventually<boolean> {
     const allowed = this.attempt(flow, charges);
-    if (typeof allowed !== 'boolean') return allowed.then((outcome) => outcome || this.#deny(flow));
-    return allowed || this.#deny(flow);
+    if (typeof allowed !== 'boolean') return allowed.then((outcome) => outcome || this.#counts.deny(flow));
+    return allowed || this.#counts.deny(flow);
   }
 
-  /** As `take`, for one who will `wait` when refused: the refusal is not counted. */
+  /** As `take`, for a caller that will `wait` after a refusal: the refusal is not counted. */
   attempt(flow: string, charges: readonly Charge[]): Eventually<boolean> {
     if (this.#queue.size > 0 && this.#queue.isAwaited(this.#flow(flow, charges), charges)) {
       return this.#awaited(charges);
     }
     const allowed = this.#store.take(charges);
-    if (typeof allowed !== 'boolean') return allowed.then((outcome) => outcome && this.#allow(flow));
-    return allowed && this.#allow(flow);
+    if (typeof allowed !== 'boolean') return allowed.then((outcome) => outcome && this.#counts.allow(flow));
+    return allowed && this.#counts.allow(flow);
   }
 
   /**
    * As `take`, but waits until the buckets can pay. Resolves with the milliseconds waited; rejects as `acquire` does.
    *
-   * @param options.maxWait milliseconds
-   * @param options.failFast rejects with ACQUIRE_TIMEOUT at once where the buckets cannot pay within `maxWait`
+   * @param options `maxWait` in milliseconds; `failFast` rejects with ACQUIRE_TIMEOUT at once if the buckets cannot pay
+   *   within `maxWait`
    */
   async wait(flow: string, charges: readonly Charge[], options: WaitOptions): Promise<number> {
-    const { maxWait, signal, failFast = false } = options;
+    const { maxWait, signal, failFast } = options;
     signal?.throwIfAborted();
     try {
       refuseUnpayable(charges);
       if (await this.attempt(flow, charges)) return await this.#stillWanted(charges, signal);
       if (failFast) refuseHopeless(charges, maxWait);
-      const waited = await this.#inQueue(this.#queue.join(this.#flow(flow, charges), charges, maxWait), signal);
-      this.#allow(flow);
+      const ticket = this.#queue.join(this.#flow(flow, charges), charges, maxWait);
+      this.#counts.queue();
+      const waited = await waitFor(ticket, signal);
+      this.#counts.allow(flow);
       return waited;
     } catch (error) {
-      this.#deny(flow);
+      this.#counts.deny(flow);
       throw error;
     }
   }
 
-  /** Gives back what a request was charged that was not served after all. */
+  /** Warns once if other processes use another limit of this name on the same shared store. */
+  compare(quota: Quota): void {
+    if (this.#store instanceof GuardedStore) this.#store.watch(quota);
+  }
+
+  /** Fills charges of cost 0 with what their buckets hold now. It is not counted as a decision. */
+  describe(charges: readonly Charge[]): Eventually<boolean> {
+    return this.#store.take(charges);
+  }
+
+  /** Refunds a request that was not served. */
   refund(charges: readonly Charge[]): Eventually<void> {
     return this.#store.refund(charges);
   }
@@ -170,22 +197,47 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
    * @throws RangeError for a limit out of range
    */
   setLimit(clientId: string, limit: number, refillRate: number): void {
-    checkValue('RateLimiter.setLimit: client id', clientId, string);
-    const own = resolveQuota(this.#quota.name, { rateLimit: limit, refillRate }, 'RateLimiter.setLimit');
-    this.#overrides.set(compactKey(clientId), own);
+    this.#limits.set(clientId, limit, refillRate);
     this.#queue.wake();
+  }
+
+  /** Gives a client the usual limit again. Returns whether it had one of its own. */
+  unsetLimit(clientId: string): boolean {
+    const had = this.#limits.unset(clientId);
+    this.#queue.wake();
+    return had;
   }
 
   /** Fills a client's bucket. */
   resetBucket(clientId: string): ReturnType<S['reset']> {
-    const done = this.#store.reset(compactKey(clientId), this.quotaFor(clientId));
-    const wake = (): void => this.#queue.wake();
-    return (done === undefined ? wake() : done.then(wake)) as ReturnType<S['reset']>;
+    const key = this.#limits.keyOf(clientId);
+    return this.#thenWake(this.#store.reset(key, this.#limits.of(key))) as ReturnType<S['reset']>;
+  }
+
+  /**
+   * Fills the buckets of all clients, in the shared store too.
+   *
+   * @throws ResilienceError NOT_CONFIGURED where the store cannot
+   */
+  resetAll(): ReturnType<S['reset']> {
+    if (this.#store.resetAll === undefined) throw cannotResetAll();
+    return this.#thenWake(this.#store.resetAll(this.quota.name)) as ReturnType<S['reset']>;
+  }
+
+  /**
+   * Calls `listener` when the shared store becomes unavailable or available again.
+   *
+   * @returns a function that stops listening
+   */
+  on(event: 'store', listener: (change: StoreChange) => unknown): () => void {
+    checkValue('RateLimiter.on: event', event, oneOf('store'));
+    return this.#store instanceof GuardedStore ? this.#store.onChange(listener) : () => undefined;
   }
 
   /** Tokens in a client's bucket now, with their fraction. */
   remaining(clientId: string): ReturnType<S['read']> {
-    return this.#store.read(compactKey(clientId), this.quotaFor(clientId)) as ReturnType<S['read']>;
+    const key = this.#limits.keyOf(clientId);
+    return this.#store.read(key, this.#limits.of(key)) as ReturnType<S['read']>;
   }
 
   /**
@@ -197,33 +249,21 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
     if (!this.synchronous) {
       throw new ResilienceError('NOT_CONFIGURED', 'RateLimiter.getBucket: the store is asynchronous; use remaining()');
     }
-    const key = compactKey(clientId);
-    const read = (quota: Quota): number => this.#store.read(key, quota) as number;
-    const write = (quota: Quota, tokens: number): void => {
-      void this.#store.write(key, quota, tokens);
-      this.#queue.wake();
-    };
-    return liveBucket(() => this.quotaFor(clientId), read, write);
+    const key = this.#limits.keyOf(clientId);
+    const quota = (): Quota => this.#limits.of(key);
+    return liveBucket(this.#store, key, quota, () => this.#queue.wake());
   }
 
   getStats(): RateLimiterStats {
-    const decided = this.#allowed + this.#denied;
-    return {
-      totalRequests: decided + this.#queue.size,
-      allowedRequests: this.#allowed,
-      deniedRequests: this.#denied,
-      queuedRequests: this.#queued,
-      waitingRequests: this.#queue.size,
-      allowRate: decided === 0 ? 1 : this.#allowed / decided,
-      busiest: this.#busiest.top().map((busy) => (this.#hideKeys ? { ...busy, key: hiddenKey(busy.key) } : busy)),
-      store: storeStats(this.#store),
-    };
+    return this.#counts.stats(this.#queue.size, storeStats(this.#store));
   }
 
-  /** Refuses everybody who waits with SHUTTING_DOWN and closes the store, if it is the limiter's own. */
+  /** Rejects every waiting caller with SHUTTING_DOWN, and closes the store if the limiter created it. */
   async shutdown(): Promise<void> {
     this.#queue.close();
+    this.#giveNameBack?.();
     if (this.#ownsStore) await this.#store.close();
+    else if (this.#store instanceof GuardedStore) await this.#store.release();
   }
 
   /** The same as `shutdown`. */
@@ -235,57 +275,30 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
     return this.shutdown();
   }
 
-  /** What takes turns: who asks, or, where turns are not wanted, nobody but the order for the same buckets. */
+  #thenWake(done: Eventually<void>): Eventually<void> {
+    return done === undefined ? this.#queue.wake() : done.then(() => this.#queue.wake());
+  }
+
+  /** The flow that takes turns: the caller's or, without turns, that of all callers of the same buckets. */
   #flow(flow: string, charges: readonly Charge[]): string {
     return this.#fair ? flow : charges.map(bucketId).join('\n');
   }
 
-  /** Whoever waits came first: refused without taking, whatever the buckets hold. */
+  /** Refuses without taking, because another caller has waited longer for the same buckets. */
   #awaited(charges: readonly Charge[]): Eventually<boolean> {
     this.#queue.refuse(charges);
     for (const one of charges) {
-      const tokens = this.synchronous ? this.#store.read(one.key, one.quota) : 0; // not worth asking elsewhere
-      one.remaining = tokens as number;
+      one.remaining = this.synchronous ? (this.#store.read(one.key, one.quota) as number) : 0; // not worth asking elsewhere
     }
     return this.synchronous ? false : Promise.resolve(false);
   }
 
-  #allow(flow: string): true {
-    this.#allowed++;
-    this.#busiest.record(flow, false);
-    return true;
-  }
-
-  #deny(flow: string): false {
-    this.#denied++;
-    this.#busiest.record(flow, true);
-    return false;
-  }
-
-  /** Whoever left while the store decided is not charged. */
+  /** A caller that left while the store decided is not charged. */
   async #stillWanted(charges: readonly Charge[], signal: AbortSignal | undefined): Promise<number> {
     if (signal?.aborted) {
       await this.refund(charges);
       signal.throwIfAborted();
     }
     return 0;
-  }
-
-  async #inQueue(ticket: Ticket, signal: AbortSignal | undefined): Promise<number> {
-    this.#queued++;
-    const span = startSpan('rate_limit.wait');
-    const leave = (): void => ticket.cancel(signal!.reason);
-    if (signal?.aborted) leave();
-    else signal?.addEventListener('abort', leave, { once: true });
-    try {
-      const waited = await ticket.granted;
-      span?.end();
-      return waited;
-    } catch (error) {
-      span?.end(error);
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', leave);
-    }
   }
 }

@@ -1,94 +1,47 @@
 /** Buckets in Redis, shared by any number of processes: one script, one round trip, the server's clock. */
 import { randomUUID } from 'node:crypto';
-import { monotonicClock, startTimer, type Clock } from '../shared/clock.js';
-import { ResilienceError } from '../shared/errors.js';
-import {
-  anyOf,
-  checkOptions,
-  clock as clockCheck,
-  count,
-  having,
-  oneOf,
-  positive,
-  string,
-  type OptionChecks,
-} from '../shared/options.js';
-import { microseconds, refillTime, unitsOf, type Quota } from './quota.js';
-import { BUCKET_SCRIPT, INSTANCES_SCRIPT, sha1 } from './redis-script.js';
-import type { Charge, RateLimitStore } from './store.js';
+import { monotonicClock, type Clock } from '../shared/clock.js';
+import { checkOptions } from '../shared/options.js';
+import { withinTimeout } from './answer-timeout.js';
+import { scriptClient } from './node-redis.js';
+import { microseconds, type Quota } from './quota.js';
+import { clusterPrefix, differOnlyInKeys, distribute, HASH_TAG, type Operation } from './redis-operations.js';
+import { BUCKET_SCRIPT, INSTANCES_SCRIPT, RESET_SCRIPT, sha1 } from './redis-script.js';
+import { DECLARED_FOR, quotaText } from './quota-watch.js';
+import { REDIS_OPTIONS, type RedisScriptClient, type RedisStoreOptions } from './redis-options.js';
+import { namespaceOf, ServerStore, storeError, type OperationName, type Outcome, type Part } from './server-store.js';
+import { monotonicMicroseconds, ServerTime } from './server-time.js';
+import { cannotResetAll } from './store-faults.js';
+import { signedWindow } from './windows.js';
 
-/** What the store uses of a client: ioredis' `Redis` and `Cluster` are ones. */
-export interface RedisScriptClient {
-  evalsha(sha: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
-  eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
-  /** 'ready' when commands go out at once; others are not waited for. A client without it is taken to be ready. */
-  readonly status?: string;
-  readonly isCluster?: boolean;
-  connect?(): Promise<unknown>;
-}
-
-/** The client, the keys and the deadline. */
-export interface RedisStoreOptions {
-  /** The caller's client. The store never closes it. */
-  readonly client: RedisScriptClient;
-  /**
-   * Begins every key; '{rate-limit}:' unless told. The part in braces keeps all buckets in one slot of a cluster, so
-   * that several policies can be charged as one. Limiters of one policy spread over the cluster with a prefix
-   * without braces.
-   */
-  readonly prefix?: string;
-  /** Milliseconds after which a decision is given up; 20 unless told. */
-  readonly timeout?: number;
-  /** Processes that share the store, for their part of the limit while it is away; 'auto' (counted) unless told. */
-  readonly instances?: number | 'auto';
-  /** Time the buckets refill by; the server's own unless told. For tests: processes' clocks differ. */
-  readonly clock?: Clock;
-}
-
-const OPTIONS: OptionChecks<RedisStoreOptions> = {
-  client: having('an ioredis client', 'evalsha', 'eval'),
-  prefix: string,
-  timeout: positive,
-  instances: anyOf(count(), oneOf('auto')),
-  clock: clockCheck,
-};
+/** The error of a call. */
+const unavailable = (why: string, cause?: unknown): Error => storeError('RedisStore', why, cause);
 
 const BUCKET_SHA = sha1(BUCKET_SCRIPT);
 const INSTANCES_SHA = sha1(INSTANCES_SCRIPT);
+const RESET_SHA = sha1(RESET_SCRIPT);
+/** Milliseconds for one step of `resetAll`. */
+const RESET_TIMEOUT = 5_000;
 /** Operations in one script: more would keep other commands waiting for a noticeable time. */
 const LARGEST_BATCH = 100;
 const COUNT_EVERY = 5_000;
 const FORGET_AFTER = 15_000;
-const HASH_TAG = /\{[^}]+\}/;
-
-type OperationName = 'take' | 'refund' | 'write' | 'read';
-
-/** A bucket's part of an operation. */
-interface Part {
-  readonly key: string;
-  readonly quota: Quota;
-  readonly units: number;
-}
-
-interface Operation {
-  readonly name: OperationName;
-  readonly parts: readonly Part[];
-  readonly resolve: (outcome: Outcome) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface Outcome {
-  readonly pays: boolean;
-  readonly debts: readonly number[];
-}
+/** Milliseconds of counting after which the number is believed: every process that runs has been heard of. */
+const COUNTED_AFTER = 2 * COUNT_EVERY;
 
 /**
- * Keeps token buckets in Redis 5 or later. Decisions of one turn of the event loop travel as one script call.
+ * Keeps buckets in Redis 5 or later, or Valkey. Decisions of one turn of the event loop travel as one script call.
  *
- * A decision that fails, or takes longer than `timeout`, rejects; it then either happened or never will: a command
- * that reaches the server after its time does nothing there, however late a client resends it.
+ * A decision that fails, or takes longer than `timeout`, rejects. A command that reaches the server after its time does
+ * nothing there, even if a client resends it late: a rejected decision has happened already or never will.
+ *
+ * @example
+ * import { rateLimit } from '@tooloo/resilience';
+ * import { RedisStore } from '@tooloo/resilience/redis';
+ *
+ * app.use(rateLimit({ store: new RedisStore({ client: redis }), rateLimit: 100, refillRate: 10 }));
  */
-export class RedisStore implements RateLimitStore {
+export class RedisStore extends ServerStore {
   readonly #client: RedisScriptClient;
   readonly #prefix: string;
   readonly #timeout: number;
@@ -96,54 +49,73 @@ export class RedisStore implements RateLimitStore {
   readonly #batches: boolean;
   readonly #policyPrefixes = new WeakMap<Quota, string>();
   readonly #id = randomUUID();
+  readonly namespace: object;
   #instances: number;
+  readonly #maxInstances: number;
   readonly #countsInstances: boolean;
+  /** When the first count arrived. */
+  #countedSince = Infinity;
   #countedAt = -Infinity;
   #pending: Operation[] = [];
   #closed = false;
-  /** The server's time less this process' monotonic one, in µs; undefined before the first reply. */
-  #offset: number | undefined;
+  readonly #serverTime = new ServerTime();
 
   /** @throws TypeError, RangeError for an option that is missing, unknown, mistyped or out of range */
   constructor(options: RedisStoreOptions) {
-    const checked = checkOptions('RedisStore', options, OPTIONS);
+    super();
+    const checked = checkOptions('RedisStore', options, REDIS_OPTIONS);
     if (checked.client === undefined) throw new TypeError("RedisStore: option 'client' is required");
-    this.#client = checked.client;
-    this.#prefix = checked.prefix ?? '{rate-limit}:';
+    this.#client = scriptClient(checked.client);
+    const isCluster = this.#client.isCluster === true;
+    const { prefix = '{rate-limit}:', spread = false } = checked;
+    this.#prefix = isCluster ? clusterPrefix(prefix, spread) : prefix;
+    this.namespace = namespaceOf(checked.client, this.#prefix);
+    this.#maxInstances = checked.maxInstances ?? 4;
     this.#timeout = checked.timeout ?? 20;
     this.#clock = checked.clock;
     this.#countsInstances = (checked.instances ?? 'auto') === 'auto';
     this.#instances = typeof checked.instances === 'number' ? checked.instances : 1;
-    this.#batches = this.#client.isCluster !== true || HASH_TAG.test(this.#prefix);
+    this.#batches = !isCluster || HASH_TAG.test(this.#prefix);
   }
 
-  /** Processes that used the store in the last quarter of a minute, this one included, or the number given. */
+  /**
+   * Processes that used the store in the last quarter of a minute, this one included, or the number given. Before that
+   * is known, and while the fleet may still be starting, at least `maxInstances`.
+   */
   get instances(): number {
-    return this.#instances;
+    if (!this.#countsInstances) return this.#instances;
+    const isKnown = monotonicClock.now() - this.#countedSince >= COUNTED_AFTER;
+    return isKnown ? this.#instances : Math.max(this.#instances, this.#maxInstances);
   }
 
-  async take(charges: readonly Charge[]): Promise<boolean> {
-    const { pays, debts } = await this.#run('take', charges.map(partOf));
-    for (let i = 0; i < charges.length; i++) report(charges[i]!, debts[i]!, pays);
-    return pays;
+  /** As `RateLimitStore.declare`. The limits in use are a sorted set beside the buckets. */
+  async declare(quota: Quota): Promise<number> {
+    const refusal = this.#unusable();
+    if (refusal !== undefined) throw unavailable(refusal);
+    const key = `${this.#prefix}q:${encodeURIComponent(quota.name)}`;
+    return Number(await this.#call(INSTANCES_SCRIPT, INSTANCES_SHA, 1, [key, quotaText(quota), DECLARED_FOR]));
   }
 
-  async refund(charges: readonly Charge[]): Promise<void> {
-    await this.#run('refund', charges.map(partOf));
-  }
-
-  async read(key: string, quota: Quota): Promise<number> {
-    const { debts } = await this.#run('read', [{ key, quota, units: 0 }]);
-    return (quota.capacity - debts[0]!) / quota.unitsPerToken;
-  }
-
-  async write(key: string, quota: Quota, tokens: number): Promise<void> {
-    const debt = quota.capacity - Math.min(quota.capacity, Math.max(0, unitsOf(quota, tokens)));
-    await this.#run('write', [{ key, quota, units: debt }]);
-  }
-
-  async reset(key: string, quota: Quota): Promise<void> {
-    await this.#run('write', [{ key, quota, units: 0 }]);
+  /**
+   * Deletes the buckets of a policy, step by step; decisions go on meanwhile.
+   *
+   * @throws ResilienceError (as a rejection) NOT_CONFIGURED where the buckets are spread over a cluster
+   */
+  async resetAll(policy: string): Promise<void> {
+    if (!this.#batches) throw cannotResetAll('its buckets are spread over the slots of a cluster');
+    const refusal = this.#unusable();
+    if (refusal !== undefined) throw unavailable(refusal);
+    const late = (): Error => unavailable(`no answer within ${RESET_TIMEOUT} ms`);
+    const prefix = this.#prefixOf(policy);
+    let cursor = '0';
+    do {
+      const step = this.#call(RESET_SCRIPT, RESET_SHA, 1, [prefix, cursor]);
+      try {
+        cursor = String(await withinTimeout(step, RESET_TIMEOUT, late));
+      } catch (error) {
+        throw unavailable('the script failed', error);
+      }
+    } while (cursor !== '0');
   }
 
   /** Refuses what has not been sent. The client stays open: it is the caller's. */
@@ -152,12 +124,8 @@ export class RedisStore implements RateLimitStore {
     for (const operation of this.#pending.splice(0)) operation.reject(unavailable('the store is closed'));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-    return Promise.resolve();
-  }
-
-  #run(name: OperationName, parts: readonly Part[]): Promise<Outcome> {
+  /** @internal */
+  protected run(name: OperationName, parts: readonly Part[]): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const refusal = this.#unusable();
       if (refusal !== undefined) return reject(unavailable(refusal));
@@ -170,7 +138,7 @@ export class RedisStore implements RateLimitStore {
     });
   }
 
-  /** Why nothing can be sent now. What a client that is not connected queues would be charged after the fact. */
+  /** Why nothing can be sent now. A client that is not connected would queue commands and charge them later. */
   #unusable(): string | undefined {
     if (this.#closed) return 'the store is closed';
     const { status } = this.#client;
@@ -187,10 +155,12 @@ export class RedisStore implements RateLimitStore {
 
   async #send(batch: readonly Operation[]): Promise<void> {
     this.#countInstances();
-    const sent = this.#monotonic();
+    const sent = monotonicMicroseconds();
+    const late = (): Error => unavailable(`no answer within ${this.#timeout} ms`);
     try {
-      const reply = await this.#withTimeout(this.#call(BUCKET_SCRIPT, BUCKET_SHA, ...this.#encode(batch, sent)));
-      this.#learnOffset(reply[0]!, sent);
+      const call = this.#call(BUCKET_SCRIPT, BUCKET_SHA, ...this.#encode(batch, sent)) as Promise<number[]>;
+      const reply = await withinTimeout(call, this.#timeout, late);
+      this.#serverTime.learn(reply[0]!, sent);
       if (reply.length === 1) throw unavailable(`the decision took longer than ${this.#timeout} ms`);
       distribute(batch, reply);
     } catch (error) {
@@ -201,15 +171,14 @@ export class RedisStore implements RateLimitStore {
   #encode(batch: readonly Operation[], sent: number): [keys: number, args: (string | number)[]] {
     const keys: string[] = [];
     const args: (string | number)[] = [this.#clock === undefined ? 0 : microseconds(this.#clock.now())];
-    const knowsServerTime = this.#clock === undefined && this.#offset !== undefined;
-    args.push(knowsServerTime ? sent + this.#timeout * 1000 + this.#offset! : 0);
+    args.push(this.#clock === undefined ? this.#serverTime.deadline(sent, this.#timeout * 1000) : 0);
     for (let from = 0; from < batch.length;) {
       const first = batch[from]!;
       let to = from + 1;
       while (to < batch.length && differOnlyInKeys(first, batch[to]!)) to++;
       args.push(first.name, to - from, first.parts.length);
       for (const { quota, units } of first.parts) {
-        args.push(quota.capacity, quota.unitsPerMicrosecond, quota.unitsPerToken, units);
+        args.push(quota.capacity, quota.unitsPerMicrosecond, quota.unitsPerToken, signedWindow(quota), units);
       }
       for (; from < to; from++) {
         for (const { key, quota } of batch[from]!.parts) keys.push(this.#policyPrefix(quota) + key);
@@ -219,37 +188,13 @@ export class RedisStore implements RateLimitStore {
   }
 
   /** NOSCRIPT (a server that was restarted) is the only error replayed: it alone says that nothing has happened. */
-  async #call(script: string, sha: string, keys: number, args: readonly (string | number)[]): Promise<number[]> {
+  async #call(script: string, sha: string, keys: number, args: readonly (string | number)[]): Promise<unknown> {
     try {
-      return (await this.#client.evalsha(sha, keys, ...args)) as number[];
+      return await this.#client.evalsha(sha, keys, ...args);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return (await this.#client.eval(script, keys, ...args)) as number[];
+      return await this.#client.eval(script, keys, ...args);
     }
-  }
-
-  async #withTimeout<T>(work: Promise<T>): Promise<T> {
-    let timer: { cancel(): void } | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      const late = (): void => reject(unavailable(`no answer within ${this.#timeout} ms`));
-      // Timers run before sockets are read: after a pause of this process the answer may be there, only unread.
-      timer = startTimer(monotonicClock, () => void setImmediate(late), this.#timeout);
-    });
-    try {
-      return await Promise.race([work, timeout]);
-    } finally {
-      timer?.cancel();
-    }
-  }
-
-  /**
-   * The script ran between sending and receiving, so the offset lies between two bounds; the estimate is moved no
-   * further than they ask. A server whose clock was set is followed at once.
-   */
-  #learnOffset(serverTime: number, sent: number): void {
-    const least = serverTime - this.#monotonic();
-    const most = serverTime - sent;
-    this.#offset = Math.min(most, Math.max(least, this.#offset ?? least));
   }
 
   /** In the background and not in each decision: it is only needed when the server is gone. */
@@ -260,53 +205,21 @@ export class RedisStore implements RateLimitStore {
     this.#call(INSTANCES_SCRIPT, INSTANCES_SHA, 1, [`${this.#prefix}instances`, this.#id, FORGET_AFTER])
       .then((instances) => {
         this.#instances = Math.max(1, Number(instances));
+        if (this.#countedSince === Infinity) this.#countedSince = now;
       })
       .catch(() => undefined); // the decision itself reports what is wrong
-  }
-
-  #monotonic(): number {
-    return microseconds(monotonicClock.now());
   }
 
   #policyPrefix(quota: Quota): string {
     let prefix = this.#policyPrefixes.get(quota);
     if (prefix === undefined) {
-      prefix = `${this.#prefix}b:${encodeURIComponent(quota.name)}:`; // encoded, a name holds no colon
+      prefix = this.#prefixOf(quota.name);
       this.#policyPrefixes.set(quota, prefix);
     }
     return prefix;
   }
-}
 
-function partOf({ key, quota, cost }: Charge): Part {
-  return { key, quota, units: unitsOf(quota, cost) };
-}
-
-function differOnlyInKeys(a: Operation, b: Operation): boolean {
-  if (a.name !== b.name || a.parts.length !== b.parts.length) return false;
-  return a.parts.every(({ quota, units }, i) => quota === b.parts[i]!.quota && units === b.parts[i]!.units);
-}
-
-function distribute(batch: readonly Operation[], reply: readonly number[]): void {
-  let at = 1;
-  for (const { parts, resolve } of batch) {
-    const debts = reply.slice(at, at + parts.length);
-    at += parts.length;
-    // A debt that cannot be paid comes as −1 − debt.
-    const pays = debts[0] === undefined || debts[0] >= 0;
-    resolve({ pays, debts: pays ? debts : debts.map((debt) => -1 - debt) });
+  #prefixOf(policy: string): string {
+    return `${this.#prefix}b:${encodeURIComponent(policy)}:`; // encoded, a name holds no colon
   }
-}
-
-function report(charge: Charge, debt: number, taken: boolean): void {
-  const { quota, cost } = charge;
-  const units = unitsOf(quota, cost);
-  const short = taken ? 0 : debt + units - quota.capacity;
-  charge.remaining = (quota.capacity - debt) / quota.unitsPerToken;
-  charge.retryAfter = units > quota.capacity ? Infinity : refillTime(quota, short);
-}
-
-function unavailable(why: string, cause?: unknown): ResilienceError {
-  if (ResilienceError.is(cause)) return cause;
-  return new ResilienceError('STORE_UNAVAILABLE', `RedisStore: ${why}`, { cause });
 }

@@ -1,6 +1,6 @@
 /**
- * A consistent-hash ring. Each member holds points in proportion to its weight; a key belongs to the first point after
- * its hash. A member that comes or goes moves only the keys between its own points and their neighbours.
+ * A consistent-hash ring. Each member holds points in proportion to its weight. A key belongs to the first point after
+ * its hash. Adding or removing a member moves only the keys between its own points and the neighbouring points.
  */
 import { hash32, mix32 } from './hash.js';
 
@@ -10,9 +10,9 @@ export interface RingMember {
   readonly share: number;
 }
 
-/** Points of a member of average share: the standard deviation of the shares is about 1/√points. */
+/** Points of a member with an average share: the standard deviation of the shares is about 1/√points. */
 const POINTS = 128;
-/** Few points a member when there are many of them, so that a change stays cheap; bounded load evens out the rest. */
+/** Fewer points per member if there are many members, so that a change stays cheap. Bounded load evens out the rest. */
 const MIN_POINTS = 16;
 const TOTAL_POINTS = 2 ** 17;
 const SALT = 0x9e3779b9;
@@ -38,7 +38,10 @@ export class HashRing<T extends RingMember> {
     this.#points = points.sort();
   }
 
-  /** The first member at or after the key's place that is accepted; undefined when none is. O(log n) and the walk. */
+  /**
+   * The first accepted member at or after the position of the key; undefined if no member is accepted. O(log n) plus
+   * the walk.
+   */
   find(key: string, accepts: (member: T) => boolean): T | undefined {
     const points = this.#points;
     const start = this.#firstAtOrAfter(hash32(key) * MAX_MEMBERS);
@@ -62,7 +65,7 @@ export class HashRing<T extends RingMember> {
   }
 }
 
-/** A power of two, so that a member more rarely changes how many points the others have. */
+/** A power of two, so that adding or removing a member changes the number of points of the others less often. */
 function pointsOfEach(members: number): number {
   let points = POINTS;
   while (points > MIN_POINTS && points * members > TOTAL_POINTS) points /= 2;

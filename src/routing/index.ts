@@ -3,7 +3,13 @@
  *
  * @module
  */
-export { LoadBalancer, type Fitness, type LoadBalancerOptions, type LoadBalancerStats } from './load-balancer.js';
+export {
+  LoadBalancer,
+  type Fitness,
+  type LoadBalancerOptions,
+  type LoadBalancerStats,
+  type TargetInput,
+} from './load-balancer.js';
 export {
   IntelligentRouter,
   type ServiceStats,
@@ -23,6 +29,7 @@ export { type InstanceMonitor, type InstanceStatus, type MonitoredInstance } fro
 export { type OutlierOptions } from './outlier-detector.js';
 export { type Route } from './route.js';
 export { type TargetState } from './service-group.js';
+export { type LivenessProbe } from './stall-detector.js';
 export { dnsTargets, type DnsTargetsOptions, type ResolvedAddress } from './sources/dns-targets.js';
 export { registryTargets, type RegistryTargetsOptions } from './sources/registry-targets.js';
 export { staticTargets } from './sources/static-targets.js';
@@ -30,4 +37,7 @@ export { type DiscoveredTarget, type TargetSource } from './sources/target-sourc
 export { type StickyOptions } from './sticky-sessions.js';
 export { type Target, type TargetSpec, type TargetUrl } from './target.js';
 export { type Verdict } from './verdict.js';
-export { type TlsOptions } from './forwarding/upstream.js';
+export { type TlsOptions } from './forwarding/upstream-call.js';
+export { type RequestFieldsHook } from './forwarding/incoming.js';
+export { type CookieRewrites, type MutableFields, type ResponseFieldsHook } from './forwarding/response-rewrites.js';
+export { type BodyTransform } from './forwarding/transform-relay.js';

@@ -1,6 +1,6 @@
-/** A binary heap whose members can change their place: O(log n) to move one, O(n) to fill it. */
+/** A binary heap whose members can change their position: O(log n) to move one, O(n) to fill the heap. */
 
-/** A member keeps its place itself, so that finding it costs nothing. */
+/** A member stores its own position, so that finding it costs nothing. */
 export interface HeapMember {
   heapPlace: number;
 }
@@ -13,19 +13,19 @@ export class IndexedHeap<T extends HeapMember> {
     this.#isBefore = isBefore;
   }
 
-  /** The first, which stays. */
+  /** The first member, without removing it. */
   peek(): T | undefined {
     return this.#items[0];
   }
 
-  /** Replaces all members by these. */
+  /** Replaces all members. */
   fill(items: Iterable<T>): void {
     this.#items = [...items];
     this.#items.forEach((item, place) => (item.heapPlace = place));
     for (let place = (this.#items.length >> 1) - 1; place >= 0; place--) this.#sink(place);
   }
 
-  /** Puts a member whose rank changed into its new place. */
+  /** Moves a member whose rank changed to its new position. */
   update(item: T): void {
     this.#rise(item.heapPlace);
     this.#sink(item.heapPlace);

@@ -1,36 +1,46 @@
-/** An instance as the balancer sees it: its target, what is in flight to it, how it has been answering. */
+/** An instance as the balancer sees it: its target, its requests in flight and its recent responses. */
 import { PeakEwma } from './peak-ewma.js';
 import type { Target } from './target.js';
 import type { Verdict } from './verdict.js';
 
-/** What a balancing algorithm may know of an instance. */
+/**
+ * The properties of an instance that a balancing algorithm may use.
+ *
+ * @example
+ * import type { BalancedInstance } from '@tooloo/resilience';
+ *
+ * export const load = (instance: BalancedInstance, now: number): number => instance.inFlight / instance.weight(now);
+ */
 export interface BalancedInstance {
   readonly id: string;
   readonly zone: string | undefined;
   /** Requests whose response has not ended. */
   readonly inFlight: number;
-  /** False while it must not be picked: unhealthy, ejected, draining, in a zone that is not used now. */
+  /** False while it must not be picked because it is unhealthy, ejected, draining or in a zone that is not used now. */
   readonly isCandidate: boolean;
-  /** The weight now; less than the configured one while the instance starts slowly. Above 0. `Infinity`: when started. */
+  /**
+   * The current weight, above 0. During slow start it is less than the configured weight. `Infinity`: that of a started
+   * instance.
+   */
   weight(now: number): number;
-  /** The share of its weight it has now: 1, or less while it starts slowly. */
+  /** The current share of its weight: 1, or less during slow start. */
   ramp(now: number): number;
-  /** What sending it one more request is expected to cost, in milliseconds for each unit of weight. */
+  /** The expected cost of one more request to it, in milliseconds per unit of weight. */
   cost(now: number): number;
 }
 
-/** An error counts as an answer this slow (ms): failing fast must not look like being fast. */
+/** An error counts as a response this slow (ms), because failing fast must not look like being fast. */
 const FAILURE_LATENCY = 1000;
 /**
- * A refusal for want of room doubles what a request is expected to cost, up to that of an error, and no more often than
- * this (ms): a hundred refusals at once say no more than one.
+ * A response that reports overload doubles the expected cost of a request, up to the cost of an error. It does so at
+ * most once per this time (ms), because a hundred such responses at once carry no more information than one.
  */
 const BUSY_INTERVAL = 1000;
-/** What each request in flight to an instance costs (ms) that has never answered. */
+/** The cost (ms) of each request in flight to an instance that has never responded. */
 const UNKNOWN_LATENCY = 1000;
-/** The least share of its weight an instance starts with. */
+/** The smallest share of its weight with which an instance starts. */
 const SLOW_START_MIN = 0.1;
-/** Milliseconds after which the slowest answer remembered counts 1/e. */
+/** Milliseconds after which the slowest remembered response counts 1/e. */
 const SLOWEST_DECAY = 600_000;
 
 /** An instance as the balancer sees it. */
@@ -42,13 +52,22 @@ export interface InstanceStats {
   readonly weight: number;
   readonly requests: number;
   readonly failures: number;
-  /** Refusals for want of room (429, and 503 with Retry-After), which are no failures. */
+  /** Responses that report overload (429, and 503 with Retry-After). They are not failures. */
   readonly busy: number;
   readonly inFlight: number;
-  /** Milliseconds: the peak-EWMA estimate; 0 before the first answer. */
+  /** Milliseconds: the peak-EWMA estimate; 0 before the first response. */
   readonly ewma: number;
 }
 
+/**
+ * One instance of a service as a balancer sees it: its weight, its requests in flight and its latency.
+ *
+ * @example
+ * import { LoadBalancer } from '@tooloo/resilience';
+ *
+ * const instance = new LoadBalancer().addInstance('http://10.0.0.1:8080');
+ * console.log(instance.id, instance.inFlight);
+ */
 export class Instance implements BalancedInstance {
   target: Target;
   isCandidate = true;
@@ -57,16 +76,16 @@ export class Instance implements BalancedInstance {
   failures = 0;
   busy = 0;
   readonly #latency = new PeakEwma();
-  /** For judging a silence: the slowest answers of the last minutes. */
+  /** For judging a silence: the slowest responses of the last minutes. */
   readonly #slowest = new PeakEwma(SLOWEST_DECAY);
   readonly #slowStart: number;
   #startedAt: number;
   #busyAt = -Infinity;
   #waiting = 0;
-  /** Since when those that wait have heard nothing; meaningful while any waits. */
+  /** The time since which waiting requests have received nothing. Meaningful only while a request waits. */
   #silentSince = 0;
 
-  /** @param slowStart milliseconds until it carries its whole weight; 0: from the start */
+  /** @param slowStart milliseconds until it has its whole weight; 0: from the start */
   constructor(target: Target, slowStart: number, now: number) {
     this.target = target;
     this.#slowStart = slowStart;
@@ -86,12 +105,17 @@ export class Instance implements BalancedInstance {
     return this.#waiting;
   }
 
-  /** Milliseconds for which nothing came back although requests wait; 0 when none does. */
+  /** The start of the silence that `silence` measures. */
+  get silentSince(): number {
+    return this.#silentSince;
+  }
+
+  /** Milliseconds without any response while requests wait; 0 if no request waits. */
   silence(now: number): number {
     return this.#waiting === 0 ? 0 : now - this.#silentSince;
   }
 
-  /** Milliseconds: about the slowest answer of the last minutes. */
+  /** Milliseconds: approximately the slowest response of the last minutes. */
   slowestAnswer(now: number): number {
     return this.#slowest.estimate(now);
   }
@@ -109,7 +133,7 @@ export class Instance implements BalancedInstance {
     return (this.#estimate(now) * (this.inFlight + 1)) / this.weight(now);
   }
 
-  /** The instance joins again (healthy, no longer ejected): it starts slowly again. */
+  /** The instance joins again (healthy, no longer ejected), so its slow start begins again. */
   restart(now: number): void {
     this.#startedAt = now;
   }
@@ -119,18 +143,18 @@ export class Instance implements BalancedInstance {
     this.inFlight++;
   }
 
-  /** It has a whole request, and a response is to be expected. */
+  /** The instance has received a whole request, so a response is expected. */
   startWaiting(now: number): void {
     if (this.#waiting++ === 0) this.#silentSince = now;
   }
 
-  /** A response is there (`heard`), or not expected any more, which says nothing about the instance. */
+  /** A response arrived (`heard`), or is no longer expected. The second case says nothing about the instance. */
   stopWaiting(now: number, heard: boolean): void {
     if (this.#waiting > 0) this.#waiting--;
     if (heard) this.#silentSince = now;
   }
 
-  /** The exchange is over, its body included. */
+  /** The exchange is over, including its body. */
   end(): void {
     if (this.inFlight > 0) this.inFlight--;
   }
@@ -151,7 +175,7 @@ export class Instance implements BalancedInstance {
     }
   }
 
-  /** Forgets how fast it was. */
+  /** Forgets the measured latency. */
   forget(): void {
     this.#latency.reset();
   }
@@ -162,7 +186,9 @@ export class Instance implements BalancedInstance {
     return { id, host, port, zone, weight, requests, failures, busy, inFlight, ewma: this.#latency.estimate(now) };
   }
 
-  /** Being quick to refuse is not being quick, and an instance that has answered nothing else is as slow as unknown. */
+  /**
+   * Rejecting quickly is not being fast. An instance that has only rejected requests counts as slow as an unknown one.
+   */
   #refused(now: number): void {
     if (now - this.#busyAt < BUSY_INTERVAL) return;
     this.#busyAt = now;
@@ -170,7 +196,7 @@ export class Instance implements BalancedInstance {
     this.#latency.observe(Math.min(doubled, FAILURE_LATENCY), now);
   }
 
-  /** An answer that is overdue is at least as slow as the wait so far: a frozen instance must not look idle. */
+  /** An overdue response is at least as slow as the wait so far, because a frozen instance must not look idle. */
   #estimate(now: number): number {
     if (!this.#latency.observed) return this.inFlight === 0 ? 0 : UNKNOWN_LATENCY;
     return Math.max(this.#latency.estimate(now), this.silence(now));

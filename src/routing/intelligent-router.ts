@@ -1,43 +1,27 @@
 /**
- * Which instance of which service gets a request: joins what is known of each (active checks, its answers, its breaker,
- * whether it drains) with a balancing algorithm, and keeps the accounts.
+ * Decides which instance of which service receives a request. It combines the state of each instance (active checks,
+ * responses, breaker, drain) with a balancing algorithm, and records the outcomes.
  */
-import type { CircuitState } from '../shared/circuit-breaker.js';
 import { monotonicClock, startInterval, type Clock, type Timer } from '../shared/clock.js';
 import { Listeners } from '../shared/listeners.js';
 import { checkValue, count, string } from '../shared/options.js';
-import type { Instance, InstanceStats } from './instance.js';
+import type { Instance } from './instance.js';
 import type { InstanceStatus } from './monitor.js';
 import type { Route } from './route.js';
+import { FollowedSources } from './followed-sources.js';
 import { checkRouterOptions, RouterParts, type IntelligentRouterOptions } from './router-parts.js';
+import { serviceStats, type ServiceStats } from './router-stats.js';
 import { monitoredId, ServiceGroup, type Member, type TargetState } from './service-group.js';
+import type { LivenessProbe } from './stall-detector.js';
 import type { TargetSource } from './sources/target-source.js';
 import { parseTarget, type Target, type TargetSpec, type TargetUrl } from './target.js';
+
+export type { ServiceStats, TargetStats } from './router-stats.js';
 
 /** An instance as callers name it: a target, its id, or its port. */
 export type TargetRef = string | number | { readonly id: string };
 
-/** An instance as the router sees it. */
-export interface TargetStats extends InstanceStats {
-  readonly state: 'usable' | Exclude<TargetState, 'up' | 'removed'> | 'probing';
-  readonly health: InstanceStatus | undefined;
-  readonly circuit: CircuitState;
-  /** Ejections that still count against it. */
-  readonly ejections: number;
-}
-
-/** A service as the router sees it. */
-export interface ServiceStats {
-  readonly service: string;
-  readonly algorithm: string;
-  readonly panic: boolean;
-  readonly requests: number;
-  readonly failures: number;
-  readonly inFlight: number;
-  readonly instances: readonly TargetStats[];
-}
-
-/** A service's target and what became of it. */
+/** The target of a service and the outcome of the request. */
 export interface TargetChange {
   readonly service: string;
   readonly target: Target;
@@ -46,13 +30,20 @@ export interface TargetChange {
 }
 
 const WHO = 'IntelligentRouter';
-/** Milliseconds between looks for frozen instances. */
+/** Milliseconds between checks for frozen instances. */
 const STALL_CHECK = 250;
 
 /**
  * Routes requests of any number of services to their instances.
  *
  * @throws TypeError or RangeError for a wrong option
+ *
+ * @example
+ * import { IntelligentRouter, proxyBalanced } from '@tooloo/resilience';
+ *
+ * const router = new IntelligentRouter({ balancer: 'least-connections' });
+ * router.addTarget('billing', 'http://10.0.0.1:8080');
+ * app.use('/billing', proxyBalanced({ router, service: 'billing' }));
  */
 export class IntelligentRouter {
   readonly #options: IntelligentRouterOptions;
@@ -60,9 +51,10 @@ export class IntelligentRouter {
   readonly #parts: RouterParts;
   readonly #groups = new Map<string, ServiceGroup>();
   readonly #changes = new Listeners<[change: TargetChange]>(`${WHO}.onTargetChange`);
-  readonly #subscriptions = new Set<() => void>();
+  readonly #sources = new FollowedSources(`${WHO}.follow`);
   readonly #stopMonitoring: (() => void) | undefined;
   #stallTimer: Timer | undefined;
+  #probe: LivenessProbe | undefined;
   #isClosed = false;
 
   constructor(options?: IntelligentRouterOptions) {
@@ -72,13 +64,13 @@ export class IntelligentRouter {
     this.#stopMonitoring = this.#options.monitor?.onInstanceChange(({ service }) => this.#readHealth(service));
   }
 
-  /** The services that have, or had, instances. */
+  /** The services that have instances now, or had some before. */
   get services(): string[] {
     return [...this.#groups.keys()];
   }
 
   /**
-   * Adds an instance of a service, or takes over its new weight. One that was draining is back.
+   * Adds an instance of a service, or updates its weight. A draining instance receives requests again.
    *
    * @param target a port on this machine, or a whole target
    * @throws TypeError or RangeError for a wrong target
@@ -92,73 +84,94 @@ export class IntelligentRouter {
     return parsed;
   }
 
-  /** Removes an instance; what is in flight to it may end. False when there is none such. */
+  /** Removes an instance. Requests in flight to it may finish. Returns false if the service has no such instance. */
   removeTarget(service: string, target: TargetRef): boolean {
     const member = this.#find(target, service);
     return member !== undefined && this.#group(service).remove(member.instance.id);
   }
 
-  /**
-   * Takes the instances of a service from a source, now and whenever it tells of others. The source's owner closes it.
-   *
-   * @returns what ends it; the instances stay
-   */
-  follow(service: string, source: TargetSource): () => void {
-    let followed = new Set<string>();
-    const unsubscribe = source.subscribe(service, (targets) => {
-      const told = new Set<string>();
-      for (const { draining = false, ...spec } of targets) {
-        const { id } = this.#follow(service, spec, draining);
-        told.add(id);
-      }
-      for (const id of followed) if (!told.has(id)) this.#group(service).remove(id);
-      followed = told;
-    });
-    const stop = (): void => {
-      if (this.#subscriptions.delete(stop)) unsubscribe();
-    };
-    this.#subscriptions.add(stop);
-    return stop;
+  /** Removes an instance, and its service if it was the last one. */
+  removeService(service: string, target: TargetRef): void {
+    this.removeTarget(service, target);
+    if (this.size(service) === 0) this.#groups.delete(service);
   }
 
-  /** The instances that are well: not unhealthy, ejected, unreachable or draining. */
+  /**
+   * Takes the instances of a service from a source, now and whenever it reports a change. The owner of the source
+   * closes it.
+   *
+   * @returns a function that stops following; the instances stay
+   */
+  follow(service: string, source: TargetSource): () => void {
+    return this.#sources.follow(service, source, {
+      add: (spec) => this.addTarget(service, spec),
+      find: (id) => this.#group(service).find(id),
+      drain: (member) => this.#group(service).drain(member),
+      remove: (id) => this.#group(service).remove(id),
+    });
+  }
+
+  /** The available instances: not unhealthy, ejected, unreachable or draining. */
   getHealthyTargets(service: string): Target[] {
     const group = this.#groups.get(service);
     if (group === undefined) return [];
     return [...group.members()].filter((member) => group.isUsable(member)).map(({ instance }) => instance.target);
   }
 
-  /** How many instances a service has, well or not. */
+  /** The number of instances of a service, available or not. */
   size(service: string): number {
     return this.#groups.get(service)?.balancer.size ?? 0;
   }
 
-  /** The target for the next request; null when there is none. Tell `recordLatency` what came of it. */
+  /** The target for the next request; null if no instance is left. Report the outcome with `recordLatency`. */
   routeRequest(service: string, requestKey?: string): Target | null {
     return this.#groups.get(service)?.choose(requestKey)?.target ?? null;
   }
 
   /**
-   * A route for one attempt: who gets it, and where to tell what came of it. `end()` it always.
+   * A route for one attempt. It holds the instance and receives the outcome. Always call its `end()`.
    *
-   * @param excluded instances not wanted, because they were tried
-   * @returns undefined when there is none left
+   * @param excluded instances to avoid, because they were tried
+   * @returns undefined if no instance is left
    */
   acquire(service: string, requestKey?: string, excluded?: ReadonlySet<Instance>): Route | undefined {
     this.#watchForStalls();
     return this.#groups.get(service)?.acquire(requestKey, excluded);
   }
 
-  /** A route to this very instance, where it is well: what a sticky session asks for. */
-  acquireTarget(service: string, id: string): Route | undefined {
+  /**
+   * A route to a given instance for a sticky session, if that instance is healthy.
+   *
+   * @param anyway true to also get a route to an unhealthy instance, unless it drains
+   */
+  acquireTarget(service: string, id: string, anyway = false): Route | undefined {
     const group = this.#groups.get(service);
     const member = group?.find(id);
-    if (group === undefined || member === undefined || !group.isUsable(member)) return undefined;
+    if (group === undefined || member === undefined) return undefined;
+    if (anyway) return group.openAnyway(member);
+    if (!group.isUsable(member)) return undefined;
     this.#watchForStalls();
     return group.open(member);
   }
 
-  /** Reports what came of `routeRequest`: the latency in milliseconds, and whether it succeeded. */
+  /** The ids of the instances of a service. */
+  targetIds(service: string): string[] {
+    return [...(this.#groups.get(service)?.members() ?? [])].map(({ instance }) => instance.id);
+  }
+
+  /**
+   * Sends probes to instances before they count as frozen. The most recent prober is used.
+   *
+   * @returns a function that ends it
+   */
+  probeWith(probe: LivenessProbe): () => void {
+    this.#probe = probe;
+    return () => {
+      if (this.#probe === probe) this.#probe = undefined;
+    };
+  }
+
+  /** Reports the outcome of `routeRequest`: the latency in milliseconds, and whether the request succeeded. */
   recordLatency(target: TargetRef, latency: number, ok = true): void {
     for (const member of this.#matching(target)) {
       member.breaker.tryAcquire()?.end(ok ? 'success' : 'failure');
@@ -168,14 +181,16 @@ export class IntelligentRouter {
     }
   }
 
-  /** Nobody listens at this address: the breaker of whoever should be there opens now, whatever its threshold. */
+  /**
+   * No process listens at this address. The breaker of the instance there opens at once, regardless of its threshold.
+   */
   reportRefused({ origin }: Pick<Target, 'origin'>): void {
     for (const group of this.#groups.values()) {
       for (const member of group.members()) if (member.instance.target.origin === origin) group.refused(member);
     }
   }
 
-  /** From now on this many failures in a row open the instance's breaker. */
+  /** From now on this many consecutive failures open the breaker of the instance. */
   setCircuitBreaker(target: TargetRef, threshold: number): void {
     checkValue(`${WHO}.setCircuitBreaker: threshold`, threshold, count());
     for (const member of this.#matching(target)) {
@@ -185,28 +200,29 @@ export class IntelligentRouter {
     }
   }
 
-  /** Sends an instance nothing new. Settles when nothing is in flight to it any more. */
+  /** Sends an instance no new requests. Settles when no request is in flight to it. */
   async drain(target: TargetRef): Promise<void> {
     await Promise.all([...this.#matching(target)].map((member) => this.#group(member.service).drain(member)));
   }
 
-  /** What each service and each of its instances got, and how they are. */
+  /** The traffic and the state of each service and each of its instances. */
   getRoutingStats(): Readonly<Record<string, ServiceStats>> {
-    return Object.fromEntries([...this.#groups].map(([name, group]) => [name, this.#serviceStats(group)]));
+    const now = this.#clock.now();
+    return Object.fromEntries([...this.#groups].map(([name, group]) => [name, serviceStats(group, now)]));
   }
 
-  /** Calls back whenever an instance appears, stops getting traffic, gets it again or is gone. */
+  /** Calls back when an instance is added, stops receiving requests, receives them again or is removed. */
   onTargetChange(callback: (change: TargetChange) => unknown): () => void {
     return this.#changes.add(callback);
   }
 
-  /** Stops following sources and the monitor. Routing goes on with what is known. */
+  /** Stops following sources and the monitor. Routing continues with the known state. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stallTimer?.cancel();
     this.#stopMonitoring?.();
-    for (const stop of [...this.#subscriptions]) stop();
+    this.#sources.close();
     this.#changes.clear();
   }
 
@@ -218,16 +234,6 @@ export class IntelligentRouter {
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
-  }
-
-  #follow(service: string, spec: TargetUrl | TargetSpec, draining: boolean): Target {
-    const target = parseTarget(`${WHO}.follow`, spec);
-    const group = this.#group(service);
-    const known = group.find(target.id);
-    if (draining && known?.draining) return target;
-    this.addTarget(service, spec);
-    if (draining) void group.drain(group.find(target.id)!);
-    return target;
   }
 
   #group(service: string): ServiceGroup {
@@ -264,13 +270,13 @@ export class IntelligentRouter {
     this.#stallTimer = startInterval(
       this.#clock,
       () => {
-        for (const group of this.#groups.values()) group.checkStalls();
+        for (const group of this.#groups.values()) group.checkStalls(this.#probe);
       },
       STALL_CHECK,
     );
   }
 
-  /** Every instance a caller may mean; a port may belong to several services. */
+  /** Every instance that a caller may mean, because a port may belong to several services. */
   *#matching(ref: TargetRef): Iterable<Member> {
     for (const service of this.#groups.keys()) {
       const member = this.#find(ref, service);
@@ -286,18 +292,5 @@ export class IntelligentRouter {
     if (byId !== undefined || !/^\d+$/.test(String(ref))) return byId;
     for (const member of group.members()) if (member.instance.target.port === Number(ref)) return member;
     return undefined;
-  }
-
-  #serviceStats(group: ServiceGroup): ServiceStats {
-    const { algorithm, panic, requests, failures, inFlight } = group.balancer.getStats();
-    const now = this.#clock.now();
-    const instances = [...group.members()].map((member) => ({
-      ...member.instance.stats(now),
-      state: group.stateOf(member),
-      health: member.health,
-      circuit: member.breaker.state,
-      ejections: group.outliers.ejections(member.instance),
-    }));
-    return { service: group.service, algorithm, panic, requests, failures, inFlight, instances };
   }
 }

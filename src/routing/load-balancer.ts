@@ -1,4 +1,4 @@
-/** Who gets the next request of one service: keeps its instances, their load and the algorithm that picks. */
+/** Picks the instance for the next request of one service: keeps the instances, their load and the algorithm. */
 import type { Random } from '../shared/backoff.js';
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
@@ -7,30 +7,38 @@ import { ALGORITHM_NAMES, createAlgorithm, type AlgorithmName, type BalancingAlg
 import { Instance, type InstanceStats } from './instance.js';
 import { parseTarget, type Target, type TargetSpec, type TargetUrl } from './target.js';
 
-/** `usable`; `suspect`: only when too few others are left; `closed`: never, whatever the others do. */
+/** `usable`; `suspect`: used only if too few others are left; `closed`: never used, regardless of the others. */
 export type Fitness = 'usable' | 'suspect' | 'closed';
 
+/** Slow start, the panic threshold and the zone. */
 export interface LoadBalancerOptions {
-  /** Milliseconds a new instance takes to reach its whole weight. Default 0: at once. */
+  /** Milliseconds in which a new instance reaches its whole weight. Default 0: at once. */
   readonly slowStart?: number;
-  /** Below this share of usable instances suspects are used too: a sick fleet is better than a crushed rest. Default 0.5. */
+  /**
+   * If the share of usable instances is below this, suspects are used too, because overloading the few healthy ones
+   * would break them as well. Default 0.5.
+   */
   readonly panicThreshold?: number;
-  /** Prefer instances of this zone while at least `panicThreshold` of them are usable. */
+  /** The zone to prefer while at least the `panicThreshold` share of its instances is usable. */
   readonly zone?: string;
-  /** Judges an instance whenever candidates are chosen; call `refresh()` when its answer may differ. Default: all usable. */
+  /**
+   * Judges an instance when candidates are chosen. Call `refresh()` when its result may differ. Default: all are
+   * usable.
+   */
   readonly fitness?: (instance: Instance) => Fitness;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and timers. Default `monotonicClock`. */
   readonly clock?: Clock;
-  /** Where chance comes from. Default `Math.random`. */
+  /** The source of random numbers. Default `Math.random`. */
   readonly random?: Random;
 }
 
+/** The state of a balancer and of its instances. */
 export interface LoadBalancerStats {
   readonly algorithm: string;
   readonly targets: number;
-  /** How many may be picked now. */
+  /** The number of instances that may be picked now. */
   readonly candidates: number;
-  /** Whether suspects are used because too few are usable. */
+  /** Whether suspects are used because too few instances are usable. */
   readonly panic: boolean;
   readonly requests: number;
   readonly failures: number;
@@ -38,12 +46,31 @@ export interface LoadBalancerStats {
   readonly instances: readonly InstanceStats[];
 }
 
+/** A target as callers write it. A numeric id is converted to its digits, because older callers have such ids. */
+export type TargetInput =
+  | (Omit<TargetSpec, 'id'> & { readonly id?: string | number })
+  | (Omit<TargetUrl, 'id'> & { readonly id?: string | number })
+  | string;
+
+function withTextId(spec: TargetInput): TargetSpec | TargetUrl | string {
+  if (typeof spec !== 'object' || spec === null || !Number.isFinite(spec.id)) return spec as TargetSpec;
+  return { ...spec, id: String(spec.id) };
+}
+
 const WHO = 'LoadBalancer';
 
 /**
  * Balances over the instances of one service.
  *
- * @throws TypeError or RangeError for an unknown algorithm or a wrong option
+ * @throws TypeError or RangeError for an unknown algorithm or a invalid option
+ *
+ * @example
+ * import { LoadBalancer } from '@tooloo/resilience';
+ *
+ * const balancer = new LoadBalancer('least-connections');
+ * balancer.addTarget('http://10.0.0.1:8080');
+ * balancer.addTarget({ host: '10.0.0.2', port: 8080, weight: 2 });
+ * console.log(balancer.nextTarget()?.origin);
  */
 export class LoadBalancer {
   readonly #clock: Clock;
@@ -58,7 +85,7 @@ export class LoadBalancer {
   #panic = false;
   #stale = true;
 
-  /** @param algorithm a name, or an algorithm of your own; default 'round-robin' */
+  /** @param algorithm the name of an algorithm, or your own algorithm; default 'round-robin' */
   constructor(algorithm: AlgorithmName | BalancingAlgorithm = 'round-robin', options?: LoadBalancerOptions) {
     const checked = checkOptions(WHO, options, {
       slowStart: milliseconds,
@@ -86,20 +113,20 @@ export class LoadBalancer {
   }
 
   /**
-   * Adds an instance, or takes over the new weight of one whose id is known.
+   * Adds an instance, or updates the weight of a known id.
    *
-   * @throws TypeError or RangeError for a wrong target
+   * @throws TypeError or RangeError for an invalid target
    */
-  addTarget(spec: TargetSpec | TargetUrl | string): Instance {
-    return this.addParsed(parseTarget(`${WHO}.addTarget`, spec));
+  addTarget(spec: TargetInput): Instance {
+    return this.addParsed(parseTarget(`${WHO}.addTarget`, withTextId(spec)));
   }
 
   /** The same as `addTarget`. */
-  addInstance(spec: TargetSpec | TargetUrl | string): Instance {
+  addInstance(spec: TargetInput): Instance {
     return this.addTarget(spec);
   }
 
-  /** As `addTarget`, for a target already complete. An id whose address changed is a new instance. */
+  /** Like `addTarget`, for a target that is already complete. A known id with a changed address is a new instance. */
   addParsed(target: Target): Instance {
     const known = this.#instances.get(target.id);
     this.#stale = true;
@@ -112,32 +139,34 @@ export class LoadBalancer {
     return instance;
   }
 
-  /** Removes an instance; requests in flight to it end as they will. False when there is none of this id. */
-  removeTarget(id: string): boolean {
+  /** Removes an instance. Requests in flight to it are not interrupted. Returns false if no instance has this id. */
+  removeTarget(id: string | number): boolean {
     this.#stale = true;
-    return this.#instances.delete(id);
+    return this.#instances.delete(String(id));
   }
 
   /** The same as `removeTarget`. */
-  removeInstance(id: string): boolean {
+  removeInstance(id: string | number): boolean {
     return this.removeTarget(id);
   }
 
-  get(id: string): Instance | undefined {
-    return this.#instances.get(id);
+  get(id: string | number): Instance | undefined {
+    return this.#instances.get(String(id));
   }
 
-  /** Every instance, in the order they were added. */
+  /** All instances, in the order in which they were added. */
   instances(): IterableIterator<Instance> {
     return this.#instances.values();
   }
 
-  /** The target the next request goes to; null when there is none. Tell `begin` or `recordRequest` what came of it. */
+  /**
+   * The target for the next request; null if no instance is left. Report the outcome with `begin` or `recordRequest`.
+   */
   nextTarget(requestKey?: string): Target | null {
     return this.pick(requestKey)?.target ?? null;
   }
 
-  /** As `nextTarget`, the live instance; those in `excluded` are left out. */
+  /** Like `nextTarget`, but returns the live instance and leaves out those in `excluded`. */
   pick(requestKey?: string, excluded?: ReadonlySet<Instance>): Instance | undefined {
     if (this.#stale) this.#choose();
     return this.#algorithm.pick(this.#clock.now(), requestKey, excluded) as Instance | undefined;
@@ -150,11 +179,11 @@ export class LoadBalancer {
   }
 
   /**
-   * A request to this instance starts. Call what is returned when it is over; the second call does nothing.
+   * A request to this instance starts. Call the returned function when it is over; a second call does nothing.
    *
    * @throws ResilienceError NO_TARGET_AVAILABLE for an unknown id
    */
-  begin(id: string): (ok?: boolean) => void {
+  begin(id: string | number): (ok?: boolean) => void {
     const instance = this.#known(id);
     const startedAt = this.#clock.now();
     this.start(instance);
@@ -170,7 +199,7 @@ export class LoadBalancer {
     };
   }
 
-  /** Counts a request as in flight. Each is matched by one `end`. */
+  /** Counts a request as in flight. Every call is matched by one call of `end`. */
   start(instance: Instance): void {
     instance.begin();
     this.#algorithm.changed?.(instance);
@@ -181,28 +210,28 @@ export class LoadBalancer {
     this.#algorithm.changed?.(instance);
   }
 
-  /** Reports a request that was not opened with `begin`: its latency in milliseconds and whether it succeeded. */
-  recordRequest(id: string, latency: number, ok = true): void {
-    const instance = this.#instances.get(id);
+  /** Reports a request that was not opened with `begin`: its latency in milliseconds, and whether it succeeded. */
+  recordRequest(id: string | number, latency: number, ok = true): void {
+    const instance = this.get(id);
     if (instance === undefined) return; // removed meanwhile
     instance.requests++;
     instance.observe(latency, ok ? 'good' : 'bad', this.#clock.now());
   }
 
-  /** Balances by another algorithm from the next request on. */
+  /** Uses another algorithm from the next request on. */
   setAlgorithm(algorithm: AlgorithmName | BalancingAlgorithm): void {
     this.#algorithm = resolveAlgorithm(algorithm, this.#random);
     this.#stale = true;
   }
 
-  /** Forgets what was learned about speed, so that traffic spreads anew. Requests in flight stay counted. */
+  /** Forgets the measured latencies, so that traffic spreads anew. Requests in flight stay counted. */
   rebalance(): LoadBalancerStats {
     for (const instance of this.#instances.values()) instance.forget();
     this.#stale = true;
     return this.getStats();
   }
 
-  /** The fitness of an instance may have changed: candidates are chosen anew before the next pick. */
+  /** The state of an instance may have changed. Candidates are chosen again before the next pick. */
   refresh(): void {
     this.#stale = true;
   }
@@ -223,13 +252,13 @@ export class LoadBalancer {
     };
   }
 
-  /** The statistics of each instance by its id. */
+  /** The statistics of each instance, by id. */
   getLoadStats(): Readonly<Record<string, InstanceStats>> {
     return Object.fromEntries(this.getStats().instances.map((stats) => [stats.id, stats]));
   }
 
-  #known(id: string): Instance {
-    const instance = this.#instances.get(id);
+  #known(id: string | number): Instance {
+    const instance = this.get(id);
     if (instance !== undefined) return instance;
     throw new ResilienceError('NO_TARGET_AVAILABLE', `${WHO}: there is no instance '${id}'`);
   }
@@ -240,8 +269,8 @@ export class LoadBalancer {
     const open: Instance[] = [];
     for (const instance of members) {
       const fitness = this.#fitness?.(instance) ?? 'usable';
-      if (fitness !== 'closed') open.push(instance);
-      if (fitness === 'usable') usable.push(instance);
+      if (fitness !== 'closed' && instance.target.weight > 0) open.push(instance);
+      if (fitness === 'usable' && instance.target.weight > 0) usable.push(instance);
     }
     this.#panic = usable.length < this.#panicThreshold * open.length || usable.length === 0;
     this.#candidates = this.#panic ? open : this.#preferZone(usable, members);

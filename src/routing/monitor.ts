@@ -1,16 +1,26 @@
-/** What routing needs of whoever checks instances actively; HealthMonitor is one. */
+/** The interface that routing needs of a component with active health checks, such as HealthMonitor. */
 
 export type InstanceStatus = 'unknown' | 'healthy' | 'degraded' | 'unhealthy';
 
+/** The status of one instance. */
 export interface MonitoredInstance {
   /** `host:port`. */
   readonly id: string;
   readonly status: InstanceStatus;
 }
 
+/**
+ * A component with active health checks that a router follows. HealthMonitor implements it.
+ *
+ * @example
+ * import { HealthMonitor, IntelligentRouter, type InstanceMonitor } from '@tooloo/resilience';
+ *
+ * const monitor: InstanceMonitor = new HealthMonitor();
+ * const router = new IntelligentRouter({ monitor });
+ */
 export interface InstanceMonitor {
-  /** The instances of a service it checks; one it does not know of is not held against the instance. */
+  /** The instances of a service that it checks. An instance it does not know may still receive requests. */
   getHealth(service: string): { readonly instances: readonly MonitoredInstance[] } | undefined;
-  /** Calls back whenever the status of any instance changed. Returns what ends the subscription. */
+  /** Calls back when the status of an instance changed. Returns a function that ends the subscription. */
   onInstanceChange(callback: (change: { readonly service: string }) => unknown): () => void;
 }

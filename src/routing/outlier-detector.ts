@@ -1,20 +1,20 @@
 /**
- * Takes an instance out for a while that answers worse than its peers: after failures in a row, longer each time, and
- * never more of them than a share of the whole, because when most fail the fault is not theirs.
+ * Ejects an instance that responds worse than its peers for a limited time. Consecutive failures eject it, longer each
+ * time. Only a share of all instances may be ejected, because if most of them fail, the cause is elsewhere.
  */
 import { checkOptions, count, milliseconds, number, type OptionChecks } from '../shared/options.js';
 
-/** When an instance is set aside by its answers, and for how long. */
+/** When the responses of an instance eject it, and for how long. */
 export interface OutlierOptions {
-  /** Failures in a row that eject: a 5xx that is not 503 with Retry-After, no answer. Default 5. */
+  /** Consecutive failures that eject: a 5xx other than 503 with Retry-After, or no response. Default 5. */
   readonly consecutive?: number;
-  /** Milliseconds of the first ejection; the n-th lasts n times as long. Default 30 000. */
+  /** Milliseconds of the first ejection; the n-th ejection lasts n times as long. Default 30 000. */
   readonly ejectionTime?: number;
-  /** Milliseconds an ejection lasts at most. Default 300 000. */
+  /** The longest ejection in milliseconds. Default 300 000. */
   readonly maxEjectionTime?: number;
-  /** Share of the instances that may be ejected at once; one always may. Default 0.1. */
+  /** The largest share of the instances that may be ejected at once; at least one always may. Default 0.1. */
   readonly maxEjected?: number;
-  /** Milliseconds of silence, with requests waiting, after which an instance counts as frozen. Default 2000. */
+  /** Milliseconds without any response, while requests wait, after which an instance counts as frozen. Default 2000. */
   readonly stallTimeout?: number;
 }
 
@@ -28,7 +28,7 @@ export const OUTLIER_CHECKS: OptionChecks<OutlierOptions> = {
 
 interface Record {
   failures: number;
-  /** Ejections that weigh on it; one is forgiven for each `ejectionTime` it stays in. */
+  /** Ejections that count against the instance. One is forgiven per `ejectionTime` without an ejection. */
   ejections: number;
   until: number;
   lastChange: number;
@@ -69,7 +69,7 @@ export class OutlierDetector<T extends object> {
     }
   }
 
-  /** Counts a failure; true when it ejects. */
+  /** Counts a failure. Returns true if it ejects the instance. */
   failed(item: T, now: number): boolean {
     const record = this.#records.get(item);
     if (record === undefined) return false;
@@ -77,7 +77,7 @@ export class OutlierDetector<T extends object> {
     return record.failures >= this.#consecutive && this.eject(item, now);
   }
 
-  /** Ejects, unless it is ejected already or too many are; tells whether it did. */
+  /** Ejects the instance, unless it is ejected already or too many are. Returns whether it did. */
   eject(item: T, now: number): boolean {
     const record = this.#records.get(item);
     if (record === undefined || record.until > now) return false;
@@ -89,7 +89,7 @@ export class OutlierDetector<T extends object> {
     return true;
   }
 
-  /** Ends an ejection early; tells whether there was one. */
+  /** Ends an ejection early. Returns whether the instance was ejected. */
   release(item: T, now: number): boolean {
     const record = this.#records.get(item);
     if (record === undefined || record.until <= now) return false;
@@ -98,12 +98,12 @@ export class OutlierDetector<T extends object> {
     return true;
   }
 
-  /** When the ejection ends; in the past when there is none. */
+  /** When the ejection ends. In the past if the instance is not ejected. */
   ejectedUntil(item: T): number {
     return this.#records.get(item)?.until ?? -Infinity;
   }
 
-  /** Ejections that weigh on it. */
+  /** Ejections that count against the instance. */
   ejections(item: T): number {
     return this.#records.get(item)?.ejections ?? 0;
   }

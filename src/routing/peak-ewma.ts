@@ -1,6 +1,7 @@
 /**
- * A latency estimate that believes bad news at once and good news slowly: it jumps up to a slower answer and decays
- * exponentially towards faster ones, so that an instance that turns slow loses its traffic with its next answer.
+ * A latency estimate that reacts to slow responses at once and to fast ones gradually. It jumps up to a slower response
+ * and decays exponentially towards faster ones. An instance that becomes slow therefore loses its traffic with its next
+ * response.
  */
 
 /** Milliseconds after which an old estimate counts 1/e. */
@@ -17,7 +18,7 @@ export class PeakEwma {
     this.#decay = decay;
   }
 
-  /** Whether anything was observed yet. Until then the estimate is 0 and means nothing. */
+  /** Whether there was any observation. Until then the estimate is 0 and has no meaning. */
   get observed(): boolean {
     return this.#observed;
   }
@@ -30,7 +31,7 @@ export class PeakEwma {
     this.#observed = true;
   }
 
-  /** Milliseconds. Decays while nothing is observed, so that an instance once slow is tried again. */
+  /** Milliseconds. Decays without observations, so that an instance that was slow is tried again. */
   estimate(now: number): number {
     return now <= this.#updatedAt ? this.#estimate : this.#estimate * Math.exp((this.#updatedAt - now) / this.#decay);
   }

@@ -1,6 +1,9 @@
-/** What says for certain that nobody serves at an address, where any other failure might have been chance. */
+/** The failures that prove that no process serves at an address. Any other failure might be temporary. */
 
-/** Whether connecting was refused: the machine answered that nobody listens there. A full backlog is silent instead. */
+/**
+ * Whether the connection was refused: the machine reported that no process listens there. A full backlog does not
+ * respond.
+ */
 export function isRefusal(error: unknown): boolean {
   return (error as { readonly code?: unknown } | null | undefined)?.code === 'ECONNREFUSED';
 }

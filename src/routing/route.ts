@@ -1,4 +1,4 @@
-/** One attempt to one instance, as the router keeps its accounts: what came of it is told once, whatever happens. */
+/** One attempt at one instance, as the router records it. Its outcome is recorded exactly once in every case. */
 import type { Permit } from '../shared/circuit-breaker.js';
 import type { Clock } from '../shared/clock.js';
 import type { Instance } from './instance.js';
@@ -7,19 +7,35 @@ import type { Member, ServiceGroup } from './service-group.js';
 import type { Target } from './target.js';
 import type { Verdict } from './verdict.js';
 
+/**
+ * One request that a router has sent to an instance. Report its outcome with `answered` or `failed`, then call `end`.
+ *
+ * @example
+ * const route = router.acquire('billing');
+ * if (route === undefined) throw new Error('no instance is available');
+ * try {
+ *   const response = await fetch(`${route.target.origin}/invoices`);
+ *   route.answered(response.ok ? 'good' : 'bad');
+ * } catch (error) {
+ *   route.failed(error);
+ * } finally {
+ *   route.end();
+ * }
+ */
 export class Route {
   readonly #group: ServiceGroup;
   readonly #member: Member;
-  readonly #permit: Permit;
+  /** Undefined if the breaker was bypassed, because no better instance was left. */
+  readonly #permit: Permit | undefined;
   readonly #clock: Clock;
   #startedAt: number;
-  /** Whether the instance has the whole request and owes a response. */
+  /** Whether the instance has received the whole request and must respond. */
   #isWaiting = true;
-  /** Whether it is known what came of it. */
+  /** Whether the outcome is known. */
   #isSettled = false;
   #isOpen = true;
 
-  constructor(group: ServiceGroup, member: Member, permit: Permit, clock: Clock) {
+  constructor(group: ServiceGroup, member: Member, permit: Permit | undefined, clock: Clock) {
     this.#group = group;
     this.#member = member;
     this.#permit = permit;
@@ -37,44 +53,48 @@ export class Route {
     return this.#member.instance.target;
   }
 
-  /** For leaving it out of the next choice. */
+  /** The instance, to exclude it from the next choice. */
   get instance(): Instance {
     return this.#member.instance;
   }
 
-  /** The request is still on its way: for how long is the client's affair, not the instance's. */
-  uploading(): void {
+  /** The instance does not need to respond yet: the request waits in this proxy, or its body waits for the client. */
+  notWaiting(): void {
     this.#stopWaiting(this.#clock.now(), false);
   }
 
-  /** The instance has all of the request: from now on it is the one that takes time. */
-  uploaded(): void {
+  /** The instance has received the whole request. From now on the elapsed time is its own. */
+  waiting(): void {
     if (this.#isWaiting || this.#isSettled || !this.#isOpen) return;
     this.#isWaiting = true;
     this.#startedAt = this.#clock.now();
     this.#member.instance.startWaiting(this.#startedAt);
   }
 
-  /** The response head came. */
+  /** The response head arrived. */
   answered(verdict: Verdict): void {
-    this.#permit.end('success'); // the breaker asks whether it can be reached
+    // The breaker only judges whether the instance can be reached.
+    if (this.#permit === undefined) this.#group.reached(this.#member);
+    else this.#permit.end('success');
     this.#settle(verdict);
     this.#group.woke(this.#member);
   }
 
-  /** There was no usable answer (refused, reset, timed out, malformed, cut off); why, where that is known. */
+  /**
+   * There was no usable response: refused, reset, timed out, malformed or cut off. Takes the reason, if it is known.
+   */
   failed(cause?: unknown): void {
-    this.#permit.end('failure');
+    this.#permit?.end('failure');
     if (isRefusal(cause)) this.#group.refused(this.#member);
     if (this.#isSettled) this.#group.failed(this.#member);
     else this.#settle('bad');
   }
 
-  /** The exchange is over. Without an outcome before, it was given up on this side and says nothing of the instance. */
+  /** The exchange is over. Without an earlier outcome this side gave up, which says nothing about the instance. */
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#permit.end('ignored');
+    this.#permit?.end('ignored');
     this.#stopWaiting(this.#clock.now(), false);
     this.#group.ended(this.#member);
   }

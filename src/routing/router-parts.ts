@@ -1,4 +1,4 @@
-/** The options of the router, and what it makes from them for each service and instance. */
+/** The options of the router, and the parts it creates from them for each service and instance. */
 import type { Random } from '../shared/backoff.js';
 import { CircuitBreaker, type CircuitBreakerOptions, type CircuitState } from '../shared/circuit-breaker.js';
 import type { Clock } from '../shared/clock.js';
@@ -10,34 +10,42 @@ import { LoadBalancer, type Fitness } from './load-balancer.js';
 import type { InstanceMonitor } from './monitor.js';
 import { OutlierDetector, type OutlierOptions } from './outlier-detector.js';
 
-/** Balancing, breaking and setting aside, for every service of the router. */
+/** Balancing, circuit breaking and outlier ejection for every service of the router. */
 export interface IntelligentRouterOptions {
-  /** Whose active checks gate traffic, e.g. a HealthMonitor. Its owner closes it. Default: none, answers alone decide. */
+  /**
+   * Its active checks decide which instances receive requests, e.g. a HealthMonitor. Its owner closes it. Default: no
+   * active checks, only responses decide.
+   */
   readonly monitor?: InstanceMonitor;
-  /** Algorithm of every service, one of your own made for each, or a LoadBalancer whose algorithm is used. Default 'p2c-ewma'. */
+  /**
+   * The algorithm of every service, a factory of your own algorithm, or a LoadBalancer whose algorithm is used. Default
+   * 'p2c-ewma'.
+   */
   readonly balancer?: AlgorithmName | LoadBalancer | ((service: string) => AlgorithmName | BalancingAlgorithm);
   /**
-   * The breaker of each instance, open while it cannot be reached; false: none. Default: 5 failures in a row; 1 s, then
-   * up to 5 s. A refused connection opens it whatever the threshold.
+   * The circuit breaker of each instance, open while the instance cannot be reached. False: no breaker. Default: opens
+   * after 5 consecutive failures for 1 s, then for up to 5 s. A refused connection opens it regardless of the
+   * threshold.
    */
   readonly circuitBreaker?: CircuitBreakerOptions | false;
-  /** Ejection of instances that answer worse than their peers; false: none. */
+  /** Ejection of instances that respond worse than their peers. False: no ejection. */
   readonly outlier?: OutlierOptions | false;
-  /** Milliseconds an instance that joins or returns takes to reach its whole weight. Default 0. */
+  /** Milliseconds in which an instance that joins or returns reaches its whole weight. Default 0. */
   readonly slowStart?: number;
-  /** Below this share of usable instances, unhealthy and ejected ones are used too. Default 0.5. */
+  /** If the share of usable instances is below this, unhealthy and ejected instances are used too. Default 0.5. */
   readonly panicThreshold?: number;
-  /** The router's own zone; instances there are preferred. */
+  /** The zone of the router. Instances in it are preferred. */
   readonly zone?: string;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and timers. Default `monotonicClock`. */
   readonly clock?: Clock;
-  /** Where chance comes from. Default `Math.random`. */
+  /** The source of random numbers. Default `Math.random`. */
   readonly random?: Random;
 }
 
 /**
- * Milliseconds a breaker stays open the first time, and the longest. Trying a dead instance again is cheap, since the
- * request is retried elsewhere; not trying one that is back costs its callers, who may have no other.
+ * Milliseconds that a breaker stays open the first time, and at most. Trying an unavailable instance again is cheap,
+ * because the request is retried elsewhere. Not trying a recovered instance costs its callers, because they may have no
+ * other instance.
  */
 const OPEN_DURATION = 1000;
 const MAX_OPEN_DURATION = 5000;
@@ -60,7 +68,7 @@ export class RouterParts {
   readonly #options: IntelligentRouterOptions;
   readonly #clock: Clock;
 
-  /** Makes one of each at once: wrong options fail here, not with the first target. */
+  /** Creates one of each part at once, so that invalid options fail here and not with the first target. */
   constructor(options: IntelligentRouterOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
@@ -75,7 +83,7 @@ export class RouterParts {
     return new LoadBalancer(this.#algorithm(service), options);
   }
 
-  /** @param threshold failures in a row that open it, where it differs from the options' */
+  /** @param threshold consecutive failures that open it, if it differs from the options */
   breaker(onChange: (state: CircuitState) => void, threshold?: number): CircuitBreaker {
     const { circuitBreaker = {} } = this.#options;
     const options = circuitBreaker === false ? { failureThreshold: Infinity } : circuitBreaker;

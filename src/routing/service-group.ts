@@ -1,4 +1,4 @@
-/** The instances of one service with all that is known of each: load, health, ejection, breaker, drain. */
+/** The instances of one service with the known state of each: load, health, ejection, breaker and drain. */
 import type { CircuitBreaker, CircuitState } from '../shared/circuit-breaker.js';
 import type { Clock } from '../shared/clock.js';
 import type { Instance } from './instance.js';
@@ -6,24 +6,26 @@ import type { Fitness, LoadBalancer } from './load-balancer.js';
 import type { InstanceStatus } from './monitor.js';
 import type { OutlierDetector } from './outlier-detector.js';
 import { Route } from './route.js';
+import { StallDetector, type LivenessProbe } from './stall-detector.js';
 import { addressOf, type Target } from './target.js';
 
-/** Why an instance gets no more traffic, or 'up' when it does again. */
+/** Why an instance no longer receives requests, or 'up' when it receives them again. */
 export type TargetState = 'up' | 'unhealthy' | 'ejected' | 'stalled' | 'circuit-open' | 'draining' | 'removed';
 
-/** An instance and what routing knows of it. */
+/** An instance and its state in the router. */
 export interface Member {
   readonly service: string;
   readonly instance: Instance;
   breaker: CircuitBreaker;
   draining: boolean;
-  /** Ejected because nothing came from it, not because of what came. */
+  /** Whether it was ejected because it did not respond, and not because of its responses. */
   stalled: boolean;
-  /** As the monitor says; undefined when it does not know the instance. */
+  /** As the monitor reports it; undefined if the monitor does not know the instance. */
   health: InstanceStatus | undefined;
-  /** The last judgement, to notice when it returns. */
+  readonly stall: StallDetector;
+  /** The previous result, to detect when the instance returns. */
   fitness: Fitness;
-  /** Called when nothing is in flight any more. */
+  /** Called when no request is in flight. */
   onIdle: Array<() => void>;
 }
 
@@ -33,7 +35,7 @@ export interface ServiceGroupParts {
   readonly outliers: OutlierDetector<Instance>;
   readonly createBalancer: (fitness: (instance: Instance) => Fitness) => LoadBalancer;
   readonly createBreaker: (onChange: (state: CircuitState) => void) => CircuitBreaker;
-  /** Whether an instance where nobody listens is left alone at once, as a breaker would after several failures. */
+  /** Whether an instance without a listening process is excluded at once. A breaker would need several failures. */
   readonly tripsOnRefusal: boolean;
   readonly onChange: (member: Member, state: TargetState) => void;
 }
@@ -45,7 +47,7 @@ export class ServiceGroup {
   readonly #parts: ServiceGroupParts;
   readonly #clock: Clock;
   readonly #members = new Map<Instance, Member>();
-  /** When time alone may change who can be picked: the end of an ejection, a breaker that may be probed. */
+  /** When the candidates may change by time alone: the end of an ejection, or a breaker that allows a probe. */
   #nextChange = Infinity;
 
   constructor(parts: ServiceGroupParts) {
@@ -65,7 +67,7 @@ export class ServiceGroup {
     return instance && this.#members.get(instance);
   }
 
-  /** Adds a target, or takes over its new weight. A target that was draining and is added again is back. */
+  /** Adds a target, or updates its weight. A draining target that is added again receives requests again. */
   add(target: Target): Member {
     const before = this.balancer.get(target.id);
     const instance = this.balancer.addParsed(target);
@@ -85,6 +87,7 @@ export class ServiceGroup {
       draining: false,
       stalled: false,
       health: undefined,
+      stall: new StallDetector(),
       fitness: 'usable',
       onIdle: [],
     };
@@ -102,7 +105,7 @@ export class ServiceGroup {
     return true;
   }
 
-  /** Sends it nothing new. Settles when nothing is in flight to it any more. */
+  /** Sends it no new requests. Settles when no request is in flight to it. */
   drain(member: Member): Promise<void> {
     if (!member.draining) {
       member.draining = true;
@@ -117,35 +120,54 @@ export class ServiceGroup {
     const wasIll = isIll(member.health);
     member.health = health;
     if (wasIll === isIll(health)) return;
-    if (!isIll(health)) this.outliers.release(member.instance, this.#clock.now()); // it was asked and answers again
+    if (!isIll(health)) this.outliers.release(member.instance, this.#clock.now()); // it was checked and responds again
     this.#changed(member, isIll(health) ? 'unhealthy' : 'up');
   }
 
-  /** A route to the instance the next request goes to; undefined when there is none besides those excluded. */
+  /**
+   * A route to the instance for the next request; undefined if all instances are excluded. Suspicion is a preference
+   * and not a strict exclusion. If no better instance is left, one with an open breaker is tried too: it may have
+   * recovered, and its clients have no other instance.
+   */
   acquire(key?: string, excluded?: ReadonlySet<Instance>): Route | undefined {
     let refused = excluded;
     for (;;) {
       const instance = this.choose(key, refused);
-      if (instance === undefined) return undefined;
+      if (instance === undefined) return this.#lastResort(excluded);
       const route = this.open(this.#members.get(instance)!);
       if (route !== undefined) return route;
-      refused = new Set(refused).add(instance); // half open, and its probes are all in flight
+      refused = new Set(refused).add(instance); // half open, and all its probes are in flight
     }
   }
 
-  /** The instance the next request goes to, without opening a route. */
+  /** The instance for the next request, without opening a route. */
   choose(key?: string, excluded?: ReadonlySet<Instance>): Instance | undefined {
     if (this.#clock.now() >= this.#nextChange) this.#refresh();
     return this.balancer.pick(key, excluded);
   }
 
-  /** A route to this very instance, unless its breaker refuses. */
+  /** A route to a given instance, unless its breaker rejects it. */
   open(member: Member): Route | undefined {
     const permit = member.breaker.tryAcquire();
     return permit && new Route(this, member, permit, this.#clock);
   }
 
-  /** Whether the instance may be picked now; a sticky session asks. */
+  /** A route to a given instance, regardless of its breaker; undefined while it drains. */
+  openAnyway(member: Member): Route | undefined {
+    return this.open(member) ?? (member.draining ? undefined : new Route(this, member, undefined, this.#clock));
+  }
+
+  /** The remaining instance whose breaker admits requests again soonest. */
+  #lastResort(excluded: ReadonlySet<Instance> | undefined): Route | undefined {
+    let best: Member | undefined;
+    for (const member of this.#members.values()) {
+      if (member.draining || excluded?.has(member.instance)) continue;
+      if (best === undefined || member.breaker.retryAfter < best.breaker.retryAfter) best = member;
+    }
+    return best && this.openAnyway(best);
+  }
+
+  /** Whether the instance may be picked now. Sticky sessions use it. */
   isUsable(member: Member): boolean {
     return this.#judge(member.instance) === 'usable';
   }
@@ -154,18 +176,23 @@ export class ServiceGroup {
     this.outliers.succeeded(member.instance, this.#clock.now());
   }
 
-  /** It answered badly, or not. While its breaker is not closed that is the breaker's affair, which looks again sooner. */
+  /** Records whether its response failed. Unless its breaker is closed, the breaker alone decides: it tries sooner. */
   failed(member: Member): void {
     if (member.breaker.state !== 'closed') return;
     if (this.outliers.failed(member.instance, this.#clock.now())) this.#changed(member, 'ejected');
   }
 
-  /** Nobody listens there any more. */
+  /** No process listens at its address. */
   refused(member: Member): void {
     if (this.#parts.tripsOnRefusal && member.breaker.state !== 'open') member.breaker.trip();
   }
 
-  /** It answered one of those that waited: whatever else it is, it is not frozen. */
+  /** It responded although its breaker was open, which is enough evidence to close the breaker. */
+  reached(member: Member): void {
+    if (member.breaker.state !== 'closed') member.breaker.reset();
+  }
+
+  /** It responded to a waiting request. Regardless of its other states, it is not frozen. */
   woke(member: Member): void {
     if (!member.stalled) return;
     member.stalled = false;
@@ -187,13 +214,17 @@ export class ServiceGroup {
     return isIll(member.health) ? 'unhealthy' : 'usable';
   }
 
-  /** Ejects instances from which nothing comes although requests wait, longer than their slowest answers explain. */
-  checkStalls(): void {
+  /**
+   * Ejects frozen instances. An instance is frozen if requests wait longer than its slowest responses explain, nothing
+   * else arrives from it, and it does not respond to a probe. Slowness alone is not evidence.
+   *
+   * @param probe undefined: the silence alone decides
+   */
+  checkStalls(probe: LivenessProbe | undefined): void {
     const now = this.#clock.now();
     for (const member of this.#members.values()) {
-      const { instance } = member;
-      const patience = Math.max(this.outliers.stallTimeout, 1.5 * instance.slowestAnswer(now));
-      if (instance.silence(now) < patience) continue;
+      const { instance, stall } = member;
+      if (!stall.isFrozen(instance, this.outliers.stallTimeout, now, probe, () => this.woke(member))) continue;
       if (!this.outliers.eject(instance, now)) continue;
       member.stalled = true;
       this.#changed(member, 'stalled');
@@ -206,7 +237,7 @@ export class ServiceGroup {
     const now = this.#clock.now();
     const fitness = this.#fitnessOf(member, now);
     if (fitness === 'usable' && member.fitness !== 'usable') {
-      instance.forget(); // what made it unfit would keep it from ever being tried
+      instance.forget(); // otherwise its old latency would keep it from being tried again
       instance.restart(now);
     }
     member.fitness = fitness;
@@ -250,17 +281,18 @@ export class ServiceGroup {
     const member = this.#members.get(instance);
     if (member === undefined) return;
     this.#members.delete(instance);
+    member.stall.close();
     this.outliers.remove(instance);
     this.#changed(member, 'removed');
   }
 }
 
-/** The first check of a new instance decides whether it gets traffic: unknown is not ready. */
+/** The first check of a new instance decides whether it receives requests: unknown means not ready. */
 function isIll(health: InstanceStatus | undefined): boolean {
   return health === 'unhealthy' || health === 'unknown';
 }
 
-/** The monitor's name of an instance. */
+/** The name of the instance in the monitor. */
 export function monitoredId({ host, port }: Target): string {
   return addressOf(host, port);
 }

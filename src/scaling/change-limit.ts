@@ -1,13 +1,15 @@
-/** How fast a service may grow or shrink: HPA's scaling policies, the more generous of percent and count winning. */
+/**
+ * Limits how fast a service may grow or shrink, like HPA's scaling policies: the larger of percent and count applies.
+ */
 import type { ChangeLimit } from './policy.js';
 
 interface Change {
   readonly at: number;
-  /** Instances added, or removed when negative. */
+  /** Number of instances added, or removed if negative. */
   readonly delta: number;
 }
 
-/** More changes than any period of use holds; the oldest fall out. */
+/** More changes than any realistic period contains. The oldest are dropped. */
 const KEPT = 256;
 
 export class ChangeLimiter {
@@ -18,7 +20,7 @@ export class ChangeLimiter {
     this.#limits = limits;
   }
 
-  /** As far towards `desired` as the changes of the running period leave room. */
+  /** Moves towards `desired` as far as the changes within the current period allow. */
   apply(desired: number, current: number, now: number): number {
     if (desired > current) {
       const atStart = current - this.#sum(this.#limits.up.period, now, 1);
@@ -37,7 +39,7 @@ export class ChangeLimiter {
     if (this.#changes.length > KEPT) this.#changes.shift();
   }
 
-  /** What was added (sign 1) or removed (sign -1) within the period. */
+  /** Number of instances added (sign 1) or removed (sign -1) within the period. */
   #sum(period: number, now: number, sign: 1 | -1): number {
     let sum = 0;
     for (const { at, delta } of this.#changes) if (now - at < period && delta * sign > 0) sum += delta * sign;

@@ -1,10 +1,10 @@
 /**
- * Runs instances as child processes of this one. An instance says over its IPC channel that it is ready
- * (`process.send('ready')`, as PM2 expects it too, or `{ type: 'ready', port }` when it chose its port), and ends on SIGTERM.
+ * Runs instances as child processes of this one. An instance reports over its IPC channel that it is ready:
+ * `process.send('ready')`, as for PM2, or `{ type: 'ready', port }` if it chose its port. It ends on SIGTERM.
  */
-import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { monotonicClock } from '../shared/clock.js';
+import { nodeModule } from '../shared/node-modules.js';
 import { checkOptions, func } from '../shared/options.js';
 import type { InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
 import { foundProcess, isRunning } from './found-process.js';
@@ -12,20 +12,20 @@ import { processDriver, PROCESS_DRIVER_CHECKS, type ProcessDriverOptions } from 
 
 export { EXIT_CONFIG } from './process-driver.js';
 
-/** What to run for an instance. */
+/** The command for an instance. */
 export interface InstanceCommand {
-  /** A program; the running Node unless told. */
+  /** A program. Default: the Node that runs this process. */
   readonly file?: string;
   readonly args: readonly string[];
-  /** Added to this process' environment. */
+  /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The program, and how long it may take to start and to end. */
+/** The program, and the time limits for its start and stop. */
 export interface ChildProcessesOptions extends ProcessDriverOptions {
   /**
    * The command that runs an instance, which must listen on `spec.port`. Default: `<service>-server.js` in the working
-   * folder, told its port in `PORT` and its name in `INSTANCE_ID`.
+   * folder, with its port in `PORT` and its name in `INSTANCE_ID`.
    */
   readonly command?: (spec: InstanceSpec) => InstanceCommand;
 }
@@ -40,6 +40,12 @@ function programOfService({ service, id, port }: InstanceSpec): InstanceCommand 
  * the next; what it prints then is lost.
  *
  * @throws TypeError or RangeError for a wrong option
+ *
+ * @example
+ * import { childProcesses, HorizontalScalingManager } from '@tooloo/resilience';
+ *
+ * const driver = childProcesses({ command: ({ port }) => ({ args: ['billing.js'], env: { PORT: String(port) } }) });
+ * const manager = new HorizontalScalingManager({ driver, services: { billing: { min: 2, max: 4 } } });
  */
 export function childProcesses(options?: ChildProcessesOptions): ScalingDriver {
   const { command = programOfService, ...rest } = checkOptions('childProcesses', options, {
@@ -49,7 +55,7 @@ export function childProcesses(options?: ChildProcessesOptions): ScalingDriver {
   const clock = rest.clock ?? monotonicClock;
   const launch = (spec: InstanceSpec) => {
     const { file = process.execPath, args, env } = command(spec);
-    return spawn(file, args, {
+    return nodeModule('node:child_process').spawn(file, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,

@@ -1,4 +1,4 @@
-/** Commands of one service, one after the other: two that contradict each other are both carried out, in their order. */
+/** Runs the commands of one service one after the other. Two contradictory commands both run, in their order. */
 import { ResilienceError } from '../shared/errors.js';
 
 export class CommandQueue {
@@ -6,15 +6,15 @@ export class CommandQueue {
   #abort = new AbortController();
   #waiting = 0;
 
-  /** Commands that run or wait. */
+  /** Number of commands that run or wait. */
   get size(): number {
     return this.#waiting;
   }
 
   /**
-   * Runs a command when those before it are done.
+   * Runs a command when the previous ones are done.
    *
-   * @param command given a signal that aborts when a later command makes it pointless
+   * @param command receives a signal that aborts when a later command makes it pointless
    */
   async run<T>(command: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { signal } = this.#abort;
@@ -32,13 +32,13 @@ export class CommandQueue {
     return done;
   }
 
-  /** Ends what runs and waits; each is told by what. */
+  /** Cancels the running and the waiting commands; `by` names the reason in their errors. */
   interrupt(by: string): void {
-    this.#abort.abort(new ResilienceError('CONFLICT', `given up: ${by} came after it`));
+    this.#abort.abort(new ResilienceError('CONFLICT', `cancelled: ${by} was requested after it`));
     this.#abort = new AbortController();
   }
 
-  /** Settles when nothing runs or waits. */
+  /** Settles when no command runs or waits. */
   async idle(): Promise<void> {
     while (this.#waiting > 0) await this.#last;
   }

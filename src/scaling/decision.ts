@@ -1,72 +1,76 @@
-/** What an evaluation came to, with every number behind it. */
+/** The result of an evaluation, with all numbers behind it. */
+import type { DemandReading } from './demand.js';
 import type { InstanceCounts } from './fleet-samples.js';
 import type { ScalingMetric } from './metrics.js';
 
-/** What a decision asks for. */
+/** The action that a decision requests. */
 export type ScalingAction = 'SCALE_UP' | 'SCALE_DOWN' | 'HOLD';
 
-/** One metric's part in a decision. */
+/** The contribution of one metric to a decision. */
 export interface MetricAdvice {
   readonly metric: ScalingMetric;
-  /** Mean over the instances that reported it; null when none did. */
+  /** Mean over the instances that reported it; null if none did. */
   readonly value: number | null;
-  /** Loads: the mean with missing and starting instances put in, which the advice rests on. */
+  /** For loads: the mean including assumed values for missing and starting instances. The advice is based on it. */
   readonly adjusted: number | null;
-  /** Loads: what the instances are sized for. Symptoms: the limit. */
+  /** For loads: the target per instance. For symptoms: the limit. */
   readonly target: number;
   readonly up: number;
-  /** Null for a symptom: it never asks for fewer. */
+  /** Null for a symptom, because it never requests fewer instances. */
   readonly down: number | null;
-  /** Instances it asks for; null when it has no say. */
+  /** Number of instances requested; null if the metric does not contribute. */
   readonly desired: number | null;
   readonly note: string;
 }
 
-/** What the forecast had to say. Loads in instances' worth: 2.5 is what 2.5 instances at their target carry. */
+/** The contribution of the forecast. Loads are in instances: 2.5 is the load of 2.5 instances at their target. */
 export interface ForecastAdvice {
-  /** The load it follows. */
+  /** The load metric that the forecast follows. */
   readonly metric: ScalingMetric;
-  /** Whether it has done better on held-out data than the last value and than an average. */
+  /** Whether the forecast was more accurate on held-out data than the last value and than an average. */
   readonly trusted: boolean;
-  /** Load expected when an instance started now would serve; null while there is too little history. */
+  /** Expected load at the time when an instance started now would be ready; null if there is too little history. */
   readonly load: number | null;
-  /** Load measured now. */
+  /** The current load. */
   readonly current: number | null;
-  /** Load that it expected for now when instances for it had to be ordered; null where it had nothing to say then. */
+  /** The load that was forecast for now at the time when its instances had to be ordered; null without a forecast. */
   readonly expected: number | null;
-  /** Milliseconds ahead. */
+  /** How far ahead the forecast looks, in milliseconds. */
   readonly horizon: number;
-  /** Length of the season found, in milliseconds; null without one. */
+  /** Length of the detected season, in milliseconds; null without one. */
   readonly season: number | null;
-  /** Mean absolute errors of the backtest: of the forecast, of the last value, of an average. Null before one was made. */
+  /**
+   * Mean absolute errors of the backtest: of the forecast, of the last value, and of an average. Null before the first
+   * backtest.
+   */
   readonly error: number | null;
   readonly naiveError: number | null;
   readonly averageError: number | null;
-  /** Instances it asks for; null when it is not trusted. */
+  /** Number of instances requested; null if the forecast is not trusted. */
   readonly desired: number | null;
-  /** The most instances that it asks for within the down window; null when it is not trusted. */
+  /** The most instances requested within the down window; null if the forecast is not trusted. */
   readonly ahead: number | null;
 }
 
-/** How many instances there should be, and why. */
+/** The number of instances that should run, and the reasons. */
 export interface ScalingDecision {
   readonly service: string;
   /** Milliseconds of the engine's clock. */
   readonly at: number;
   readonly action: ScalingAction;
-  /** Instances there are, those starting included. */
+  /** Current instances, including those that start. */
   readonly current: number;
-  /** Instances there should be. */
+  /** Instances that should run. */
   readonly desired: number;
-  /** One sentence. */
+  /** The reason in one sentence. */
   readonly reason: string;
   readonly instances: InstanceCounts;
-  /** Part of `instances.warming`: ordered, and not seen yet. */
+  /** Part of `instances.warming`: ordered but not reported yet. */
   readonly pending: number;
   readonly metrics: readonly MetricAdvice[];
-  /** Required metrics nobody reports: while there are any, the service does not shrink. */
+  /** Required metrics that no instance reports. While there are any, the service does not shrink. */
   readonly unknown: readonly ScalingMetric[];
-  /** The steps from the metrics to `desired`, each the number of instances it left. */
+  /** The steps from the metrics to `desired`. Each is the number of instances after that step. */
   readonly steps: {
     readonly reactive: number;
     readonly forecast: number;
@@ -75,6 +79,8 @@ export interface ScalingDecision {
     readonly paced: number;
   };
   readonly panic: boolean;
+  /** Requests that callers have in progress; null if no caller reports them. */
+  readonly demand: DemandReading | null;
   readonly forecast: ForecastAdvice | null;
   readonly min: number;
   readonly max: number;

@@ -1,36 +1,41 @@
 /**
- * The contracts between what decides how many instances run and what runs them: `ScalingDriver` starts and stops them
- * one by one (processes of one machine), `ReplicaDriver` is only told their number (a cluster's scheduler).
+ * The contracts between the code that decides the number of instances and the code that runs them. A `ScalingDriver`
+ * starts and stops single instances (processes of one machine). A `ReplicaDriver` only sets their number (the scheduler
+ * of a cluster).
  */
 
+import type { ProcessUsage } from './process-usage.js';
+
+/** The instance to start. */
 export interface InstanceSpec {
   /** Service the instance belongs to, e.g. `training`. */
   readonly service: string;
   /** Name of this instance, unique in the fleet, e.g. `training-1`. */
   readonly id: string;
-  /** Port to listen on; 0 lets the system choose a free one, which cannot race with anybody. */
+  /** Port to listen on. With 0 the system chooses a free one, which avoids conflicts. */
   readonly port: number;
 }
 
-/** How an instance ended: by itself with a code, or by a signal. Both null where nobody can tell. */
+/** How an instance ended: with an exit code, or by a signal. Both are null if unknown. */
 export interface InstanceExit {
   readonly code: number | null;
   readonly signal: string | null;
 }
 
+/** An instance that has started. */
 export interface RunningInstance extends InstanceSpec {
   readonly host: string;
-  /** The port it really listens on. */
+  /** The port on which it actually listens. */
   readonly port: number;
-  /** Process id, where the driver runs processes of this machine. */
+  /** Process id, if the driver runs processes of this machine. */
   readonly pid: number | undefined;
-  /** Milliseconds from the order to start until it reported ready. */
+  /** Milliseconds from the start order until the instance reported ready. */
   readonly readyAfter: number;
-  /** Settles when the instance has ended, for whatever reason. Never rejects. */
+  /** Settles when the instance has ended, for any reason. Never rejects. */
   readonly exited: Promise<InstanceExit>;
 }
 
-/** An instance that runs already and was started by somebody else: a predecessor that was killed. */
+/** A running instance that another process started, such as a predecessor that was killed. */
 export interface FoundInstance extends InstanceSpec {
   readonly host: string;
   /** The port it listens on. */
@@ -38,64 +43,85 @@ export interface FoundInstance extends InstanceSpec {
   readonly pid: number;
 }
 
-/** What starts and stops instances: processes, workers, containers. */
+/**
+ * Starts and stops instances: processes, workers or containers.
+ *
+ * @example
+ * import { childProcesses, HorizontalScalingManager, type ScalingDriver } from '@tooloo/resilience';
+ *
+ * const driver: ScalingDriver = childProcesses();
+ * const manager = new HorizontalScalingManager({ driver });
+ */
 export interface ScalingDriver {
-  /** True where all instances of a service listen on one port, and whoever connects reaches any of them. */
+  /** True if all instances of a service share one port, so that a connection may reach any of them. */
   readonly sharesPort?: boolean;
   /**
    * Starts an instance.
    *
-   * @param signal ends the attempt: the instance is taken down again and the promise rejects
-   * @returns when it has reported ready
-   * @throws ResilienceError START_FAILED when it ended, refused or stayed silent instead; nothing is left behind.
-   *   `extensions.permanent` is true when trying again cannot help: its configuration is wrong. `extensions.portInUse`
-   *   is true when another program has its port.
+   * @param signal cancels the start: the instance is stopped and the promise rejects
+   * @returns when the instance has reported ready
+   * @throws ResilienceError START_FAILED if it ended, failed or did not report in time. Nothing is left running.
+   * `extensions.permanent` is true if a retry cannot help, because its configuration is invalid. `extensions.portInUse`
+   * is true if another program uses its port.
    */
   start(spec: InstanceSpec, signal?: AbortSignal): Promise<RunningInstance>;
-  /** Asks an instance to drain and end; ends it by force once `timeout` ms have passed. Settles when it is gone. */
+  /** Asks an instance to drain and end. Kills it after `timeout` ms. Settles when it has ended. */
   stop(instance: RunningInstance, timeout?: number): Promise<void>;
   /**
-   * Takes over an instance it did not start; the caller has made sure that it is the one. Absent where the driver cannot.
+   * Adopts a running instance that it did not start. The caller has verified its identity. Absent if not supported.
    *
-   * @returns undefined when it is gone
+   * @returns undefined if the instance has ended
    */
   adopt?(found: FoundInstance): RunningInstance | undefined;
-  /** Stops everything it started or took over. Idempotent. */
+  /** Resource use of the instance's process, as reported by the system. Undefined or absent if unknown. */
+  usage?(instance: RunningInstance): ProcessUsage | undefined;
+  /** Releases all instances, so that they continue to run even when this process ends. Absent if not supported. */
+  letGo?(): void;
+  /** Stops all instances that it started or adopted. Idempotent. */
   close(): Promise<void>;
 }
 
-/** One replica as a scheduler shows it. */
+/** One replica as reported by a scheduler. */
 export interface Replica {
   readonly id: string;
   readonly host: string;
-  /** 0 where the scheduler does not tell. */
+  /** 0 if the scheduler does not report it. */
   readonly port: number;
   readonly state: 'starting' | 'ready' | 'draining';
 }
 
-/** How many instances there are and how many are ready. */
+/** The number of desired and of ready instances. */
 export interface ReplicaStatus {
-  /** How many there should be. */
+  /** Number of desired instances. */
   readonly wanted: number;
-  /** How many serve, of the newest version. */
+  /** Number of ready instances of the newest version. */
   readonly ready: number;
   readonly replicas: readonly Replica[];
 }
 
-/** What runs a number of instances by itself, as a cluster does. */
+/**
+ * Runs a given number of instances by itself, as a cluster does.
+ *
+ * @example
+ * import { HorizontalScalingManager, type ReplicaDriver } from '@tooloo/resilience';
+ * import { kubernetes } from '@tooloo/resilience/kubernetes';
+ *
+ * const driver: ReplicaDriver = kubernetes({ namespace: 'shop' });
+ * const manager = new HorizontalScalingManager({ driver });
+ */
 export interface ReplicaDriver {
   /**
-   * How a service stands.
+   * The state of a service.
    *
-   * @throws ResilienceError NOT_FOUND when the scheduler does not know it
+   * @throws ResilienceError NOT_FOUND if the scheduler does not know the service
    */
   status(service: string, signal?: AbortSignal): Promise<ReplicaStatus>;
   /**
-   * Orders `count` replicas, and settles when so many serve and no more are left.
+   * Orders `count` replicas. Settles when exactly that many are ready.
    *
-   * @throws ResilienceError START_FAILED when that did not come about in time, CONFLICT when others keep changing it
+   * @throws ResilienceError START_FAILED if that takes too long, CONFLICT if others keep changing the number
    */
   scaleTo(service: string, count: number, signal?: AbortSignal): Promise<ReplicaStatus>;
-  /** Idempotent. What runs goes on running: it is the scheduler's. */
+  /** Idempotent. The replicas continue to run, because they belong to the scheduler. */
   close(): Promise<void>;
 }

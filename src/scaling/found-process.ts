@@ -1,17 +1,17 @@
-/** A process that is not this one's child: no event tells of its end, so that it has to be looked at. */
+/** A process that is not a child of this one. No event reports its end, so it is checked periodically. */
 import { readFileSync } from 'node:fs';
 import { startTimer, type Clock } from '../shared/clock.js';
 import type { InstanceExit } from './driver.js';
 import type { OwnedProcess } from './process-driver.js';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const LOOK = 250;
 
-/** Whether a process of that number runs. One that ended and was not collected by its parent (a zombie) does not. */
+/** Whether a process with that PID runs. A zombie process does not count as running. */
 export function isRunning(pid: number): boolean {
   if (!send(pid, 0)) return false;
   try {
-    // `pid (name) state …`, where the name may hold parentheses itself. Only Linux has the file.
+    // `pid (name) state …`, where the name may contain parentheses. The file exists only on Linux.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return stat[stat.lastIndexOf(')') + 2] !== 'Z';
   } catch {
@@ -19,19 +19,19 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** The process of that number, which must be running. */
+/** The process with that PID, which must be running. */
 export function foundProcess(pid: number, clock: Clock): OwnedProcess {
   const exited = new Promise<InstanceExit>((resolve) => {
     const look = (): void => {
       if (isRunning(pid)) startTimer(clock, look, LOOK);
-      else resolve({ code: null, signal: null }); // only a parent is told how it ended
+      else resolve({ code: null, signal: null }); // only a parent gets the exit status
     };
     startTimer(clock, look, LOOK);
   });
   return { kill: (signal) => void send(pid, signal), exited };
 }
 
-/** False when there is no such process (any more), or it is somebody else's. */
+/** False if there is no such process, or if it belongs to another user. */
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal);

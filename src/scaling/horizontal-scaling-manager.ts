@@ -1,4 +1,4 @@
-/** Runs as many instances of each service as it is told to, and keeps a record of what it did. */
+/** Runs the requested number of instances of each service, and records what it did. */
 import { ResilienceError } from '../shared/errors.js';
 import { Listeners } from '../shared/listeners.js';
 import { checkValue, count as countCheck, number, string } from '../shared/options.js';
@@ -15,6 +15,8 @@ import {
 } from './manager-options.js';
 import { ReplicaGroup } from './replica-group.js';
 import type { HistoryQuery, ScalingRecord } from './scaling-history.js';
+import type { ProcessUsage } from './process-usage.js';
+import { StallWatch, type Signs } from './stall-watch.js';
 import { SupervisedGroup } from './supervised-group.js';
 import { Traffic } from './traffic.js';
 
@@ -23,41 +25,48 @@ const PORT = { ...number({ min: 1, max: 65_535, integer: true }), expected: 'a p
 const PORT_OR_ANY = { ...number({ min: 0, max: 65_535, integer: true }), expected: 'a port from 0 to 65535' };
 
 /**
- * Starts and ends instances of services, through a driver that knows how. Commands on one service are carried out one
- * after the other; instances that end by themselves are started again, with growing waits and not for ever; never fewer
- * than `min` are left and never more than `max` started.
- *
- * ```ts
- * const manager = new HorizontalScalingManager({
- *   driver: childProcesses({ command: ({ port }) => ({ args: ['reports.js'], env: { PORT: String(port) } }) }),
- *   services: { reports: { port: 3008, max: 4 } },
- *   router,
- * });
- * await manager.scaleUp('reports'); // on 3008
- * await manager.scaleUp('reports'); // on 3018
- * ```
+ * Starts and stops instances of services through a driver. The commands on one service run one after the other. An
+ * instance that ends by itself is restarted, with increasing delays and a limited number of times. There are never
+ * fewer than `min` instances left, and never more than `max` started.
  *
  * @throws TypeError or RangeError for a wrong option
+ *
+ * @example
+ * import { HorizontalScalingManager } from '@tooloo/resilience';
+ *
+ * const manager = new HorizontalScalingManager({ router, services: { billing: { min: 2, max: 8 } } });
+ * await manager.startService('billing');
+ * await manager.scaleUp('billing', 1);
+ * await manager.shutdown();
  */
 export class HorizontalScalingManager {
   readonly #settings: ManagerSettings;
   readonly #services = new Map<string, ManagedService>();
   readonly #changes = new Listeners<[]>(`${WHO}.onChange`);
   readonly #traffic: Traffic;
+  readonly #stalls: StallWatch;
   readonly #stopMonitoring: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options?: HorizontalScalingManagerOptions) {
     this.#settings = resolveManagerOptions(WHO, options);
     const { driver, services, monitor, replaceUnhealthy } = this.#settings;
-    // Who shares a port cannot be told apart from outside, neither by a router nor by a monitor.
+    // Instances that share a port cannot be distinguished from outside, neither by a router nor by a monitor.
     const apart = !('sharesPort' in driver && driver.sharesPort);
     this.#traffic = new Traffic({ ...this.#settings, ...(!apart && { router: undefined, monitor: undefined }) });
     for (const [name, service] of Object.entries(services)) this.registerService(name, service);
+    this.#stalls = new StallWatch({
+      ...this.#settings,
+      window: this.#settings.stallWindow,
+      signsOf: (id) => this.#signsOf(id),
+      onStalled: (id) => this.#replace(id),
+    });
     if (replaceUnhealthy)
       this.#stopMonitoring = monitor?.onInstanceChange(({ service, port, status }) => {
-        if (status === 'unhealthy')
-          return this.#services.get(service)?.supervised?.replace(port, 'did not answer any more');
+        const one = this.getInstanceDetails(service).find((known) => known.port === port && known.state === 'ready');
+        if (one === undefined) return;
+        if (status === 'unhealthy') this.#stalls.begin(one.id);
+        else this.#stalls.end(one.id);
       });
   }
 
@@ -67,9 +76,9 @@ export class HorizontalScalingManager {
   }
 
   /**
-   * Makes a service known, or sets its new bounds. Starts nothing.
+   * Registers a service, or sets its new bounds. Starts nothing.
    *
-   * @throws TypeError or RangeError for a wrong option
+   * @throws TypeError or RangeError for an invalid option
    */
   registerService(service: string, options?: ServiceOptions): void {
     checkValue(`${WHO}.registerService: service`, service, string);
@@ -90,11 +99,12 @@ export class HorizontalScalingManager {
   }
 
   /**
-   * Starts so many more instances. Settles when they serve.
+   * Starts `count` more instances. Settles when they are ready.
    *
-   * @returns how many there are now; fewer than asked for where `max` is in the way or some did not start
-   * @throws ResilienceError CONFLICT at `max`, or when a stop came in between; START_FAILED when none of them started;
-   *   NOT_FOUND for a service that was not registered
+   * @returns the number of instances now. It is lower than requested if `max` limits it or some instances did not
+   *   start.
+   * @throws ResilienceError CONFLICT at `max`, or if a stop was requested meanwhile; START_FAILED if no instance
+   *   started; NOT_FOUND for a service that is not registered
    */
   async scaleUp(service: string, count = 1, options: CommandOptions = {}): Promise<ScalingOutcome> {
     checkValue(`${WHO}.scaleUp: count`, count, countCheck());
@@ -102,9 +112,9 @@ export class HorizontalScalingManager {
   }
 
   /**
-   * Ends so many instances, the newest first, when they have finished what they do. Settles when they are gone.
+   * Stops `count` instances, the newest first, after they have finished their work. Settles when they have ended.
    *
-   * @throws ResilienceError CONFLICT at `min`; NOT_FOUND for a service that was not registered
+   * @throws ResilienceError CONFLICT at `min`; NOT_FOUND for a service that is not registered
    */
   async scaleDown(service: string, count = 1, options: CommandOptions = {}): Promise<ScalingOutcome> {
     checkValue(`${WHO}.scaleDown: count`, count, countCheck());
@@ -112,11 +122,11 @@ export class HorizontalScalingManager {
   }
 
   /**
-   * Hands over from the instance on one port to a new one on another (0: any that is free): the new one is ready before
-   * the old one is drained, so that no request fails. For that time there may be one more than `max`.
+   * Replaces the instance on one port by a new one on another port (0: any free port). The new one is ready before the
+   * old one is drained, so that no request fails. Meanwhile there may be one instance more than `max`.
    *
-   * @throws ResilienceError NOT_FOUND when no instance is ready on `fromPort`; CONFLICT when `toPort` belongs to an
-   *   instance, or a scheduler places them; START_FAILED when the new one does not start (the old one stays)
+   * @throws ResilienceError NOT_FOUND if no instance is ready on `fromPort`; CONFLICT if `toPort` belongs to an
+   * instance, or a scheduler places the instances; START_FAILED if the new one does not start (the old one stays)
    */
   async migrateInstance(fromPort: number, toPort = 0, options: CommandOptions = {}): Promise<ScalingOutcome> {
     checkValue(`${WHO}.migrateInstance: fromPort`, fromPort, PORT);
@@ -126,43 +136,57 @@ export class HorizontalScalingManager {
     return this.#open(from.service).migrate(from, toPort, options);
   }
 
-  /** Starts a service: its `min` instances, one at least, or those it had when it was stopped. Keeps trying what fails. */
+  /**
+   * Starts a service: `min` instances, at least one, or as many as it had when it was stopped. Retries failed starts.
+   */
   async startService(service: string, options: CommandOptions = {}): Promise<ScalingOutcome> {
     return this.#open(service).start(options);
   }
 
-  /** Ends all instances of a service, at once: whatever else was ordered is given up. They stay known. */
+  /** Stops all instances of a service at once and cancels its other commands. The instances remain in the records. */
   async stopService(service: string, options: CommandOptions = {}): Promise<ScalingOutcome> {
     return this.#open(service).stop(options);
   }
 
-  /** Ends and starts the instances of a service, one after the other and each on its port. */
+  /**
+   * Restarts the instances of a service one after the other, each on its port. A single instance gets a substitute on
+   * another port meanwhile, so that no request waits. Then there is one instance more than `max`.
+   */
   async restartService(service: string, options: CommandOptions = {}): Promise<ScalingOutcome> {
     return this.#open(service).restart(options);
   }
 
   /**
-   * Takes over an instance that runs already, as a predecessor left it; the caller has made sure that it is the one.
+   * Adopts a running instance that a predecessor left. The caller has verified its identity.
    *
-   * @returns false when it is gone, its name is taken or the driver cannot
-   * @throws ResilienceError NOT_FOUND for a service that was not registered
+   * @returns false if it has ended, its name is taken, or the driver does not support it
+   * @throws ResilienceError NOT_FOUND for a service that is not registered
    */
   async adopt(found: FoundInstance): Promise<boolean> {
     return this.#open(found.service).adopt(found);
   }
 
-  /** Instances of a service that run or are on their way; 0 for one that is not known. */
+  /** Number of instances of a service that run or start; 0 for an unknown service. */
   getInstanceCount(service: string): number {
     return this.#services.get(service)?.group.count ?? 0;
   }
 
-  /** The instances of a service, or all. */
+  /** The instances of one service, or of all services. */
   getInstanceDetails(service?: string): readonly InstanceDetails[] {
     if (service !== undefined) return this.#services.get(service)?.group.details ?? [];
     return [...this.#services.values()].flatMap(({ group }) => group.details);
   }
 
-  /** What was done, the newest first. */
+  /** Resource use of an instance's process, as reported by the system; undefined if unknown. */
+  usageOf(id: string): ProcessUsage | undefined {
+    for (const { supervised } of this.#services.values()) {
+      const usage = supervised?.usageOf(id);
+      if (usage !== undefined) return usage;
+    }
+    return undefined;
+  }
+
+  /** The history, newest first. */
   getScalingHistory(query?: HistoryQuery): readonly ScalingRecord[] {
     return this.#settings.history.list(query);
   }
@@ -172,17 +196,19 @@ export class HorizontalScalingManager {
     return this.#services.get(service)?.isBusy ?? false;
   }
 
-  /** Looks again at what a scheduler runs; of the instances that this process runs it knows without. */
+  /**
+   * Updates the state of instances that a scheduler runs. The state of this process's own instances is always current.
+   */
   async refresh(): Promise<void> {
     await Promise.all([...this.#services.values()].map(({ group }) => group.refresh()));
   }
 
-  /** Calls back whenever something about an instance has changed. Returns what ends it. */
+  /** Calls the callback after each change of an instance. Returns a function that ends this. */
   onChange(callback: () => unknown): () => void {
     return this.#changes.add(callback);
   }
 
-  /** Ends what this process runs; what a scheduler runs goes on. Idempotent. */
+  /** Stops the instances that this process runs. Instances of a scheduler continue to run. Idempotent. */
   shutdown(): Promise<void> {
     this.#closing ??= this.#shutdown();
     return this.#closing;
@@ -195,6 +221,7 @@ export class HorizontalScalingManager {
   async #shutdown(): Promise<void> {
     const { driver, history } = this.#settings;
     this.#stopMonitoring?.();
+    this.#stalls.close();
     const services = [...this.#services.values()];
     await Promise.all(services.map((service) => service.giveUp()));
     await Promise.all(services.flatMap(({ supervised }) => supervised?.stop() ?? []));
@@ -202,7 +229,7 @@ export class HorizontalScalingManager {
     history.close();
   }
 
-  #group(service: string, { port, portStep }: ServicePlan): InstanceGroup {
+  #group(service: string, { port, portStep, fixedPort }: ServicePlan): InstanceGroup {
     const { driver, restart, clock, settleTime } = this.#settings;
     if ('scaleTo' in driver) return new ReplicaGroup(service, driver, () => this.#changes.emit());
     return new SupervisedGroup({
@@ -213,13 +240,29 @@ export class HorizontalScalingManager {
       restart,
       clock,
       settleTime,
+      // Without a router or a settle time, no caller would learn of a successor.
+      canMove: !fixedPort && (settleTime > 0 || this.#settings.router !== undefined),
       isTaken: (asked) => this.#isTaken(asked),
       drain: (instance, signal) => this.#traffic.drain(instance, signal),
       onState: (details) => this.#onState(details),
     });
   }
 
+  #signsOf(id: string): Signs {
+    const one = this.getInstanceDetails().find((known) => known.id === id);
+    const demand = one && this.#settings.demandOf(one.service, id);
+    const answered = demand !== undefined && demand.inFlight > 0 ? demand.answered : undefined;
+    return { answered, writes: this.usageOf(id)?.writes };
+  }
+
+  #replace(id: string): void {
+    const service = [...this.#services.values()].find(({ supervised }) => supervised?.isReady(id));
+    // The history contains the failure. The watch continues and tries again.
+    service?.replace(id, 'no longer responded').catch(() => {});
+  }
+
   #onState(details: InstanceDetails): void {
+    if (details.state !== 'ready') this.#stalls.end(details.id);
     this.#traffic.update(details);
     this.#services.get(details.service)?.noteIncident(details);
     this.#changes.emit();
@@ -235,7 +278,7 @@ export class HorizontalScalingManager {
     return service;
   }
 
-  /** The service, for a command. */
+  /** Returns the service for a command. */
   #open(name: string): ManagedService {
     if (this.#closing !== undefined) throw new ResilienceError('SHUTTING_DOWN', `${WHO} is shut down`);
     return this.#service(name);

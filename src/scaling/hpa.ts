@@ -1,37 +1,40 @@
 /**
- * The formula of Kubernetes' HorizontalPodAutoscaler for one load: desired = ceil(instances · value / target), careful
- * about what is not known: it never lets missing or starting instances turn or enlarge a change.
+ * The formula of Kubernetes' HorizontalPodAutoscaler for one load: desired = ceil(instances · value / target). Missing
+ * or starting instances never reverse or increase a change.
  */
 import type { LoadRule } from './policy.js';
 
 export interface LoadReading {
-  /** Of the ready instances that reported it. */
+  /** Values of the ready instances that reported one. */
   readonly values: readonly number[];
-  /** Ready instances whose value is not known. */
+  /** Number of ready instances without a known value. */
   readonly missing: number;
-  /** Instances that start, launches ordered but not seen yet included. */
+  /** Number of starting instances, including launches that are not reported yet. */
   readonly warming: number;
-  /** What a missing instance counts as when the service would shrink. */
+  /** Assumed value of a missing instance if the service would shrink. */
   readonly full: number;
-  /** Most instances it may ask for, as a multiple of those that are ready. Default: no such bound. */
+  /** Maximum number of instances to request, as a multiple of the ready ones. Default: no limit. */
   readonly growth?: number;
 }
 
 export interface LoadAdvice {
-  /** Mean over those that reported; undefined when none did. */
+  /** Mean over the reported values; undefined without any. */
   readonly value: number | undefined;
-  /** The mean with missing and starting instances put in, which the advice rests on. */
+  /** The mean including assumed values for missing and starting instances. The advice is based on it. */
   readonly adjusted: number | undefined;
-  /** Undefined: nobody reported, no advice. */
+  /** Undefined if no instance reported: no advice. */
   readonly desired: number | undefined;
 }
 
-/** So that 3 · (0.7 / 0.3) does not become one instance more by the last bit of a float. */
+/** Prevents that a floating-point error in 3 · (0.7 / 0.3) requests one more instance. */
 const ROUNDING = 1e-9;
 
 const ceil = (value: number): number => Math.max(0, Math.ceil(value - ROUNDING));
 
-/** How many instances this load asks for, counting those that start. Grows with every value, never beyond one direction. */
+/**
+ * Number of instances that this load requires, including those that start. It increases with each value, and a
+ * correction never reverses its direction.
+ */
 export function adviseLoad({ target, up, down }: LoadRule, reading: LoadReading): LoadAdvice {
   const { values, missing, warming, full, growth = Infinity } = reading;
   const current = values.length + missing + warming;
@@ -39,7 +42,7 @@ export function adviseLoad({ target, up, down }: LoadRule, reading: LoadReading)
   const sum = values.reduce((total, value) => total + value, 0);
   const value = sum / values.length;
   if (value > up) {
-    // Those not known and those not ready yet are taken to be idle: what is on its way is not ordered twice.
+    // Unknown and starting instances count as idle, so that instances on their way are not ordered twice.
     const adjusted = sum / current;
     const wanted = Math.min(ceil((current * adjusted) / target), (values.length + missing) * growth);
     return { value, adjusted, desired: adjusted > up ? Math.max(current, wanted) : current };

@@ -10,6 +10,8 @@ export {
   type ScalingMetrics,
 } from './auto-scaling-decision-engine.js';
 export { type ForecastAdvice, type MetricAdvice, type ScalingAction, type ScalingDecision } from './decision.js';
+export { type CallerDemand, type DemandReading, type InstanceDemand } from './demand.js';
+export { type ProcessUsage } from './process-usage.js';
 export { type InstanceCounts } from './fleet-samples.js';
 export {
   type Figure,
@@ -65,4 +67,6 @@ export {
 } from './instance-supervisor.js';
 export { type RestartPolicy } from './restart-budget.js';
 export { InstanceLoad, type InstanceLoadOptions, type LoadReport } from './instance-load.js';
-export { ScalingLoop, type ScalingLoopOptions } from './scaling-loop.js';
+export { type ScalingHold } from './scaling-holds.js';
+export { type BoundsSpan, type ScheduledBounds } from './schedule.js';
+export { ScalingLoop, type InstanceReport, type ScalingLoopOptions } from './scaling-loop.js';

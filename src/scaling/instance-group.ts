@@ -1,44 +1,47 @@
-/** The instances of one service, as the manager sees them, whoever runs them. */
+/** The instances of one service as the manager sees them, regardless of the driver. */
 
-/** One instance: what is told to whoever asks who is where. Routers send requests to those that are `ready`. */
+/** The published details of one instance. Routers send requests to instances that are `ready`. */
 export interface InstanceDetails {
   readonly service: string;
   readonly id: string;
   readonly host: string;
   /** 0 until it is known. */
   readonly port: number;
-  /** `waiting` to be started again after a crash; `failed` for good, until it is started or scaled over. */
+  /** `waiting` for a restart after a crash; `failed` for good, until it is started or replaced by scaling. */
   readonly state: 'starting' | 'ready' | 'draining' | 'stopped' | 'waiting' | 'failed';
   readonly pid: number | null;
-  /** How often it was started again after it had ended by itself. */
+  /** Number of restarts after the instance ended by itself. */
   readonly restarts: number;
-  /** Milliseconds its start took; null until it is ready, and for one that was adopted. */
+  /** Duration of the start in milliseconds; null until ready, and for an adopted instance. */
   readonly readyAfter: number | null;
-  /** Why it is not running, where it should be. */
+  /** Why it does not run although it should. */
   readonly reason: string | null;
 }
 
-/** What came of an order to grow. */
+/** The result of an order to grow. */
 export interface Growth {
   readonly added: readonly InstanceDetails[];
-  /** Why those that are missing did not start. */
+  /** Why the missing instances did not start. */
   readonly failures: readonly Error[];
 }
 
 export interface InstanceGroup {
-  /** Instances that run or are on their way: those that failed for good, end or are stopped do not count. */
+  /** Number of instances that run or start. Failed, stopping and stopped instances do not count. */
   readonly count: number;
   readonly details: readonly InstanceDetails[];
-  /** Starts so many more. Settles when each is ready or has failed; what failed is gone. */
+  /** Starts `count` more instances. Settles when each is ready or has failed. Failed ones are removed. */
   grow(count: number, signal: AbortSignal): Promise<Growth>;
-  /** Ends so many, the least useful first, when they have finished what they do. */
+  /** Stops `count` instances, the least useful first, after they have finished their work. */
   shrink(count: number, signal: AbortSignal): Promise<readonly InstanceDetails[]>;
-  /** Starts what should run, `count` at least, and keeps trying. Settles when each is ready or has failed once. */
+  /**
+   * Starts the instances that should run, at least `count`, and keeps retrying. Settles when each is ready or has
+   * failed once.
+   */
   start(count: number, signal: AbortSignal): Promise<void>;
-  /** Ends all, which stay known. */
+  /** Stops all instances and keeps their records. */
   stop(): Promise<void>;
-  /** Ends and starts them, one after the other. */
+  /** Restarts the instances one after the other. */
   restart(signal: AbortSignal): Promise<void>;
-  /** Looks again, where others may have changed something. */
+  /** Updates the state, if others may have changed it. */
   refresh(): Promise<void>;
 }

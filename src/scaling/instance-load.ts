@@ -1,23 +1,25 @@
-/** What an instance tells of itself so that its service can be scaled: processor, memory, event loop, requests. */
-import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
+/** Measures the load of an instance for scaling: CPU, memory, event loop and requests. */
+import type { IntervalHistogram } from 'node:perf_hooks';
 import { monotonicClock, startInterval, type Clock, type Timer } from '../shared/clock.js';
+import { nodeModule } from '../shared/node-modules.js';
 import { checkOptions, clock as clockCheck, func, positive } from '../shared/options.js';
 import { RequestWindow } from './request-window.js';
 
-/** What the load of this process is measured by. */
+/** How to measure the load of this process. */
 export interface InstanceLoadOptions {
-  /** Requests being served now. Default: not told. */
+  /** Number of requests in progress. Default: not reported. */
   readonly inFlight?: () => number;
-  /** Requests or jobs waiting now. Default: not told. */
+  /**
+   * Number of requests or jobs that wait now, in addition to those that wait for the event loop. Default: not reported.
+   */
   readonly queueDepth?: () => number;
-  /** Time the processor and the event loop are looked at over, in ms. Default 5000. */
+  /** Window for the CPU and the event loop, in ms. Default 5000. */
   readonly window?: number;
-  /** Time the requests are looked at over, in ms. Default 30,000. */
+  /** Window for the requests, in ms. Default 30,000. */
   readonly requestWindow?: number;
-  /** Bytes the process may use. Default: what its container allows; the bound of the heap counts as well. */
+  /** Memory limit of the process in bytes. Default: the limit of its container. The heap limit applies as well. */
   readonly memoryLimit?: number;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
@@ -27,11 +29,15 @@ export interface LoadReport {
   readonly cpu: number | null;
   /** Percent of the bound that is nearest: of the heap, or of the process. */
   readonly memory: number;
-  /** Milliseconds that turns of the event loop came late, over the last whole window. Null until there was one. */
+  /** Delay of the event loop in milliseconds, over the last whole window. Null until there was one. */
   readonly eventLoopLag: { readonly mean: number; readonly p99: number } | null;
   readonly inFlight: number | undefined;
+  /**
+   * Requests that wait: the given number, plus the requests that a late event loop has not started yet (rate × lag, by
+   * Little's law). Undefined if neither is known.
+   */
   readonly queueDepth: number | undefined;
-  /** Requests that ended within the window; p99 in ms and failures in percent are null when there were none. */
+  /** Number of requests that finished within the window. Without any, `p99` (ms) and `errorRate` (percent) are null. */
   readonly requests: number;
   readonly p99: number | null;
   readonly errorRate: number | null;
@@ -39,25 +45,28 @@ export interface LoadReport {
 
 interface CpuReading {
   readonly at: number;
-  /** Milliseconds of processor time since the process began. */
+  /** Milliseconds of CPU time since the process started. */
   readonly used: number;
 }
 
 /** Readings that cover the window: so fine does it move. */
 const STEPS = 10;
 const RESOLUTION = 20;
+/** Milliseconds that the event loop is late on any machine with other work to do. */
+const USUAL_LAG = 10;
 const NANO_TO_MS = 1e-6;
 
 /**
- * Measures the process it is in, whoever reads and how often. Tell it of each request that ended.
+ * Measures the process it runs in, independently of its readers. Call `record` for every request that ended.
  *
- * ```ts
- * const load = new InstanceLoad({ inFlight: () => server.inFlight });
+ * @throws TypeError or RangeError for an invalid option
+ *
+ * @example
+ * import { InstanceLoad } from '@tooloo/resilience';
+ *
+ * const load = new InstanceLoad();
  * tracer.onRequest(({ duration, status }) => load.record(duration, status === undefined || status < 500));
- * app.get('/load', (req, res) => res.json(load.read()));
- * ```
- *
- * @throws TypeError or RangeError for a wrong option
+ * app.get('/load', (_req, res) => void res.json(load.read()));
  */
 export class InstanceLoad {
   readonly #inFlight: (() => number) | undefined;
@@ -65,7 +74,7 @@ export class InstanceLoad {
   readonly #memoryLimit: number;
   readonly #clock: Clock;
   readonly #requests: RequestWindow;
-  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION });
+  readonly #delay: IntervalHistogram = nodeModule('node:perf_hooks').monitorEventLoopDelay({ resolution: RESOLUTION });
   readonly #timers: readonly Timer[];
   #readings: CpuReading[];
   #lag: LoadReport['eventLoopLag'] = null;
@@ -92,19 +101,20 @@ export class InstanceLoad {
     ];
   }
 
-  /** Counts a request that ended: milliseconds, and whether this side did what it should. */
+  /** Counts a finished request: its duration in milliseconds, and whether this side succeeded. */
   record(duration: number, ok: boolean): void {
     this.#requests.record(this.#clock.now(), duration, ok);
   }
 
   read(): LoadReport {
+    const requests = this.#requests.read(this.#clock.now());
     return {
       cpu: this.#cpu(),
       memory: this.#memory(),
       eventLoopLag: this.#lag,
       inFlight: this.#inFlight?.(),
-      queueDepth: this.#queueDepth?.(),
-      ...this.#requests.read(this.#clock.now()),
+      queueDepth: this.#waiting(requests.requests),
+      ...requests,
     };
   }
 
@@ -112,6 +122,13 @@ export class InstanceLoad {
   close(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#delay.disable();
+  }
+
+  #waiting(requests: number): number | undefined {
+    const queued = this.#queueDepth?.();
+    const lag = this.#lag === null ? 0 : this.#lag.mean - USUAL_LAG;
+    if (lag <= 0) return queued;
+    return (queued ?? 0) + (requests / this.#requests.window) * lag;
   }
 
   #step(): void {
@@ -130,19 +147,19 @@ export class InstanceLoad {
   }
 
   #memory(): number {
-    const heap = process.memoryUsage().heapUsed / getHeapStatistics().heap_size_limit;
+    const heap = process.memoryUsage().heapUsed / nodeModule('node:v8').getHeapStatistics().heap_size_limit;
     return 100 * Math.max(heap, process.memoryUsage.rss() / this.#memoryLimit);
   }
 
   #readLag(): void {
     const late = (nanoseconds: number): number => Math.max(0, nanoseconds * NANO_TO_MS - RESOLUTION);
-    // Nothing was seen while the loop stood still for the whole window: what is known stays.
+    // There was no measurement because the loop was blocked for the whole window, so the last value is kept.
     if (this.#delay.max > 0) this.#lag = { mean: late(this.#delay.mean), p99: late(this.#delay.percentile(99)) };
     this.#delay.reset();
   }
 }
 
-/** Bytes the container allows; infinite without one. Node answers 0, or more than any machine has, where there is none. */
+/** Memory limit of the container in bytes; infinite without one. Without a limit, Node returns 0 or a huge value. */
 function containerLimit(): number {
   const limit = process.constrainedMemory();
   return limit > 0 && limit < Number.MAX_SAFE_INTEGER ? limit : Infinity;

@@ -1,6 +1,6 @@
 /**
- * Keeps one instance running: starts it, starts it again when it ends, waits longer after each failure, and gives up
- * loudly when it keeps failing.
+ * Keeps one instance running: it restarts an ended instance, waits longer after each failure, and gives up after
+ * repeated failures.
  */
 import { monotonicClock, startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { messageOf, ResilienceError } from '../shared/errors.js';
@@ -10,35 +10,35 @@ import type { InstanceSpec, RunningInstance, ScalingDriver } from './driver.js';
 import { describeExit } from './process-driver.js';
 import { RestartBudget, type RestartPolicy } from './restart-budget.js';
 
-/** What an instance is at. */
+/** The state of an instance. */
 export type SupervisedState =
   | { readonly state: 'stopped' }
   | { readonly state: 'starting' }
   | { readonly state: 'ready'; readonly instance: RunningInstance }
   | { readonly state: 'waiting'; readonly reason: string; readonly delay: number }
   | { readonly state: 'failed'; readonly reason: string }
-  /** With the instance, while it still finishes what it has begun. */
+  /** Has the instance while it still finishes its work. */
   | { readonly state: 'stopping'; readonly instance?: RunningInstance };
 
-/** What is run, and what happens when it ends by itself. */
+/** The instance to run, and the reaction when it ends by itself. */
 export interface InstanceSupervisorOptions {
   readonly driver: ScalingDriver;
   readonly spec: InstanceSpec;
   readonly restart?: RestartPolicy;
   /**
-   * Called when a draining stop begins: settles when the instance may be told to end, because nobody sends it anything
-   * any more. Heeds the signal, which aborts when there is no time for it.
+   * Called when a draining stop begins. Settles when no caller sends requests to the instance, so that it may end. The
+   * signal aborts if there is no time to wait.
    */
   readonly drain?: (instance: RunningInstance, signal: AbortSignal) => Promise<void>;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
-/** How an instance is ended. */
+/** How to stop an instance. */
 export interface StopOptions {
-  /** Lets those who send it requests turn away first. Default false. */
+  /** Lets callers stop sending requests first. Default false. */
   readonly drain?: boolean;
-  /** Milliseconds it has to end in order; the driver's own unless told. */
+  /** Milliseconds for a graceful stop. Default: the driver's own time. */
   readonly timeout?: number;
 }
 
@@ -50,7 +50,19 @@ const CHECKS: OptionChecks<InstanceSupervisorOptions> = {
   clock: clockCheck,
 };
 
-/** Supervises one instance. States change as `onChange` tells; each listener is called with the new state. */
+/**
+ * Supervises one instance. Listeners of `onChange` are called with each new state.
+ *
+ * @example
+ * import { childProcesses, InstanceSupervisor } from '@tooloo/resilience';
+ *
+ * const supervisor = new InstanceSupervisor({
+ *   driver: childProcesses(),
+ *   spec: { service: 'billing', id: 'billing-1', port: 0 },
+ * });
+ * supervisor.onChange(({ state }) => console.log(state));
+ * await supervisor.start();
+ */
 export class InstanceSupervisor {
   readonly spec: InstanceSpec;
   readonly #driver: ScalingDriver;
@@ -61,12 +73,12 @@ export class InstanceSupervisor {
   #state: SupervisedState = { state: 'stopped' };
   #restarts = 0;
   #timer: Timer | undefined;
-  /** Grows with every start and stop: what an earlier one set going finds that it is no longer asked for. */
+  /** Increases with each start and stop, so that work from an earlier start or stop can detect that it is outdated. */
   #generation = 0;
   #starting: Promise<void> = Promise.resolve();
   #stopping: Promise<void> = Promise.resolve();
   #abort = new AbortController();
-  /** Why it is ended by force, while it is. */
+  /** Why the instance is being killed, while it is. */
   #verdict: string | undefined;
 
   constructor(options: InstanceSupervisorOptions) {
@@ -88,19 +100,19 @@ export class InstanceSupervisor {
     return this.#state;
   }
 
-  /** How often the instance was started again after it had ended by itself. */
+  /** Number of restarts after the instance ended by itself. */
   get restarts(): number {
     return this.#restarts;
   }
 
-  /** Calls back on every change of state, until the returned function is called. */
+  /** Calls the listener on each change of state. Returns a function that ends this. */
   onChange(listener: (state: SupervisedState) => void): () => void {
     return this.#listeners.add(listener);
   }
 
   /**
-   * Starts the instance and keeps it running from then on. Also the way out of `failed`. Settles after the first
-   * attempt, whatever came of it: look at `current`.
+   * Starts the instance and keeps it running. Also restarts a `failed` one. Settles after the first attempt, even if it
+   * failed: check `current`.
    */
   async start(): Promise<void> {
     const { state } = this.#state;
@@ -112,9 +124,9 @@ export class InstanceSupervisor {
   }
 
   /**
-   * Starts the instance once, and keeps it running if that went well.
+   * Starts the instance once, and keeps it running if the start succeeded.
    *
-   * @throws what the driver threw; it is stopped then, and nothing is tried again
+   * @throws the error of the driver; the instance is then stopped and not retried
    */
   async startOnce(): Promise<void> {
     const generation = ++this.#generation;
@@ -133,20 +145,20 @@ export class InstanceSupervisor {
       throw new ResilienceError('START_FAILED', `${this.spec.id} was stopped while it started`);
   }
 
-  /** Keeps an instance running that runs already. */
+  /** Supervises an instance that already runs. */
   async adopt(instance: RunningInstance): Promise<void> {
     this.#abort = new AbortController();
     await this.#onReady(instance, ++this.#generation);
   }
 
-  /** Ends a ready instance at once, to be started again as one that ended by itself. */
+  /** Stops a ready instance at once and restarts it, as if it had ended by itself. */
   async replace(reason: string): Promise<void> {
     if (this.#state.state !== 'ready') return;
     this.#verdict = reason;
     await this.#driver.stop(this.#state.instance, 0);
   }
 
-  /** Stops the instance, and stays stopped. Settles when it is gone. */
+  /** Stops the instance for good. Settles when it has ended. */
   stop(options: StopOptions = {}): Promise<void> {
     const { state } = this.#state;
     if (state === 'stopped') return Promise.resolve();

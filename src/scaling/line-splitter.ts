@@ -1,10 +1,12 @@
-/** Bytes of a process' output into lines, bounded: a line without end is cut, never collected for ever. */
+/** Splits the output of a process into lines. A line that is too long is cut, so that memory is bounded. */
 import { StringDecoder } from 'node:string_decoder';
 
-/** Longest line kept, in characters; what goes beyond comes as further lines. */
+/** Longest line in characters. The rest of a longer line follows as further lines. */
 const MAX_LINE = 16_384;
 
-/** Returns a function that takes chunks and calls `onLine` for each whole line; call it with undefined at the end. */
+/**
+ * Returns a function that takes chunks and calls `onLine` for each complete line. Call it with undefined at the end.
+ */
 export function splitLines(onLine: (line: string) => void): (chunk: Buffer | undefined) => void {
   const decoder = new StringDecoder('utf8');
   let rest = '';

@@ -1,4 +1,4 @@
-/** One service under the manager: its bounds, its commands one after the other, and the record of each. */
+/** One service of the manager: its bounds, its queue of commands, and the record of each command. */
 import { wallClock } from '../shared/clock.js';
 import { messageOf, ResilienceError } from '../shared/errors.js';
 import { CommandQueue } from './command-queue.js';
@@ -8,31 +8,31 @@ import type { ServicePlan } from './manager-options.js';
 import type { ScalingEvent, ScalingHistory, ScalingRecord } from './scaling-history.js';
 import { SupervisedGroup } from './supervised-group.js';
 
-/** What became of a command. */
+/** The result of a command. */
 export interface ScalingOutcome {
   readonly service: string;
-  /** Instances there were and are, as `getInstanceCount` counts them. */
+  /** Number of instances before and after, as counted by `getInstanceCount`. */
   readonly from: number;
   readonly to: number;
   readonly added: readonly InstanceDetails[];
   readonly removed: readonly InstanceDetails[];
-  /** Why it is less than was asked for: the bounds, or what kept instances from starting. Null when it is not. */
+  /** Why fewer instances changed than requested: the bounds, or failed starts. Null if all changed. */
   readonly shortfall: string | null;
 }
 
-/** Who asked, for the history. */
+/** The requester, for the history. */
 export interface CommandOptions {
   readonly reason?: string;
 }
 
-/** What a command has done. */
+/** The effects of a command. */
 type Done = Partial<Pick<ScalingOutcome, 'added' | 'removed' | 'shortfall'>>;
 
 type Facts = Pick<ScalingRecord, 'from' | 'to'> &
   Partial<Pick<ScalingRecord, 'instances' | 'outcome' | 'error'>> &
   CommandOptions;
 
-/** What of an instance is worth a record, by the state it enters by itself. */
+/** The recorded events, by the state that an instance enters by itself. */
 const INCIDENTS: Partial<Record<InstanceDetails['state'], ScalingEvent>> = { waiting: 'CRASH', failed: 'CRASH_LOOP' };
 
 export class ManagedService {
@@ -54,7 +54,7 @@ export class ManagedService {
     return this.#queue.size > 0;
   }
 
-  /** The group, where this process runs the instances itself. */
+  /** The group, if this process runs the instances itself. */
   get supervised(): SupervisedGroup | undefined {
     return this.group instanceof SupervisedGroup ? this.group : undefined;
   }
@@ -105,6 +105,14 @@ export class ManagedService {
     });
   }
 
+  /** Replaces an instance that does not work. The last ready one is stopped only after its successor is ready. */
+  async replace(id: string, reason: string): Promise<void> {
+    const { supervised: group } = this;
+    if (group === undefined || this.isBusy) return;
+    if (group.hasOthers(id) || !group.canMove) return group.replace(id, reason);
+    await this.#command('RESTART', { reason: `${id} ${reason}` }, async (signal) => group.succeed(id, signal));
+  }
+
   restart(options: CommandOptions): Promise<ScalingOutcome> {
     return this.#command('RESTART', options, async (signal) => {
       await this.group.restart(signal);
@@ -112,7 +120,7 @@ export class ManagedService {
     });
   }
 
-  /** False when it is gone, its name is taken or the driver cannot. */
+  /** False if the instance has ended, its name is taken, or the driver does not support it. */
   async adopt(found: FoundInstance): Promise<boolean> {
     const isAdopted = (await this.supervised?.adopt(found)) ?? false;
     const { count } = this.group;
@@ -120,7 +128,7 @@ export class ManagedService {
     return isAdopted;
   }
 
-  /** Writes down what an instance did by itself. */
+  /** Records an incident of an instance. */
   noteIncident({ id, state, reason }: InstanceDetails): void {
     const event = INCIDENTS[state];
     const { count } = this.group;
@@ -128,20 +136,20 @@ export class ManagedService {
       this.#record(event, { from: count, to: count, instances: [id], error: reason, outcome: 'failed' });
   }
 
-  /** Gives up what runs and waits, and settles when nothing of it is left. */
+  /** Cancels all commands. Settles when no command is left. */
   async giveUp(): Promise<void> {
     this.#queue.interrupt('the end');
     await this.#queue.idle();
   }
 
-  /** Runs a command in its turn, and writes down what came of it. */
+  /** Runs a command in its turn, and records the result. */
   #command(
     event: ScalingEvent,
     options: CommandOptions,
     run: (signal: AbortSignal) => Promise<Done>,
   ): Promise<ScalingOutcome> {
     return this.#queue.run(async (signal) => {
-      await this.group.refresh(); // whoever else scales it must not make the bounds wrong
+      await this.group.refresh(); // others may scale it too, which must not break the bounds
       const from = this.group.count;
       try {
         const { added = [], removed = [], shortfall = null } = await run(signal);

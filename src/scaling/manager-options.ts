@@ -1,4 +1,4 @@
-/** What a HorizontalScalingManager is told: the options, their rules and their defaults. */
+/** The options of a HorizontalScalingManager, their rules and their defaults. */
 import { availableParallelism } from 'node:os';
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import {
@@ -7,27 +7,46 @@ import {
   checkOptions,
   clock as clockCheck,
   count,
+  func,
   having,
   milliseconds,
   number,
   object,
+  positive,
   string,
   type OptionChecks,
 } from '../shared/options.js';
 import { childProcesses } from './child-processes.js';
+import type { InstanceDemand } from './demand.js';
 import type { ReplicaDriver, ScalingDriver } from './driver.js';
 import type { RestartPolicy } from './restart-budget.js';
 import { sqliteScalingHistory, type ScalingHistory } from './scaling-history.js';
 
-/** Who sends the instances their requests, as much as scaling needs of it. An IntelligentRouter is one. */
+/**
+ * The part of a router that scaling needs. An IntelligentRouter implements it.
+ *
+ * @example
+ * import { HorizontalScalingManager, IntelligentRouter, type ScalingRouter } from '@tooloo/resilience';
+ *
+ * const router: ScalingRouter = new IntelligentRouter();
+ * const manager = new HorizontalScalingManager({ router });
+ */
 export interface ScalingRouter {
   addTarget(service: string, target: { readonly id: string; readonly host: string; readonly port: number }): unknown;
   removeTarget(service: string, id: string): unknown;
-  /** Sends nothing new. Settles when nothing is in flight any more. */
+  /** Stops sending new requests. Settles when no request is in flight. */
   drain(id: string): Promise<unknown>;
 }
 
-/** Who checks the instances, as much as scaling needs of it. A HealthMonitor is one. */
+/**
+ * The part of a monitor that scaling needs. A HealthMonitor implements it.
+ *
+ * @example
+ * import { HealthMonitor, HorizontalScalingManager, type ScalingMonitor } from '@tooloo/resilience';
+ *
+ * const monitor: ScalingMonitor = new HealthMonitor();
+ * const manager = new HorizontalScalingManager({ monitor });
+ */
 export interface ScalingMonitor {
   registerService(service: string, port: number, options: { readonly host: string }): unknown;
   unregisterService(service: string, port: number, host: string): unknown;
@@ -36,43 +55,62 @@ export interface ScalingMonitor {
   ): () => void;
 }
 
-/** One service. */
+/** The options of one service. */
 export interface ServiceOptions {
-  /** Port of the first instance; default 0: each has any that is free. */
+  /** Port of the first instance. Default 0: each instance gets a free port. */
   readonly port?: number;
-  /** From one instance's port to the next one's. Default 10. */
+  /** Distance between the ports of consecutive instances. Default 10. */
   readonly portStep?: number;
   /** Default 1. */
   readonly min?: number;
-  /** Default: as many as this machine has cores, and no fewer than `min`. */
+  /** Default: the number of cores of this machine, but at least `min`. */
   readonly max?: number;
+  /**
+   * Whether callers know the service only by its port, without a router in between. They would not find a successor on
+   * another port. Therefore the only instance is restarted on its port. Default false.
+   */
+  readonly fixedPort?: boolean;
 }
 
-/** The services, what runs them, and who is told. */
+/** The services, the driver that runs them, and the components to notify. */
 export interface HorizontalScalingManagerOptions {
-  /** What runs the instances. Default `childProcesses()`. */
+  /** The driver that runs the instances. Default `childProcesses()`. */
   readonly driver?: ScalingDriver | ReplicaDriver;
-  /** The services, by name; `registerService` adds further ones. */
+  /** The services, by name; `registerService` adds more. */
   readonly services?: Readonly<Record<string, ServiceOptions>>;
-  /** Is told of instances that are ready, and drained before they end. Not where they share a port, nor the monitor. */
+  /**
+   * Receives the instances that are ready, and drains them before they stop. Not used for instances that share a port;
+   * the same applies to the monitor.
+   */
   readonly router?: ScalingRouter;
-  /** Watches the instances that are ready. */
+  /** Monitors the instances that are ready. */
   readonly monitor?: ScalingMonitor;
-  /** Ends an instance that the monitor calls unhealthy, and starts it again. Default false: give it a patient one first. */
+  /**
+   * Replaces an instance that the monitor reports as unhealthy, once neither its callers (`demandOf`) nor its process
+   * has shown progress for `stallWindow`. A busy instance is not replaced. The last ready instance stops only when its
+   * successor is ready. Default false.
+   */
   readonly replaceUnhealthy?: boolean;
-  /** A history, or the path of a SQLite file; closed with the manager, as the driver is. Default: in memory. */
+  /** Milliseconds without progress after which an unhealthy instance is stopped. Default 15,000. */
+  readonly stallWindow?: number;
+  /**
+   * The callers' requests in progress to an instance, as returned by `AutoScalingDecisionEngine.demandOf`. Default:
+   * unknown.
+   */
+  readonly demandOf?: (service: string, instance: string) => InstanceDemand | undefined;
+  /** A history, or the path of a SQLite file. It is closed with the manager, as is the driver. Default: in memory. */
   readonly history?: ScalingHistory | string;
-  /** How instances that end by themselves are started again. */
+  /** How instances that end by themselves are restarted. */
   readonly restart?: RestartPolicy;
   /**
-   * Milliseconds that a change takes to reach whoever sends requests, where that is not the `router`: no instance is told
-   * to end earlier than this after it was announced as draining, nor drained earlier than this after its successor was
+   * Milliseconds until a change reaches all callers that do not use the `router`. An instance stops at the earliest
+   * this long after it was announced as draining. It is drained at the earliest this long after its successor was
    * ready. Default 0.
    */
   readonly settleTime?: number;
-  /** Longest wait for the router to have nothing in flight, in ms. Default 10,000. */
+  /** Longest wait until the router has no requests in flight, in ms. Default 10,000. */
   readonly drainTimeout?: number;
-  /** For waits. Records carry the wall clock's time. */
+  /** The clock for waits. Records use the wall clock. */
   readonly clock?: Clock;
 }
 
@@ -81,7 +119,7 @@ export type ServicePlan = Required<ServiceOptions>;
 export interface ManagerSettings extends Required<
   Pick<
     HorizontalScalingManagerOptions,
-    'driver' | 'services' | 'replaceUnhealthy' | 'settleTime' | 'drainTimeout' | 'clock'
+    'driver' | 'services' | 'replaceUnhealthy' | 'stallWindow' | 'demandOf' | 'settleTime' | 'drainTimeout' | 'clock'
   >
 > {
   readonly router: ScalingRouter | undefined;
@@ -98,6 +136,8 @@ const CHECKS: OptionChecks<HorizontalScalingManagerOptions> = {
   router: having('a router', 'addTarget', 'removeTarget', 'drain'),
   monitor: having('a monitor', 'registerService', 'unregisterService', 'onInstanceChange'),
   replaceUnhealthy: boolean,
+  stallWindow: positive,
+  demandOf: func,
   history: anyOf(string, having('a history', 'record', 'list', 'close')),
   restart: object('a restart policy'),
   settleTime: milliseconds,
@@ -107,9 +147,15 @@ const CHECKS: OptionChecks<HorizontalScalingManagerOptions> = {
 
 const port = { ...number({ min: 0, max: 65_535, integer: true }), expected: 'a port from 0 to 65535' };
 
-const SERVICE_CHECKS: OptionChecks<ServiceOptions> = { port, portStep: count(), min: count(0), max: count() };
+const SERVICE_CHECKS: OptionChecks<ServiceOptions> = {
+  port,
+  portStep: count(),
+  min: count(0),
+  max: count(),
+  fixedPort: boolean,
+};
 
-/** @throws TypeError or RangeError for a wrong option */
+/** @throws TypeError or RangeError for an invalid option */
 export function resolveManagerOptions(who: string, options?: HorizontalScalingManagerOptions): ManagerSettings {
   const given = checkOptions(who, options, CHECKS);
   const { history } = given;
@@ -119,6 +165,8 @@ export function resolveManagerOptions(who: string, options?: HorizontalScalingMa
     router: given.router,
     monitor: given.monitor,
     replaceUnhealthy: given.replaceUnhealthy ?? false,
+    stallWindow: given.stallWindow ?? 15_000,
+    demandOf: given.demandOf ?? (() => undefined),
     restart: given.restart,
     history: typeof history === 'object' ? history : sqliteScalingHistory({ path: history }),
     settleTime: given.settleTime ?? 0,
@@ -127,10 +175,16 @@ export function resolveManagerOptions(who: string, options?: HorizontalScalingMa
   };
 }
 
-/** @throws TypeError or RangeError for a wrong option, or a min above max */
+/** @throws TypeError or RangeError for an invalid option, or a min above max */
 export function resolveService(who: string, options?: ServiceOptions): ServicePlan {
-  const { port: first = 0, portStep = 10, min = 1, ...rest } = checkOptions(who, options, SERVICE_CHECKS);
+  const {
+    port: first = 0,
+    portStep = 10,
+    min = 1,
+    fixedPort = false,
+    ...rest
+  } = checkOptions(who, options, SERVICE_CHECKS);
   const max = rest.max ?? Math.max(min, availableParallelism());
   if (min > max) throw new RangeError(`${who}: expected min ≤ max, got min ${min}, max ${max}`);
-  return { port: first, portStep, min, max };
+  return { port: first, portStep, min, max, fixedPort };
 }

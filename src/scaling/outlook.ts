@@ -1,18 +1,19 @@
-/** What a trusted forecast knows of a load that ends: that it would, and whether more comes. */
+/** How a trusted forecast judges a load that ends: whether the load was expected, and whether more follows. */
 import type { ForecastAdvice, MetricAdvice } from './decision.js';
 
-/** How a forecast sees the recommendations of now and of the down window to come, in instances. */
+/** The forecast's view of the current recommendation and of the coming down window, in instances. */
 export interface Outlook {
-  /** The part of this recommendation that it had not foreseen. */
+  /** The part of this recommendation that was not forecast. */
   readonly unforeseen: number;
-  /** The most that it asks for within the down window. */
+  /** The highest forecast request within the down window. */
   readonly ahead: number;
 }
 
 /**
- * Undefined where the forecast is not trusted. What it did not expect, and what any other metric asks for, is unforeseen.
+ * Undefined if the forecast is not trusted. Requests above the forecast, and those of any other metric, count as not
+ * forecast.
  *
- * @param tolerance share above the expected load that is no deviation
+ * @param tolerance share above the expected load that does not count as a deviation
  */
 export function outlookOf(
   forecast: ForecastAdvice | null,

@@ -1,17 +1,18 @@
 /**
- * Panic as Knative has it: when the load of the last seconds is twice what the ready instances are sized for, the service
- * grows without regard to pauses and rate limits, and does not shrink until that has been over for a minute.
+ * Panic mode as in Knative. It starts when the load of the last seconds is twice the target of the ready instances. In
+ * panic, the service grows without pauses and rate limits. It does not shrink until one minute after the last such
+ * load.
  */
 
-/** Load over target from which the service panics. */
+/** Ratio of load to target at which panic starts. */
 const THRESHOLD = 2;
-/** Milliseconds after the last time it was reached. */
+/** Milliseconds that panic lasts after the ratio was last reached. */
 const DURATION = 60_000;
 
 export class Panic {
   #until = -Infinity;
 
-  /** Takes the load of the panic window over its target; tells whether the service is in panic now. */
+  /** Takes the ratio of the load in the panic window to its target. Returns whether the service is in panic. */
   update(ratio: number, now: number): boolean {
     if (ratio >= THRESHOLD) this.#until = now + DURATION;
     return now < this.#until;

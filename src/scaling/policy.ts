@@ -1,6 +1,7 @@
-/** How one service is scaled: what a caller may set, the defaults, and the resolved form the decisions read. */
+/** The scaling policy of a service: the options, their defaults, and the resolved form used for decisions. */
 import {
   anyOf,
+  arrayOf,
   boolean,
   checkOptions,
   count,
@@ -12,44 +13,48 @@ import {
   type Check,
   type OptionChecks,
 } from '../shared/options.js';
+import { parseSchedule, type BoundsSpan, type ScheduledBounds } from './schedule.js';
 import { LOADS, SYMPTOMS, type LoadMetric, type ScalingMetric, type SymptomMetric } from './metrics.js';
 
-/** Target and thresholds of a load, each in the metric's own unit and for one instance. */
+/** Target and thresholds of a load, in the unit of the metric and per instance. */
 export interface LoadTarget {
-  /** What the instances are sized for. */
+  /** The load that an instance should have. */
   readonly target: number;
   /** Above it the service grows. Default: the target plus the tolerance. */
   readonly up?: number;
-  /** Below it the service may shrink. Default: the target less the tolerance. */
+  /** Below it the service may shrink. Default: the target minus the tolerance. */
   readonly down?: number;
 }
 
-/** One value for both directions, or one each. Milliseconds. */
+/** One value for both directions, or one value each. Milliseconds. */
 export type PerDirection = number | { readonly up?: number; readonly down?: number };
 
-/** The most instances added or removed within a period: the larger of the two bounds. */
+/** The most instances added or removed within a period: the larger of `percent` and `count`. */
 export interface ChangeLimit {
-  /** Of the instances there were when the period began. */
+  /** Percentage of the instances at the start of the period. */
   readonly percent: number;
-  /** Instances. */
+  /** Number of instances. */
   readonly count: number;
   /** Milliseconds. */
   readonly period: number;
 }
 
-/** Scaling ahead of the load that the past lets expect. */
+/** Scaling ahead of the load that a forecast expects from the past. */
 export interface PredictivePolicy {
-  /** Grid of the history, in milliseconds. Default 60 000. */
+  /** Step of the recorded history, in milliseconds. Default 60 000. */
   readonly step?: number;
-  /** Steps kept, the memory of the forecast. Default 4320: three days of minutes. */
+  /** Number of steps kept for the forecast. Default 4320: three days of minutes. */
   readonly history?: number;
-  /** How long an instance takes until it serves, in milliseconds. Default: as measured, 30 000 until one was. */
+  /**
+   * Time from the start of an instance until it is ready, in milliseconds. Default: as measured, or 30 000 before the
+   * first measurement.
+   */
   readonly bootTime?: number;
 }
 
 /**
- * A number for a load is its target, with the tolerance as thresholds, as Kubernetes has it. `false` leaves a metric out.
- * A metric named here is required: while nobody reports it, the service does not shrink.
+ * A number for a load is its target; the tolerance gives the thresholds, as in Kubernetes. `false` disables a metric. A
+ * metric named here is required: while no instance reports it, the service does not shrink.
  */
 export interface ScalingPolicy {
   /** Default 1. */
@@ -60,46 +65,55 @@ export interface ScalingPolicy {
   readonly cpu?: number | LoadTarget | false;
   /** Percent. Default: target 65, up above 75, down below 50. */
   readonly memory?: number | LoadTarget | false;
-  /** Waiting in one instance. Default: target 10, up above 10, down below 5. */
+  /** Requests waiting per instance. Default: target 10, up above 10, down below 5. */
   readonly queueDepth?: number | LoadTarget | false;
-  /** Being served by one instance. Not watched by default. */
+  /** Requests in progress per instance. Not used by default. */
   readonly inFlight?: number | LoadTarget | false;
   /** Limit in milliseconds. Default 500. */
   readonly p99?: number | false;
   /** Limit in percent. Default 1. */
   readonly errorRate?: number | false;
-  /** Deviation of a load from its target that is none, where no thresholds are given. Default 0.1. */
+  /** Relative deviation of a load from its target that is ignored, if no thresholds are given. Default 0.1. */
   readonly tolerance?: number;
-  /** How far back recommendations are looked at. Default 0 up, 300 000 down. */
+  /** Stabilization window: how far back recommendations are considered. Default 0 up, 300 000 down. */
   readonly stabilization?: PerDirection;
-  /** Pause after any change before the next one in a direction. Default 0 up, 15 000 down. */
+  /** Pause after any change before the next change in a direction. Default 0 up, 15 000 down. */
   readonly cooldown?: PerDirection;
   /** Default: up 300 % or 4 in 15 s, down 100 % in 15 s. */
   readonly rateLimit?: { readonly up?: ChangeLimit; readonly down?: ChangeLimit };
-  /** Whether a forecast may add instances ahead of the load. Default true; it has to prove itself first. */
+  /**
+   * Other bounds at certain times: `[{ start: '0 8 * * 1-5', end: '0 18 * * 1-5', timeZone: 'Europe/Berlin', min: 3
+   * }]`.
+   */
+  readonly schedule?: readonly ScheduledBounds[];
+  /**
+   * Whether a forecast may add instances ahead of the load. Default true. It is used only once it has proved accurate.
+   */
   readonly predictive?: boolean | PredictivePolicy;
-  /** Age of the last report, in milliseconds, from which an instance is missing. Default 30 000. */
+  /** An instance is missing if its last report is older than this, in milliseconds. Default 30 000. */
   readonly staleAfter?: number;
 }
 
+/** The resolved target and thresholds of a load. */
 export interface LoadRule {
   readonly target: number;
   readonly up: number;
   readonly down: number;
 }
 
-/** A policy with every default in its place. */
+/** A policy with all defaults filled in. */
 export interface ResolvedPolicy {
   readonly min: number;
   readonly max: number;
   readonly loads: Readonly<Partial<Record<LoadMetric, LoadRule>>>;
   readonly limits: Readonly<Partial<Record<SymptomMetric, number>>>;
-  /** Metrics without which the service does not shrink, reported or not. */
+  /** Metrics without which the service does not shrink, whether reported or not. */
   readonly required: ReadonlySet<ScalingMetric>;
   readonly tolerance: number;
   readonly stabilization: { readonly up: number; readonly down: number };
   readonly cooldown: { readonly up: number; readonly down: number };
   readonly rateLimit: { readonly up: ChangeLimit; readonly down: ChangeLimit };
+  readonly schedule: readonly BoundsSpan[];
   readonly predictive: (Required<Omit<PredictivePolicy, 'bootTime'>> & { readonly bootTime?: number }) | undefined;
   readonly staleAfter: number;
 }
@@ -138,6 +152,7 @@ const CHECKS: OptionChecks<ScalingPolicy> = {
   stabilization: perDirection,
   cooldown: perDirection,
   rateLimit: object('{ up, down }'),
+  schedule: arrayOf(object('scheduled bounds')),
   predictive: anyOf(boolean, object('the settings of the forecast')),
   staleAfter: finite(positive),
 };
@@ -197,9 +212,9 @@ function resolvePredictive(who: string, value: ScalingPolicy['predictive']): Res
 }
 
 /**
- * The policy in full.
+ * Fills in the defaults of a policy.
  *
- * @throws TypeError or RangeError for a wrong option, thresholds out of order, or a min above max
+ * @throws TypeError or RangeError for an invalid option, thresholds out of order, or a min above max
  */
 export function resolvePolicy(who: string, policy: ScalingPolicy | undefined): ResolvedPolicy {
   const given = checkOptions<ScalingPolicy>(who, policy, CHECKS);
@@ -225,6 +240,7 @@ export function resolvePolicy(who: string, policy: ScalingPolicy | undefined): R
     stabilization: resolveDirections(`${who}: stabilization`, given.stabilization, { up: 0, down: 300_000 }),
     cooldown: resolveDirections(`${who}: cooldown`, given.cooldown, { up: 0, down: 15_000 }),
     rateLimit: resolveRateLimit(`${who}: rateLimit`, given.rateLimit),
+    schedule: parseSchedule(`${who}: schedule`, given.schedule),
     predictive: resolvePredictive(`${who}: predictive`, given.predictive),
     staleAfter,
   };

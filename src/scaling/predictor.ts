@@ -1,16 +1,21 @@
-/** The forecast's part in the decisions of one service: what load it follows, how far ahead, and what it asks for. */
+/**
+ * The forecast for one service: the load it follows, how far ahead it looks, and the number of instances it requests.
+ */
 import type { ForecastAdvice } from './decision.js';
 import type { FleetSamples } from './fleet-samples.js';
 import { Forecaster } from './forecast/forecaster.js';
 import type { LoadMetric } from './metrics.js';
 import type { LoadRule, ResolvedPolicy } from './policy.js';
 
-/** Milliseconds a start is taken to last until one was measured. */
+/** Assumed start time in milliseconds before the first measurement. */
 const ASSUMED_BOOT_TIME = 30_000;
-/** The load is followed by the first of these that the service reports: what it is given to do, not what it keeps. */
+/**
+ * The forecast follows the first of these loads that the service reports. Memory is not included, because it does not
+ * follow the work.
+ */
 const FOLLOWED: readonly LoadMetric[] = ['cpu', 'inFlight', 'queueDepth'];
 
-/** The load metric that stands for what the service has to do. */
+/** The load metric that represents the work of the service. */
 function followedRule(policy: ResolvedPolicy, samples: FleetSamples): [LoadMetric, LoadRule] | undefined {
   for (const name of FOLLOWED) {
     const rule = policy.loads[name];
@@ -19,7 +24,7 @@ function followedRule(policy: ResolvedPolicy, samples: FleetSamples): [LoadMetri
   return undefined;
 }
 
-/** The load of all ready instances in instances' worth, those that do not report taken to be like the others. */
+/** The load of all ready instances, in instances. Instances that do not report count as average. */
 function measure(name: LoadMetric, rule: LoadRule, policy: ResolvedPolicy, samples: FleetSamples, now: number) {
   const { values, missing } = samples.load(name, rule.target, 0, now, policy.staleAfter);
   if (values.length === 0) return undefined;
@@ -31,7 +36,7 @@ export class Predictor {
   readonly #policy: ResolvedPolicy;
   readonly #samples: FleetSamples;
   readonly #forecaster: Forecaster;
-  /** Milliseconds: nothing is foreseen further ahead than the history reaches back. */
+  /** Milliseconds. The forecast looks no further ahead than the history reaches back. */
   readonly #longest: number;
   #lastAt: number | undefined;
 
@@ -42,7 +47,7 @@ export class Predictor {
     this.#longest = settings.step * settings.history;
   }
 
-  /** Takes the present load and tells how many instances the load to come asks for. */
+  /** Takes the current load and returns the number of instances for the coming load. */
   advise(current: number, now: number): ForecastAdvice | null {
     const followed = followedRule(this.#policy, this.#samples);
     if (followed === undefined) return null;
@@ -69,7 +74,7 @@ export class Predictor {
     };
   }
 
-  /** The highest load expected within a time to come, in instances' worth; that of now while nothing better is known. */
+  /** The highest expected load within a window, in instances. Without a model, it is the current load. */
   predict(window: number, now: number): { readonly expectedLoad: number; readonly confidence: number } | undefined {
     const followed = followedRule(this.#policy, this.#samples);
     if (followed === undefined) return undefined;
@@ -83,7 +88,10 @@ export class Predictor {
     return this.#forecaster.peakUntil(now + Math.min(window, this.#longest));
   }
 
-  /** Until what is ordered now would serve; the next order is possible one evaluation later, so that time is added. */
+  /**
+   * The time until an instance ordered now is ready. One evaluation interval is added, because the next order is
+   * possible only then.
+   */
   #horizon(now: number): number {
     const sinceLast = this.#lastAt === undefined ? 0 : Math.min(now - this.#lastAt, this.#forecaster.step);
     this.#lastAt = now;
@@ -92,7 +100,7 @@ export class Predictor {
   }
 }
 
-/** As the reactive rule has it: the present number while it carries the load, else what the target asks for. */
+/** As in the reactive rule: the current number if it can carry the load, otherwise the number for the target. */
 export function instancesFor(load: number, { target, up }: LoadRule, current: number): number {
   return load * target <= current * up ? Math.min(current, Math.ceil(load)) : Math.ceil(load - 1e-9);
 }

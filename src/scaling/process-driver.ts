@@ -1,44 +1,47 @@
 /**
- * What drivers of processes have in common: the words an instance speaks over its IPC channel, its first report, its
- * orderly end and its end by force.
+ * The common part of process drivers: the IPC messages of an instance, its first report, its graceful stop, and its
+ * kill.
  */
 import type { ChildProcess } from 'node:child_process';
 import { startTimer, type Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import { clock as clockCheck, func, milliseconds, string, type OptionChecks } from '../shared/options.js';
 import type { InstanceExit, InstanceSpec, RunningInstance } from './driver.js';
+import { readProcessUsage, type ProcessUsage } from './process-usage.js';
 import { splitLines } from './line-splitter.js';
 
-/** How long a process may take to start and to end. */
+/** Time limits for the start and the stop of a process. */
 export interface ProcessDriverOptions {
   /** Longest time from start to ready, in ms. Default 20,000. */
   readonly readyTimeout?: number;
   /** Longest time from SIGTERM to SIGKILL, in ms. Default 10,000. */
   readonly stopTimeout?: number;
-  /** Receives every line an instance prints. */
+  /** Receives each line that an instance prints. */
   readonly onLine?: (line: string, spec: InstanceSpec, stream: 'stdout' | 'stderr') => void;
-  /** Address the instances are reached at. Default 127.0.0.1. */
+  /** Address of the instances. Default 127.0.0.1. */
   readonly host?: string;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
-/** A process, wherever it came from. */
+/** A process, either started or adopted. */
 export interface OwnedProcess {
   kill(signal: 'SIGTERM' | 'SIGKILL'): void;
   readonly exited: Promise<InstanceExit>;
 }
 
-/** A driver's functions, to be had one by one. */
+/** The functions of a driver, available separately. */
 export interface ProcessDriver {
   readonly start: (spec: InstanceSpec, signal?: AbortSignal) => Promise<RunningInstance>;
   readonly stop: (instance: RunningInstance, timeout?: number) => Promise<void>;
+  readonly usage: (instance: RunningInstance) => ProcessUsage | undefined;
+  readonly letGo: () => void;
   readonly close: () => Promise<void>;
-  /** Answers from now on for an instance whose process it did not start. */
+  /** Registers an instance whose process this driver did not start. */
   readonly own: (instance: RunningInstance, owned: OwnedProcess) => void;
 }
 
-/** How the first report of an instance went. */
+/** The result of the first report of an instance. */
 type Report =
   | { readonly kind: 'ready'; readonly port: number | undefined }
   | {
@@ -48,7 +51,14 @@ type Report =
       readonly portInUse?: boolean;
     };
 
-/** The exit code that says "my configuration is wrong" (EX_CONFIG of sysexits.h): trying again cannot help. */
+/**
+ * The exit code for an invalid configuration (EX_CONFIG of sysexits.h). A retry cannot help.
+ *
+ * @example
+ * import { EXIT_CONFIG } from '@tooloo/resilience';
+ *
+ * if (process.env.DATABASE_URL === undefined) process.exit(EXIT_CONFIG); // the supervisor does not restart it
+ */
 export const EXIT_CONFIG = 78;
 
 export const PROCESS_DRIVER_CHECKS: OptionChecks<ProcessDriverOptions> = {
@@ -59,7 +69,7 @@ export const PROCESS_DRIVER_CHECKS: OptionChecks<ProcessDriverOptions> = {
   clock: clockCheck,
 };
 
-/** Node's code of the error, in a report or in what an unhandled one prints. */
+/** Node's error code, in a report or in the output of an unhandled error. */
 const PORT_IN_USE = 'EADDRINUSE';
 
 function readReport(message: unknown): Report | undefined {
@@ -84,7 +94,7 @@ function exitOf(child: ChildProcess): Promise<InstanceExit> {
   });
 }
 
-/** The end of a process in words. */
+/** Describes the end of a process. */
 export function describeExit({ code, signal }: InstanceExit): string {
   if (signal !== null) return `was ended by ${signal}`;
   return code === null ? 'ended' : `ended with code ${code}`;
@@ -92,11 +102,11 @@ export function describeExit({ code, signal }: InstanceExit): string {
 
 interface Launched extends OwnedProcess {
   readonly child: ChildProcess;
-  /** Whether it has printed that its port is taken. */
+  /** Whether its output says that its port is in use. */
   sawPortInUse: boolean;
 }
 
-/** Settles with what the instance reports first: ready, failed, ended, or nothing in time. */
+/** Settles with the first report of the instance: ready, failed, ended, or a timeout. */
 function firstReport(launched: Launched, timeout: number, clock: Clock, signal?: AbortSignal): Promise<Report> {
   const { child, exited } = launched;
   return new Promise((resolve) => {
@@ -109,7 +119,7 @@ function firstReport(launched: Launched, timeout: number, clock: Clock, signal?:
     signal?.addEventListener('abort', onAbort, { once: true });
     child.on('message', (message) => {
       const report = readReport(message);
-      // What it says of a failure comes before its exit code, which tells whether trying again can help.
+      // A failure report arrives before the exit code. The exit code shows whether a retry can help.
       if (report?.kind === 'failed')
         void exited.then(({ code }) => resolve({ ...report, permanent: code === EXIT_CONFIG }));
       else if (report !== undefined) {
@@ -122,7 +132,7 @@ function firstReport(launched: Launched, timeout: number, clock: Clock, signal?:
     void exited.then((exit) => {
       timer.cancel();
       signal?.removeEventListener('abort', onAbort);
-      // Messages and lines sent before the exit are delivered before this turn ends.
+      // Messages and lines sent before the exit are delivered before this turn of the event loop ends.
       setImmediate(() =>
         resolve({
           kind: 'failed',
@@ -136,7 +146,7 @@ function firstReport(launched: Launched, timeout: number, clock: Clock, signal?:
 }
 
 /**
- * A driver over whatever starts processes.
+ * A driver for processes started by a given function.
  *
  * @param who begins the message of an error
  * @param launch starts the process of an instance, with piped output and an IPC channel
@@ -150,7 +160,7 @@ export function processDriver(
   const running = new Set<OwnedProcess>();
   const processOf = new WeakMap<RunningInstance, OwnedProcess>();
 
-  // The last resort when this process ends without close(): an orderly end is still better than an orphan.
+  // The last resort if this process ends without close(): a graceful stop of the instances instead of orphans.
   const onProcessExit = (): void => {
     for (const owned of running) owned.kill('SIGTERM');
   };
@@ -215,6 +225,11 @@ export function processDriver(
       const owned = processOf.get(instance);
       if (owned === undefined) throw new TypeError(`${who}: ${instance.id} was not started by this driver`);
       await end(owned, timeout);
+    },
+    usage: ({ pid }) => (pid === undefined ? undefined : readProcessUsage(pid)),
+    letGo() {
+      running.clear();
+      process.removeListener('exit', onProcessExit);
     },
     async close() {
       await Promise.all([...running].map((owned) => end(owned, stopTimeout)));

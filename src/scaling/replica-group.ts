@@ -1,4 +1,7 @@
-/** The replicas of one service at a scheduler: it starts, watches and replaces them, and is told their number. */
+/**
+ * The replicas of one service at a scheduler. The scheduler starts, monitors and replaces them. This class only sets
+ * their number.
+ */
 import { asError, ResilienceError } from '../shared/errors.js';
 import type { Replica, ReplicaDriver, ReplicaStatus } from './driver.js';
 import type { Growth, InstanceDetails, InstanceGroup } from './instance-group.js';
@@ -7,7 +10,7 @@ export class ReplicaGroup implements InstanceGroup {
   readonly #service: string;
   readonly #driver: ReplicaDriver;
   readonly #onChange: () => void;
-  /** As it was when last looked at. */
+  /** The state at the latest check. */
   #status: ReplicaStatus = { wanted: 0, ready: 0, replicas: [] };
 
   constructor(service: string, driver: ReplicaDriver, onChange: () => void) {

@@ -1,10 +1,14 @@
-/** The requests that ended lately: their 99th percentile and the share of failures, exact up to a bound on their number. */
+/**
+ * The recently finished requests: their 99th percentile and share of failures, exact up to a maximum number of
+ * requests.
+ */
 
-/** Requests kept; beyond it the window is as long as these last. */
+/** Maximum number of stored requests. With more, the window is shorter. */
 const KEPT = 4096;
 
 export class RequestWindow {
-  readonly #window: number;
+  /** Milliseconds. */
+  readonly window: number;
   readonly #endedAt = new Float64Array(KEPT).fill(-Infinity);
   readonly #durations = new Float64Array(KEPT);
   readonly #failed = new Uint8Array(KEPT);
@@ -12,7 +16,7 @@ export class RequestWindow {
 
   /** @param window milliseconds */
   constructor(window: number) {
-    this.#window = window;
+    this.window = window;
   }
 
   record(now: number, duration: number, ok: boolean): void {
@@ -22,12 +26,12 @@ export class RequestWindow {
     this.#next = (this.#next + 1) % KEPT;
   }
 
-  /** Both null when no request ended within the window. Failures in percent. */
+  /** `p99` and `errorRate` are null if no request finished within the window. `errorRate` is in percent. */
   read(now: number): { readonly requests: number; readonly p99: number | null; readonly errorRate: number | null } {
     const durations: number[] = [];
     let failures = 0;
     for (let i = 0; i < KEPT; i++) {
-      if (now - this.#endedAt[i]! >= this.#window) continue;
+      if (now - this.#endedAt[i]! >= this.window) continue;
       durations.push(this.#durations[i]!);
       failures += this.#failed[i]!;
     }

@@ -1,14 +1,14 @@
-/** How often and how fast something that keeps ending is started again. */
+/** Limits how often and how fast a failing instance is restarted. */
 import { Backoff } from '../shared/backoff.js';
 import { checkOptions, count, milliseconds, type OptionChecks } from '../shared/options.js';
 
-/** How soon and how often an instance that ended is started again. */
+/** How soon and how often an ended instance is restarted. */
 export interface RestartPolicy {
-  /** First wait before a restart, in ms; it doubles with each failure. Default 100. */
+  /** First delay before a restart, in ms. It doubles with each failure. Default 100. */
   readonly initialDelay?: number;
-  /** Longest wait, in ms. Default 30,000. */
+  /** Longest delay, in ms. Default 30,000. */
   readonly maxDelay?: number;
-  /** Failures within `window` that count as a crash loop, after which nothing is started any more. Default 10. */
+  /** Number of failures within `window` that count as a crash loop. Restarts then stop. Default 10. */
   readonly maxFailures?: number;
   /** Time after which a failure is forgotten, in ms. Default 60,000. */
   readonly window?: number;
@@ -27,7 +27,7 @@ export class RestartBudget {
   readonly #backoff: Backoff;
   #failures: number[] = [];
 
-  /** @throws TypeError or RangeError for a wrong option */
+  /** @throws TypeError or RangeError for an invalid option */
   constructor(who: string, policy: RestartPolicy | undefined) {
     const {
       initialDelay = 100,
@@ -40,12 +40,12 @@ export class RestartBudget {
     this.#backoff = new Backoff({ initial: initialDelay, max: maxDelay });
   }
 
-  /** Forgets what failed so far. */
+  /** Forgets all failures so far. */
   reset(): void {
     this.#failures = [];
   }
 
-  /** Counts a failure: the wait before the next start in ms, or undefined in a crash loop. */
+  /** Counts a failure. Returns the delay before the next start in ms, or undefined in a crash loop. */
   failed(now: number): number | undefined {
     this.#failures = this.#failures.filter((at) => now - at < this.#window);
     if (this.#failures.length === 0) this.#backoff.reset();
@@ -53,7 +53,7 @@ export class RestartBudget {
     return this.#failures.length < this.#maxFailures ? this.#backoff.next() : undefined;
   }
 
-  /** What is told of a crash loop. */
+  /** The message for a crash loop. */
   get exhausted(): string {
     return `${this.#failures.length} failures in ${this.#window / 1000} s, not started again`;
   }

@@ -1,58 +1,73 @@
-/** What was done to the instances of each service, when and why: kept in SQLite, bounded, and never in the way. */
+/**
+ * The history of changes to the instances of each service, with time and reason. It is stored in SQLite, is bounded,
+ * and its failures do not affect scaling.
+ */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type Database from 'better-sqlite3';
 import { asError } from '../shared/errors.js';
 import { callGuarded } from '../shared/listeners.js';
 import { checkOptions, count, func, string } from '../shared/options.js';
-import { openSqlite } from '../shared/sqlite-driver.js';
+import { openSqlite, type SqliteDatabase } from '../shared/sqlite-driver.js';
 
-/** Something that changed the number of instances, or tried to. */
+/** A change of the number of instances, or an attempt. */
 export type ScalingEvent =
   'START' | 'STOP' | 'RESTART' | 'SCALE_UP' | 'SCALE_DOWN' | 'MIGRATE' | 'ADOPT' | 'CRASH' | 'CRASH_LOOP';
 
-/** An event as the history keeps it. */
+/** An event as stored in the history. */
 export interface ScalingRecord {
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
   readonly service: string;
   readonly event: ScalingEvent;
-  /** Instances there were, and were after it. */
+  /** Number of instances before and after the event. */
   readonly from: number;
   readonly to: number;
   readonly outcome: 'done' | 'partial' | 'failed';
-  /** Names of the instances it is about. */
+  /** Names of the affected instances. */
   readonly instances: readonly string[];
-  /** Who or what asked for it; null where nobody said. */
+  /** The requester or the reason; null if not given. */
   readonly reason: string | null;
-  /** What kept it from being done; null when nothing did. */
+  /** Why it failed; null if it succeeded. */
   readonly error: string | null;
 }
 
-/** Which events are wanted, and how many. */
+/** Which events to return, and how many. */
 export interface HistoryQuery {
-  /** One service alone. */
+  /** Only this service. */
   readonly service?: string;
-  /** Records, the newest first. Default 100. */
+  /** Maximum number of records, newest first. Default 100. */
   readonly limit?: number;
 }
 
-/** Where the records go. Neither method may throw: a full disk must not keep anybody from scaling. */
+/**
+ * Stores the records. Neither method may throw, because a full disk must not prevent scaling.
+ *
+ * @example
+ * import { HorizontalScalingManager, type ScalingHistory, type ScalingRecord } from '@tooloo/resilience';
+ *
+ * const records: ScalingRecord[] = [];
+ * const history: ScalingHistory = {
+ *   record: (record) => void records.unshift(record),
+ *   list: ({ limit = 100 } = {}) => records.slice(0, limit),
+ *   close: () => undefined,
+ * };
+ * const manager = new HorizontalScalingManager({ history });
+ */
 export interface ScalingHistory {
   record(record: ScalingRecord): void;
   list(query?: HistoryQuery): readonly ScalingRecord[];
   close(): void;
 }
 
-/** Where the history lies and how much it keeps. */
+/** Location and size of the history. */
 export interface SqliteScalingHistoryOptions {
-  /** The file, folders made as needed; default ':memory:'. */
+  /** The file; folders are created as needed. Default ':memory:'. */
   readonly path?: string;
-  /** Records kept; the oldest go. Default 10,000. */
+  /** Maximum number of records. The oldest are deleted. Default 10,000. */
   readonly maxRecords?: number;
-  /** Size of the file, in bytes; a full one gives up its oldest records. Default 16 MiB. */
+  /** Maximum size of the file in bytes. If it is full, the oldest records are deleted. Default 16 MiB. */
   readonly maxBytes?: number;
-  /** Told when records cannot be written. They are kept in memory, and written as soon as that is possible. */
+  /** Called if records cannot be written. They stay in memory until they can be written. */
   readonly onError?: (error: Error) => unknown;
 }
 
@@ -60,9 +75,9 @@ interface Row {
   readonly record: string;
 }
 
-/** Records that wait in memory for a disk that takes none; the oldest are lost. */
+/** Maximum number of records in memory while the disk cannot be written. The oldest are lost. */
 const MAX_UNSAVED = 1000;
-/** Milliseconds to wait for another process that writes; this thread stands still meanwhile. */
+/** Milliseconds to wait for another process that writes. This thread is blocked meanwhile. */
 const BUSY_TIMEOUT = 200;
 const PAGE = 4096;
 
@@ -72,9 +87,15 @@ const TABLE = `create table if not exists scaling_history (
 create index if not exists scaling_history_by_service on scaling_history (service, seq);`;
 
 /**
- * A history in a SQLite file, or in memory.
+ * A history in a SQLite file or in memory.
  *
- * @throws TypeError or RangeError for a wrong option
+ * @throws TypeError or RangeError for an invalid option
+ *
+ * @example
+ * import { HorizontalScalingManager, sqliteScalingHistory } from '@tooloo/resilience';
+ *
+ * const history = sqliteScalingHistory({ path: './data/scaling.db' });
+ * const manager = new HorizontalScalingManager({ history });
  */
 export function sqliteScalingHistory(options?: SqliteScalingHistoryOptions): ScalingHistory {
   return new SqliteScalingHistory(options);
@@ -85,7 +106,7 @@ class SqliteScalingHistory implements ScalingHistory {
   readonly #maxRecords: number;
   readonly #maxPages: number;
   readonly #onError: ((error: Error) => unknown) | undefined;
-  #db: Database.Database | undefined;
+  #db: SqliteDatabase | undefined;
   #unsaved: ScalingRecord[] = [];
   #isClosed = false;
 
@@ -132,11 +153,11 @@ class SqliteScalingHistory implements ScalingHistory {
         .all({ limit, ...(service !== undefined && { service }) });
       return rows.map(({ record }) => JSON.parse(record) as ScalingRecord);
     } catch {
-      return []; // what could not be written was told; what cannot be read is not there
+      return []; // the failed write was reported; records that cannot be read are left out
     }
   }
 
-  /** Writes all that waits; a full file first loses its oldest tenth. */
+  /** Writes all waiting records. If the file is full, it first deletes the oldest tenth. */
   #save(): void {
     const db = this.#open();
     const insert = db.prepare('insert into scaling_history (service, record) values (?, ?)');
@@ -154,7 +175,7 @@ class SqliteScalingHistory implements ScalingHistory {
     this.#unsaved = [];
   }
 
-  #forgetOldest(db: Database.Database): boolean {
+  #forgetOldest(db: SqliteDatabase): boolean {
     const { changes } = db
       .prepare(
         `delete from scaling_history where seq in (
@@ -165,7 +186,7 @@ class SqliteScalingHistory implements ScalingHistory {
     return changes > 0;
   }
 
-  #open(): Database.Database {
+  #open(): SqliteDatabase {
     if (this.#db !== undefined) return this.#db;
     if (this.#isClosed) throw new Error('the history is closed');
     if (this.#path !== ':memory:') mkdirSync(dirname(this.#path), { recursive: true });

@@ -1,5 +1,7 @@
 /** One service: its instances, its history, and the steps from their figures to a number of instances. */
+import { wallClock, type Clock } from '../shared/clock.js';
 import { ChangeLimiter } from './change-limit.js';
+import type { DemandReading } from './demand.js';
 import type { ForecastAdvice, MetricAdvice, ScalingAction, ScalingDecision } from './decision.js';
 import { FleetSamples, type InstanceCounts } from './fleet-samples.js';
 import { adviseLoad } from './hpa.js';
@@ -7,18 +9,30 @@ import { LOADS, SYMPTOMS, type LoadMetric, type ScalingMetric, type SymptomMetri
 import { outlookOf } from './outlook.js';
 import { Panic } from './panic.js';
 import type { LoadRule, ResolvedPolicy } from './policy.js';
+import { reasonOf } from './reason.js';
+import { boundsAt } from './schedule.js';
 import { Predictor } from './predictor.js';
 import { Stabilization } from './stabilization.js';
 import { SymptomWatch } from './symptoms.js';
 
-/** Milliseconds that an order may take until its instances are reported; then it was not carried out. */
+/** Milliseconds until ordered instances must be reported. After that, the order counts as failed. */
 const LAUNCH_DEADLINE = 60_000;
+
+/** Minimum number of requests for a meaningful percentile, and for a meaningful percentage. */
+const FEWEST: Readonly<Record<SymptomMetric, number>> = { p99: 100, errorRate: 20 };
+
+/** Share of a load's target from which more instances can make it quicker. */
+const LOADED = 0.5;
 
 interface Situation {
   readonly now: number;
   readonly instances: InstanceCounts;
   readonly pending: number;
   readonly current: number;
+  readonly demand: DemandReading | undefined;
+  /** The bounds at this time. */
+  readonly min: number;
+  readonly max: number;
 }
 
 interface Outcome {
@@ -27,25 +41,39 @@ interface Outcome {
 }
 
 const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max);
-const plural = (count: number): string => `${count} instance${count === 1 ? '' : 's'}`;
-const round = (value: number): number => Math.round(value * 10) / 10;
+const RELIEVED: readonly ScalingMetric[] = ['cpu', 'queueDepth', 'inFlight'];
+
+/** Whether the service has load that more instances would relieve. True if no load is known. */
+function isLoadBehind(loads: readonly MetricAdvice[], demand: DemandReading | undefined): boolean {
+  if (demand !== undefined && (demand.waiting > 0 || demand.saturated.length > 0)) return true;
+  const known = loads.filter(({ metric, value }) => value !== null && RELIEVED.includes(metric));
+  return (
+    known.length === 0 ||
+    known.some(({ metric, value, target }) => (metric === 'queueDepth' ? value! >= 1 : value! >= target * LOADED))
+  );
+}
 
 export class ServiceScaler {
   readonly service: string;
   readonly samples: FleetSamples;
   readonly #policy: ResolvedPolicy;
+  readonly #calendar: Clock;
   readonly #stabilization: Stabilization;
   readonly #limiter: ChangeLimiter;
   readonly #panic = new Panic();
   readonly #symptoms = new Map<SymptomMetric, SymptomWatch>();
   readonly #predictor: Predictor | undefined;
   #changedAt = -Infinity;
-  /** What was ordered last, while it may still be on its way. */
+  /** The latest order, while its instances may not be reported yet. */
   #ordered: { readonly count: number; readonly until: number } | undefined;
   #isFirst = true;
 
-  /** @param samples kept when the policy of a running service changes */
-  constructor(service: string, policy: ResolvedPolicy, samples = new FleetSamples()) {
+  /**
+   * @param samples kept when the policy of a running service changes
+   * @param calendar epoch milliseconds, for the schedule
+   */
+  constructor(service: string, policy: ResolvedPolicy, samples = new FleetSamples(), calendar: Clock = wallClock) {
+    this.#calendar = calendar;
     this.service = service;
     this.samples = samples;
     this.#policy = policy;
@@ -53,7 +81,7 @@ export class ServiceScaler {
     this.#limiter = new ChangeLimiter(policy.rateLimit);
     for (const name of SYMPTOMS) {
       const limit = policy.limits[name];
-      if (limit !== undefined) this.#symptoms.set(name, new SymptomWatch(limit, policy.tolerance));
+      if (limit !== undefined) this.#symptoms.set(name, new SymptomWatch(limit, policy.tolerance, FEWEST[name]));
     }
     if (policy.predictive !== undefined) this.#predictor = new Predictor(policy, samples, policy.predictive);
   }
@@ -62,12 +90,13 @@ export class ServiceScaler {
     return this.#policy;
   }
 
-  /** Decides, and remembers that it was decided: windows, pauses and rate limits count from it. */
+  /** Makes a decision and records it, because windows, pauses and rate limits start from it. */
   evaluate(now: number): ScalingDecision {
     const situation = this.#situation(now);
     const { current } = situation;
-    const { min, max } = this.#policy;
-    const metrics = [...this.#adviseLoads(situation), ...this.#adviseSymptoms(situation)];
+    const { min, max } = situation;
+    const loads = this.#adviseLoads(situation);
+    const metrics = [...loads, ...this.#adviseSymptoms(situation, loads)];
     const unknown = this.#unknown(metrics);
     const isPanic = this.#panic.update(this.#panicRatio(now), now);
     if (current === 0) {
@@ -87,17 +116,17 @@ export class ServiceScaler {
     const paced = this.#pace(stabilized, current, isPanic, now);
     const steps = { reactive, forecast: predicted, bounded, stabilized, paced };
     const desired = clamp(paced, min, max);
-    const reason = this.#reason(desired, situation, steps, metrics, unknown, isPanic);
+    const reason = reasonOf({ ...situation, desired, min, max, steps, metrics, unknown, isPanic });
     if (desired !== current) this.#order(desired, current, metrics, now);
     return this.#decision(situation, { desired, reason }, metrics, unknown, steps, isPanic, forecast);
   }
 
-  /** What `window` milliseconds to come are expected to ask for. */
+  /** The load expected in the next `window` milliseconds. */
   predict(window: number, now: number) {
-    const current = this.#situation(now).current;
+    const { current, min, max } = this.#situation(now);
     const predicted = this.#predictor?.predict(window, now);
     if (predicted === undefined) return { expectedLoad: 0, instances: current, confidence: 0 };
-    const instances = clamp(Math.ceil(predicted.expectedLoad - 1e-9), this.#policy.min, this.#policy.max);
+    const instances = clamp(Math.ceil(predicted.expectedLoad - 1e-9), min, max);
     return { ...predicted, instances };
   }
 
@@ -106,17 +135,24 @@ export class ServiceScaler {
     const known = counts.ready + counts.missing + counts.warming;
     const ordered = this.#ordered;
     const pending = ordered !== undefined && now < ordered.until ? Math.max(0, ordered.count - known) : 0;
-    return { now, instances: { ...counts, warming: counts.warming + pending }, pending, current: known + pending };
+    const instances = { ...counts, warming: counts.warming + pending };
+    const demand = this.samples.readDemand(now, this.#policy.staleAfter);
+    const { min, max, schedule } = this.#policy;
+    const bounds = boundsAt(schedule, min, max, this.#calendar.now());
+    return { now, instances, pending, current: known + pending, demand, ...bounds };
   }
 
   #isWatched(name: ScalingMetric): boolean {
     return this.#policy.required.has(name) || this.samples.seen.has(name);
   }
 
-  #adviseLoads({ now, instances }: Situation): MetricAdvice[] {
+  #adviseLoads({ now, instances, demand }: Situation): MetricAdvice[] {
     return this.#watchedLoads().map(([metric, rule]) => {
       const reading = this.samples.load(metric, rule.target, instances.warming, now, this.#policy.staleAfter);
-      const { value, adjusted, desired } = adviseLoad(rule, reading);
+      // Requests that wait at the callers wait for any instance, so they are divided among the instances.
+      const waiting = metric === 'queueDepth' ? (demand?.waiting ?? 0) / Math.max(1, reading.values.length) : 0;
+      const values = waiting > 0 ? reading.values.map((value) => value + waiting) : reading.values;
+      const { value, adjusted, desired } = adviseLoad(rule, { ...reading, values });
       const note = value === undefined ? 'unknown' : value > rule.up ? 'above' : value < rule.down ? 'below' : 'within';
       return {
         metric,
@@ -138,11 +174,17 @@ export class ServiceScaler {
     return watched;
   }
 
-  #adviseSymptoms({ now, instances, current }: Situation): MetricAdvice[] {
+  #adviseSymptoms({ now, instances, current, demand }: Situation, loads: readonly MetricAdvice[]): MetricAdvice[] {
+    const { staleAfter } = this.#policy;
+    const requests = this.samples.requests(now, staleAfter);
+    const isLoaded = isLoadBehind(loads, demand);
     const watched = [...this.#symptoms].filter(([name]) => this.#isWatched(name));
     return watched.map(([metric, watch]) => {
-      const reported = this.samples.symptom(metric, now, this.#policy.staleAfter);
-      const { value, desired, verdict } = watch.advise(reported, current, instances.warming, now);
+      const { value: reported, isQuiet } = this.samples.symptom(metric, now, staleAfter);
+      const { value, desired, verdict } = watch.advise(reported, {
+        ...{ current, warming: instances.warming, now, requests, isQuiet },
+        isLoaded: metric !== 'p99' || isLoaded,
+      });
       const limit = this.#policy.limits[metric]!;
       return {
         metric,
@@ -161,7 +203,7 @@ export class ServiceScaler {
     return metrics.filter(({ value }) => value === null).map(({ metric }) => metric);
   }
 
-  /** The highest of what the metrics ask for; nothing below the present number while a figure is not known. */
+  /** The highest request of all metrics. It is not below the current number while a figure is unknown. */
   #reactive(metrics: readonly MetricAdvice[], unknown: readonly ScalingMetric[], current: number): number {
     let highest: number | undefined;
     for (const { desired } of metrics) if (desired !== null) highest = Math.max(highest ?? 0, desired);
@@ -177,7 +219,7 @@ export class ServiceScaler {
     return highest;
   }
 
-  /** The rate limits and pauses between changes; in panic nothing slows growth. */
+  /** Applies the rate limits and the pauses between changes. In panic, nothing slows growth. */
   #pace(desired: number, current: number, isPanic: boolean, now: number): number {
     const isGrowth = desired > current;
     if (desired === current || (isPanic && isGrowth)) return desired;
@@ -200,33 +242,8 @@ export class ServiceScaler {
     }
   }
 
-  #reason(
-    desired: number,
-    { current, instances }: Situation,
-    steps: ScalingDecision['steps'],
-    metrics: readonly MetricAdvice[],
-    unknown: readonly ScalingMetric[],
-    isPanic: boolean,
-  ): string {
-    const { min, max } = this.#policy;
-    if (current < min && desired === min) return `fewer than the least of ${min}`;
-    if (current > max) return `more than the most of ${max}`;
-    const cause =
-      steps.forecast > steps.reactive
-        ? `the forecast asks for ${plural(steps.forecast)}`
-        : causeOf(metrics, steps.reactive, current);
-    if (desired !== current) return isPanic && desired > current ? `${cause}, in panic` : cause;
-    if (steps.bounded > current)
-      return `${cause}, held back by ${steps.stabilized > current ? 'the pace' : 'the up window'}`;
-    if (steps.forecast > max) return `${cause}, but ${max} is the most`;
-    if (steps.bounded < current) return `${cause}, held by ${downHold(steps, current, isPanic)}`;
-    if (unknown.length > 0) return `no shrinking without ${unknown.join(', ')}`;
-    if (instances.warming > 0) return `${plural(instances.warming)} on the way`;
-    return cause;
-  }
-
   #decision(
-    { now, instances, pending, current }: Situation,
+    { now, instances, pending, current, demand, min, max }: Situation,
     { desired, reason }: Outcome,
     metrics: readonly MetricAdvice[],
     unknown: readonly ScalingMetric[],
@@ -235,7 +252,6 @@ export class ServiceScaler {
     forecast: ForecastAdvice | null,
   ): ScalingDecision {
     const action: ScalingAction = desired > current ? 'SCALE_UP' : desired < current ? 'SCALE_DOWN' : 'HOLD';
-    const { min, max } = this.#policy;
     return {
       service: this.service,
       at: now,
@@ -249,26 +265,10 @@ export class ServiceScaler {
       unknown,
       steps,
       panic,
+      demand: demand ?? null,
       forecast,
       min,
       max,
     };
   }
-}
-
-function downHold(steps: ScalingDecision['steps'], current: number, isPanic: boolean): string {
-  if (isPanic) return 'the panic';
-  return steps.stabilized >= current ? 'the down window' : 'the pace';
-}
-
-/** The metric that asked for the most, in words; of several a symptom, which come last: it says more. */
-function causeOf(metrics: readonly MetricAdvice[], reactive: number, current: number): string {
-  const decisive = metrics.findLast(({ desired }) => desired === reactive);
-  if (decisive === undefined || decisive.value === null) return 'nothing asks for a change';
-  const { metric, value, up, down, note, desired } = decisive;
-  const figure = `${metric} ${round(value)}`;
-  if (note === 'no effect') return `${figure} above ${up}, but the last step did not help`;
-  if (desired! > current) return `${figure} above ${up} asks for ${plural(desired!)}`;
-  if (desired! < current) return `${figure} below ${down} asks for ${plural(desired!)}`;
-  return `${figure} asks for no change`;
 }

@@ -1,12 +1,12 @@
 /**
- * Recommendations of the recent past: the service goes up only as far as all of the up window agree, and down only as
- * far as none of the down window objects (HPA's `stabilizationWindowSeconds`).
+ * Stabilization over recent recommendations (HPA's `stabilizationWindowSeconds`). The service grows only to the lowest
+ * recommendation in the up window. It shrinks only to the highest in the down window.
  */
 import type { Outlook } from './outlook.js';
 
 /**
- * The best of what was recommended within a window. Each entry is better than all later ones, so that there are never
- * more of them than distinct recommendations, however often the service is evaluated.
+ * The extremum of the recommendations within a window. Each stored entry is better than all later ones. Therefore there
+ * are never more entries than distinct recommendations, regardless of how often the service is evaluated.
  */
 class WindowExtremum {
   readonly #window: number;
@@ -19,7 +19,7 @@ class WindowExtremum {
     this.#isBetter = isBetter;
   }
 
-  /** Adds a recommendation and returns the extremum of the window, this one included. */
+  /** Adds a recommendation. Returns the extremum of the window, including this one. */
   add(value: number, now: number): number {
     while (this.#entries.length > 0 && now - this.#entries[0]!.at >= this.#window) this.#entries.shift();
     while (this.#entries.length > 0 && !this.#isBetter(this.#entries.at(-1)!.value, value)) this.#entries.pop();
@@ -31,14 +31,14 @@ class WindowExtremum {
 export class Stabilization {
   readonly #lowest: WindowExtremum;
   readonly #highest: WindowExtremum;
-  /** Of the down window, what no forecast had foreseen. */
+  /** For the down window: the part that was not forecast. */
   readonly #unforeseen: WindowExtremum;
-  /** Of the time within which a forecast knows nothing of when. */
+  /** For the time resolution of the forecast, within which it cannot say when a load comes. */
   readonly #latest: WindowExtremum;
 
   /**
    * @param windows in milliseconds
-   * @param resolution milliseconds within which a forecast cannot tell when; never more than the down window
+   * @param resolution milliseconds within which a forecast cannot say when; at most the down window
    */
   constructor(windows: { readonly up: number; readonly down: number }, resolution = windows.down) {
     const isHigher = (a: number, b: number): boolean => a > b;
@@ -49,9 +49,9 @@ export class Stabilization {
   }
 
   /**
-   * The current count, moved as little as the windows ask: into [min over the up window, max over the down window]. The
-   * down window looks back because nobody knows whether a load comes back. Of a load that was foreseen, the outlook knows:
-   * then what is to come within the window counts, and of the past what was not foreseen.
+   * Moves the current count as little as the windows require: into [min over the up window, max over the down window].
+   * The down window considers the past because a load may return. For a forecast load, the outlook is known. Then the
+   * coming load in the window counts, and of the past only the part that was not forecast.
    */
   apply(desired: number, current: number, now: number, outlook?: Outlook): number {
     const up = this.#lowest.add(desired, now);

@@ -1,4 +1,4 @@
-/** What is told of an instance that is supervised. */
+/** The published details of a supervised instance. */
 import type { RunningInstance } from './driver.js';
 import type { InstanceDetails } from './instance-group.js';
 import type { InstanceSupervisor } from './instance-supervisor.js';

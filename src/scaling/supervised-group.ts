@@ -1,26 +1,29 @@
-/** Instances started one by one and each kept running: ports, names, and who goes first. */
+/** Instances that are started and supervised one by one: their ports, names and order. */
 import { sleep, type Clock } from '../shared/clock.js';
 import { asError, ResilienceError } from '../shared/errors.js';
 import type { FoundInstance, RunningInstance, ScalingDriver } from './driver.js';
 import type { Growth, InstanceDetails, InstanceGroup } from './instance-group.js';
 import { InstanceSupervisor } from './instance-supervisor.js';
+import type { ProcessUsage } from './process-usage.js';
 import type { RestartPolicy } from './restart-budget.js';
 import { describe, portOf } from './supervised-details.js';
 
 export interface SupervisedGroupParts {
   readonly service: string;
   readonly driver: ScalingDriver;
-  /** Port of the first instance; 0 lets each have any that is free. */
+  /** Port of the first instance; with 0 each one gets a free port. */
   readonly port: number;
   readonly portStep: number;
   readonly restart: RestartPolicy | undefined;
   readonly clock: Clock;
-  /** Milliseconds between an instance being ready and its predecessor being drained. */
+  /** Whether callers find an instance on another port. */
+  readonly canMove: boolean;
+  /** Milliseconds between the readiness of an instance and the drain of its predecessor. */
   readonly settleTime: number;
-  /** Whether an instance of any service has the port. */
+  /** Whether an instance of any service uses the port. */
   readonly isTaken: (port: number) => boolean;
   readonly drain: (instance: RunningInstance, signal: AbortSignal) => Promise<void>;
-  /** Told of every change of state, and with `stopped` once an instance is forgotten. */
+  /** Called on each change of state, and with `stopped` once an instance is forgotten. */
   readonly onState: (details: InstanceDetails) => void;
 }
 
@@ -30,12 +33,12 @@ interface Place {
 }
 
 const HIGHEST_PORT = 65_535;
-/** Ports of strangers passed over before it is told that something is wrong. */
+/** Maximum number of ports used by other programs that are skipped before an error is reported. */
 const MAX_STRANGERS = 10;
 
 export class SupervisedGroup implements InstanceGroup {
   readonly #parts: SupervisedGroupParts;
-  /** By number, in the order of their start. The first is known from the beginning, stopped. */
+  /** By number, in the order of their start. The first one exists from the beginning, stopped. */
   readonly #members = new Map<number, InstanceSupervisor>();
 
   constructor(parts: SupervisedGroupParts) {
@@ -52,7 +55,7 @@ export class SupervisedGroup implements InstanceGroup {
     return [...this.#members.values()].map(describe);
   }
 
-  /** Whether an instance has this port, or is to have it. */
+  /** Whether an instance uses this port or will use it. */
   has(port: number): boolean {
     return [...this.#members.values()].some((one) => one.spec.port === port || portOf(one) === port);
   }
@@ -81,31 +84,91 @@ export class SupervisedGroup implements InstanceGroup {
     await Promise.all([...this.#members.values()].map((one) => one.stop()));
   }
 
-  /** In place, so that each keeps its port: the others serve meanwhile, or callers wait for the only one. */
+  /**
+   * Restarts in place, so that each instance keeps its port. The others serve meanwhile. A single instance gets a
+   * substitute.
+   */
   async restart(signal: AbortSignal): Promise<void> {
-    for (const one of this.#members.values()) {
-      await endingOn(signal, one, one.stop({ drain: this.count > 1 }));
-      signal.throwIfAborted();
-      await endingOn(signal, one, one.start());
+    const only = this.count === 1 ? [...this.#members].find(([, one]) => one.current.state === 'ready') : undefined;
+    if (only === undefined || !this.canMove) return this.#restartInPlace(signal);
+    const { id } = await this.#add(signal);
+    const substitute = [...this.#members].find(([, one]) => one.spec.id === id)!;
+    try {
+      await sleep(this.#parts.clock, this.#parts.settleTime, signal);
+      await this.#restartOne(only[1], true, signal);
+      await sleep(this.#parts.clock, this.#parts.settleTime, signal);
+    } finally {
+      // If the instance did not restart, the substitute remains in its place.
+      if (only[1].current.state === 'ready') await this.#remove(...substitute, signal);
+      else if (only[1].current.state !== 'waiting') this.#forgetIdle();
     }
+  }
+
+  async #restartInPlace(signal: AbortSignal): Promise<void> {
+    for (const one of this.#members.values()) {
+      await this.#restartOne(one, this.count > 1, signal);
+    }
+  }
+
+  async #restartOne(one: InstanceSupervisor, drain: boolean, signal: AbortSignal): Promise<void> {
+    await endingOn(signal, one, one.stop({ drain }));
+    signal.throwIfAborted();
+    await endingOn(signal, one, one.start());
   }
 
   refresh(): Promise<void> {
     return Promise.resolve();
   }
 
-  /** Ends and starts again an instance that runs but is of no use. */
-  async replace(port: number, reason: string): Promise<void> {
-    for (const one of this.#members.values()) if (portOf(one) === port) await one.replace(reason);
+  /** Whether an instance on another port would receive requests. */
+  get canMove(): boolean {
+    return this.#parts.canMove && this.#parts.driver.sharesPort !== true;
   }
 
-  /** Starts a successor on another port, and ends the instance once that one has settled in. */
+  isReady(id: string): boolean {
+    return this.#readyOne(id) !== undefined;
+  }
+
+  /** Whether other instances are ready. */
+  hasOthers(id: string): boolean {
+    return [...this.#members.values()].some((one) => one.spec.id !== id && one.current.state === 'ready');
+  }
+
+  usageOf(id: string): ProcessUsage | undefined {
+    const current = this.#readyOne(id)?.[1].current;
+    return current?.state === 'ready' ? this.#parts.driver.usage?.(current.instance) : undefined;
+  }
+
+  /** Stops an instance that does not work, and restarts it. */
+  async replace(id: string, reason: string): Promise<void> {
+    await this.#readyOne(id)?.[1].replace(reason);
+  }
+
+  /**
+   * Starts a successor, and stops the instance at once when that is ready. An instance that does not answer cannot
+   * drain.
+   */
+  async succeed(id: string, signal: AbortSignal): Promise<{ added: InstanceDetails[]; removed: InstanceDetails[] }> {
+    const old = this.#readyOne(id);
+    if (old === undefined) throw new ResilienceError('CONFLICT', `${id} is no longer ready`);
+    const successor = await this.#add(signal);
+    const last = describe(old[1]);
+    await endingOn(signal, old[1], old[1].stop({ timeout: 0 }));
+    this.#forget(old[0]);
+    return { added: [successor], removed: [last] };
+  }
+
+  #readyOne(id: string): [number, InstanceSupervisor] | undefined {
+    return [...this.#members].find(([, one]) => one.spec.id === id && one.current.state === 'ready');
+  }
+
+  /** Starts a successor on another port, and stops the instance when all callers know the successor. */
   async migrate(fromPort: number, toPort: number, signal: AbortSignal): Promise<InstanceDetails> {
     if (this.#parts.driver.sharesPort === true)
       throw new ResilienceError('CONFLICT', `all instances of ${this.#parts.service} share one port`);
     const [number, old] = [...this.#members].find(([, one]) => portOf(one) === fromPort) ?? [];
     if (number === undefined || old?.current.state !== 'ready')
-      throw new ResilienceError('CONFLICT', `the instance on port ${fromPort} is not ready any more`);
+      throw new ResilienceError('CONFLICT', `the instance on port ${fromPort} is no longer ready`);
     if (toPort !== 0 && this.#parts.isTaken(toPort))
       throw new ResilienceError('CONFLICT', `port ${toPort} belongs to another instance`);
     const place = { number: this.#nextPlace(new Set()).number, port: toPort };
@@ -116,7 +179,7 @@ export class SupervisedGroup implements InstanceGroup {
     try {
       await sleep(this.#parts.clock, this.#parts.settleTime, signal);
     } catch (error) {
-      await this.#members.get(place.number)?.stop(); // given up: the old one stays, and there is one too many
+      await this.#members.get(place.number)?.stop(); // cancelled: the old instance stays, and the new one is surplus
       this.#forget(place.number);
       throw error;
     }
@@ -124,7 +187,7 @@ export class SupervisedGroup implements InstanceGroup {
     return added;
   }
 
-  /** Takes over an instance that runs already. False when it is gone, or its name is taken. */
+  /** Adopts a running instance. Returns false if it has ended or its name is taken. */
   async adopt(found: FoundInstance): Promise<boolean> {
     const { service, port, driver } = this.#parts;
     const number = Number(found.id.slice(service.length + 1));
@@ -137,7 +200,7 @@ export class SupervisedGroup implements InstanceGroup {
     return true;
   }
 
-  /** Adds an instance on the next port that no stranger has. */
+  /** Adds an instance on the next port that no other program uses. */
   async #add(signal: AbortSignal): Promise<InstanceDetails> {
     const strangers = new Set<number>();
     for (;;) {
@@ -169,7 +232,7 @@ export class SupervisedGroup implements InstanceGroup {
     return last;
   }
 
-  /** What failed for good or was stopped makes room: its name and port are the next to be used. */
+  /** Forgets failed and stopped instances. Their names and ports are the next to be used. */
   #forgetIdle(): void {
     for (const [number, { current }] of this.#members)
       if (current.state === 'failed' || current.state === 'stopped') this.#forget(number);
@@ -181,7 +244,7 @@ export class SupervisedGroup implements InstanceGroup {
     this.#parts.onState({ ...describe(one), state: 'stopped' });
   }
 
-  /** The lowest number whose name and port are free. */
+  /** The lowest number with a free name and port. */
   #nextPlace(excluded: ReadonlySet<number>): Place {
     const { service, port, portStep, driver, isTaken } = this.#parts;
     for (let number = 1; ; number++) {
@@ -209,12 +272,12 @@ export class SupervisedGroup implements InstanceGroup {
 
 const USEFULNESS = ['waiting', 'starting', 'ready', 'stopping'];
 
-/** The least useful first; of equals the newest. */
+/** The least useful first; among equals the newest. */
 function byUsefulness([a, one]: [number, InstanceSupervisor], [b, other]: [number, InstanceSupervisor]): number {
   return USEFULNESS.indexOf(one.current.state) - USEFULNESS.indexOf(other.current.state) || b - a;
 }
 
-/** Waits for what is done to an instance; where the command is given up meanwhile, ends the instance at once. */
+/** Waits for work on an instance. If the command is cancelled meanwhile, stops the instance at once. */
 async function endingOn(signal: AbortSignal, one: InstanceSupervisor, work: Promise<void>): Promise<void> {
   const end = (): void => void one.stop();
   signal.addEventListener('abort', end, { once: true });

@@ -1,4 +1,4 @@
-/** Tells the router and the monitor of instances that come and go, and waits for the router to let go of one. */
+/** Announces instances to the router and the monitor, and waits for the router to stop using one. */
 import { sleep, type Clock } from '../shared/clock.js';
 import { callGuarded } from '../shared/listeners.js';
 import type { RunningInstance } from './driver.js';
@@ -8,7 +8,7 @@ import type { ScalingMonitor, ScalingRouter } from './manager-options.js';
 export interface TrafficParts {
   readonly router: ScalingRouter | undefined;
   readonly monitor: ScalingMonitor | undefined;
-  /** Milliseconds a change takes to reach whoever sends requests. */
+  /** Milliseconds until a change reaches the callers. */
   readonly settleTime: number;
   /** Longest wait for the router, in ms. */
   readonly drainTimeout: number;
@@ -19,7 +19,7 @@ const WHO = 'HorizontalScalingManager';
 
 export class Traffic {
   readonly #parts: TrafficParts;
-  /** Those the router has, and of them those that are watched. */
+  /** The instances known to the router, and those that are monitored. */
   readonly #routed = new Map<string, InstanceDetails>();
   readonly #watched = new Map<string, InstanceDetails>();
 
@@ -32,7 +32,7 @@ export class Traffic {
     else this.#remove(instance.id, instance.state === 'draining');
   }
 
-  /** Settles when nobody sends the instance anything any more, or there is no time to wait for that. Never rejects. */
+  /** Settles when no caller sends requests to the instance, or the time for waiting is over. Never rejects. */
   async drain({ id }: RunningInstance, signal: AbortSignal): Promise<void> {
     const { router, settleTime, drainTimeout, clock } = this.#parts;
     const done = new AbortController();
@@ -64,7 +64,10 @@ export class Traffic {
       callGuarded(WHO, () => router.removeTarget(routed.service, id));
   }
 
-  /** Whether there is another instance at this address: the monitor knows addresses, and news of an end may be late. */
+  /**
+   * Whether another instance has this address. The monitor identifies instances by address, and an end may be reported
+   * late.
+   */
   #isWatched({ service, host, port }: InstanceDetails): boolean {
     for (const other of this.#watched.values()) {
       if (other.service === service && other.host === host && other.port === port) return true;

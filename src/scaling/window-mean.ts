@@ -1,6 +1,6 @@
-/** Mean of the values of the last few seconds; bounded however fast they come. */
+/** Mean of the values of the last few seconds. The number of stored values is bounded. */
 
-/** More values than a window of use holds; beyond it the oldest leave early. */
+/** More values than a realistic window contains. Beyond it, the oldest are dropped early. */
 const KEPT = 32;
 
 export class WindowMean {
@@ -17,7 +17,7 @@ export class WindowMean {
     while (this.#values.length > KEPT || at - this.#values[0]!.at >= this.#window) this.#values.shift();
   }
 
-  /** Undefined without a value in the window that ends at the latest one. */
+  /** Undefined if the window that ends at the latest value is empty. */
   get mean(): number | undefined {
     if (this.#values.length === 0) return undefined;
     return this.#values.reduce((sum, { value }) => sum + value, 0) / this.#values.length;

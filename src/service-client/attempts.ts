@@ -1,28 +1,31 @@
 /** The attempts of one request: each to a peer its breaker admits, in a span of its own, until one is good or none is left. */
-import axios, { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment -- an error cannot be expected: it depends on the user's packages
+/** @ts-ignore: axios is an optional peer. Where it is not installed, its types are `any`, also in the declarations. */
+import type { AxiosAdapter, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../shared/clock.js';
 import { injectTrace, startSpan, type RecordedSpan } from '../shared/instrumentation.js';
+import { axiosNow } from '../shared/lazy-axios.js';
 import type { RetryBudget, RetryBudgetOptions } from '../shared/retry-budget.js';
 import {
   isIdempotent,
   isPassingStatus,
   isWorthRetrying,
   judgeError,
-  judgeStatus,
+  judgeResponse,
   PassingStatus,
   retryAfterOf,
 } from './failures.js';
 import type { Peer, Peers } from './peers.js';
 import { retryUnchecked } from './retry.js';
 
-/** Which calls are made again, and how often. */
+/** Which calls are retried, and how often. */
 export interface ClientRetryOptions {
   /** Attempts after the first. Default 2. */
   readonly retries?: number;
   /** Waits are random in [0, (2^n − 1) · base) milliseconds. Default 25. */
   readonly base?: number;
-  /** Milliseconds no wait is longer than, unless the service's Retry-After says so. Default 250. */
+  /** The longest wait in milliseconds, unless the service's Retry-After is longer. Default 250. */
   readonly cap?: number;
   /** Milliseconds an attempt may take, so that a frozen instance leaves time for another. Default: the whole `timeout`. */
   readonly attemptTimeout?: number;
@@ -30,14 +33,14 @@ export interface ClientRetryOptions {
   readonly budget?: RetryBudgetOptions;
 }
 
-const send = axios.getAdapter('http');
+let send: AxiosAdapter | undefined;
 
 /** Whether the body can be sent a second time: a stream is gone after the first. */
 function isReplayable(data: unknown): boolean {
   return data === undefined || data === null || typeof data === 'string' || ArrayBuffer.isView(data);
 }
 
-/** Frees the connection of an answer that nobody will read. */
+/** Frees the connection of a response that will not be read. */
 function discard(error: unknown): void {
   if (!(error instanceof PassingStatus)) return;
   const { data } = error.response as AxiosResponse<Partial<Readable> | undefined>;
@@ -78,7 +81,10 @@ export class Attempts {
     return { attempts: this.#attempts, retries: this.#retries };
   }
 
-  /** The answer, whatever its status, or the last attempt's error. `patience`: milliseconds worth waiting for. */
+  /**
+   * Returns the response, with any status, or throws the last attempt's error. `patience`: milliseconds worth waiting
+   * for.
+   */
   async run(config: InternalAxiosRequestConfig, signal: AbortSignal, patience: number): Promise<AxiosResponse> {
     const { retries, base, cap, attemptTimeout } = this.#retry ?? { retries: 0 };
     const idempotent = isIdempotent(config.method ?? 'GET');
@@ -116,10 +122,10 @@ export class Attempts {
     const span = this.#startSpan(config, peer, attempt);
     const started = this.#clock.now();
     try {
-      const response = await send(this.#attemptConfig(config, peer, signal, span));
-      const outcome = judgeStatus(response.status);
+      const response = await (send ??= axiosNow().getAdapter('http'))(this.#attemptConfig(config, peer, signal, span));
+      const outcome = judgeResponse(response);
       peer.permit?.end(outcome);
-      peer.report(this.#clock.now() - started, outcome === 'success');
+      peer.report(this.#clock.now() - started, outcome !== 'failure');
       span?.setAttribute('http.response.status_code', response.status);
       span?.end(outcome === 'failure' ? new Error(`answered ${response.status}`) : undefined);
       if (isPassingStatus(response.status)) throw new PassingStatus(response);
@@ -127,7 +133,8 @@ export class Attempts {
     } catch (error) {
       if (error instanceof PassingStatus) throw error;
       const cause: unknown = signal.aborted ? signal.reason : error;
-      const outcome = judgeError(cause);
+      // A request that the caller aborted proves nothing about the peer, even if the abort reason is an error.
+      const outcome = config.signal?.aborted === true ? 'ignored' : judgeError(cause);
       peer.permit?.end(outcome);
       if (outcome === 'failure') peer.report(this.#clock.now() - started, false);
       span?.end(cause);
@@ -155,7 +162,7 @@ export class Attempts {
     const fields: Record<string, string | string[] | undefined> = {};
     if (span === undefined) injectTrace(fields);
     else span.inject(fields);
-    const headers = AxiosHeaders.concat(config.headers);
+    const headers = axiosNow().AxiosHeaders.concat(config.headers);
     for (const [name, value] of Object.entries(fields)) if (value !== undefined) headers.set(name, value);
     return {
       ...config,

@@ -1,5 +1,6 @@
 /** Which requests may share one answer, what makes two of them the same, and what each caller gets of it. */
-import axios, { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import type { AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import { axiosNow } from '../shared/lazy-axios.js';
 
 /** Header fields that differ between callers without changing the answer. */
 const OF_THE_CALLER = new Set(['traceparent', 'tracestate', 'baggage', 'x-request-id', 'x-correlation-id']);
@@ -31,21 +32,27 @@ export function isShareable(config: InternalAxiosRequestConfig, defaults: Readon
 }
 
 /**
- * What two requests must have in common to be one: target, parameters, and every header field that is not the caller's
- * own, so all that carry credentials or negotiate content.
+ * The key by which identical requests are collapsed: target, parameters, and every header field that is not specific to
+ * one caller. This includes all fields that carry credentials or negotiate content.
  */
 export function shareKey(config: InternalAxiosRequestConfig): string {
   const { auth, responseType, responseEncoding, maxContentLength, maxRedirects, decompress } = config;
-  const fields = Object.entries(AxiosHeaders.from(config.headers).toJSON())
+  const fields = Object.entries(axiosNow().AxiosHeaders.from(config.headers).toJSON())
     .map(([name, value]) => [name.toLowerCase(), value] as const)
     .filter(([name]) => !OF_THE_CALLER.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const answer = [auth, responseType, responseEncoding, maxContentLength, maxRedirects, decompress];
-  return JSON.stringify([axios.getUri(config), fields, answer]);
+  return JSON.stringify([axiosNow().getUri(config), fields, answer]);
 }
 
 /** The response as one caller's own: axios parses and changes it afterwards. */
 export function ownResponse(response: AxiosResponse<unknown>): AxiosResponse<unknown> {
   const data = Buffer.isBuffer(response.data) ? Buffer.from(response.data) : response.data;
-  return { ...response, data, headers: AxiosHeaders.from(response.headers as Record<string, string>).concat() };
+  return {
+    ...response,
+    data,
+    headers: axiosNow()
+      .AxiosHeaders.from(response.headers as Record<string, string>)
+      .concat(),
+  };
 }

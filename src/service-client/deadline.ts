@@ -12,8 +12,8 @@ export interface Deadline {
 }
 
 /**
- * Starts a deadline `timeout` milliseconds from now (Infinity: none). Its timer keeps the process alive, since somebody
- * waits for it.
+ * Starts a deadline `timeout` milliseconds from now (Infinity: none). Its timer keeps the process alive, because a
+ * caller awaits it.
  */
 export function startDeadline(clock: Clock, timeout: number, parent?: AbortSignal): Deadline {
   const controller = new AbortController();

@@ -1,8 +1,13 @@
-/** What a failed or a successful exchange means: for the breaker, for another attempt, for the client of our own. */
-import axios, { type AxiosResponse } from 'axios';
+/**
+ * The meaning of a failed or successful exchange: for the breaker, for another attempt, for this service's own client.
+ */
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment -- an error cannot be expected: it depends on the user's packages
+/** @ts-ignore: axios is an optional peer. Where it is not installed, its types are `any`, also in the declarations. */
+import type { AxiosResponse } from 'axios';
 import type { Outcome } from '../shared/circuit-breaker.js';
 import { wallClock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
+import { isAxiosCancel, isAxiosError } from '../shared/lazy-axios.js';
 import { isTimeout } from './deadline.js';
 
 /** The connection never came about: nothing was sent, so that any method may be tried again. */
@@ -17,7 +22,7 @@ const BAD_FRAMING = /^HPE_/;
 /** RFC 9110 §9.2.2, and QUERY, which is safe. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']);
 
-/** Answers that another instance, or the same a moment later, may give differently. */
+/** Statuses that may change with another instance, or with the same one a moment later. */
 const PASSING_STATUSES = new Set([502, 503, 504]);
 
 const SECOND = 1000;
@@ -46,7 +51,7 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** Whether another attempt could go better, and, where the method may not happen twice, nothing was sent. */
+/** Whether another attempt may succeed. For a method that is not idempotent, only if nothing was sent. */
 export function isWorthRetrying(error: unknown, idempotent: boolean): boolean {
   if (NOTHING_SENT.has(codeOf(error)) || codeOf(error) === 'NO_TARGET_AVAILABLE') return true;
   if (!idempotent) return false;
@@ -58,20 +63,29 @@ function isPeerFailure(error: unknown): boolean {
   return NOTHING_SENT.has(code) || CONNECTION_LOST.has(code) || BAD_FRAMING.test(code) || isTimeout(error);
 }
 
-/** What the error says about the peer: our own mistakes and our caller's change of mind say nothing. */
+/** The meaning of an error for the peer's health: errors of this service and aborts by the caller are ignored. */
 export function judgeError(error: unknown): Outcome {
   return isPeerFailure(error) ? 'failure' : 'ignored';
 }
 
-/** What the answer says about the peer: 501 is a lack of ability, not of health. */
-export function judgeStatus(status: number): Outcome {
+/**
+ * The meaning of a response for the peer's health. 501 is a missing feature, not a failure. 429, and 503 with
+ * Retry-After, come from a busy instance, and count neither for nor against it.
+ */
+export function judgeResponse(response: AxiosResponse): Outcome {
+  const { status } = response;
+  if (status === 429 || (status === 503 && retryAfterIn(response) !== undefined)) return 'ignored';
   return status >= 500 && status !== 501 ? 'failure' : 'success';
 }
 
-/** Milliseconds of a response's Retry-After: seconds or a date (RFC 9110 §10.2.3). Garbage is none. */
+/** The wait in milliseconds that the response of a failed attempt requests. */
 export function retryAfterOf(error: unknown): number | undefined {
-  if (!(error instanceof PassingStatus)) return undefined;
-  const header: unknown = (error.response.headers as Record<string, unknown>)['retry-after'];
+  return error instanceof PassingStatus ? retryAfterIn(error.response) : undefined;
+}
+
+/** Milliseconds of a response's Retry-After: seconds or a date (RFC 9110 §10.2.3). An invalid value is ignored. */
+function retryAfterIn(response: AxiosResponse): number | undefined {
+  const header: unknown = (response.headers as Record<string, unknown>)['retry-after'];
   const value = typeof header === 'string' ? header.trim() : '';
   if (/^\d+$/.test(value)) return Number(value) * SECOND;
   const date = / GMT$/.test(value) ? Date.parse(value) : NaN;
@@ -79,20 +93,30 @@ export function retryAfterOf(error: unknown): number | undefined {
 }
 
 /**
- * The error to answer our own client with when a call to another service failed: UPSTREAM_TIMEOUT (504),
- * UPSTREAM_REFUSED, UPSTREAM_INVALID (502), or the kit's own error as it is (CIRCUIT_OPEN, NO_TARGET_AVAILABLE).
- * Anything that no call to a service raised is INTERNAL.
+ * The error for this service's own client when a call to another service failed: UPSTREAM_TIMEOUT (504),
+ * UPSTREAM_REFUSED, UPSTREAM_INVALID (502), or the kit's own error unchanged (CIRCUIT_OPEN, NO_TARGET_AVAILABLE). Every
+ * error that does not come from a call to a service becomes INTERNAL.
  *
- * @param service what the client is told failed; addresses and codes stay inside, as `cause`
+ * @param service the name of the failed service that the client sees; addresses and codes stay hidden, in `cause`
+ *
+ * @example
+ * import { upstreamError } from '@tooloo/resilience';
+ *
+ * app.get('/invoices', async (_req, res) => {
+ *   const response = await fetch('http://billing:3000/invoices').catch((error) => {
+ *     throw upstreamError(error, 'billing');
+ *   });
+ *   res.json(await response.json());
+ * });
  */
 export function upstreamError(error: unknown, service = 'the upstream'): ResilienceError {
   if (ResilienceError.is(error)) return error;
   const make = (code: 'UPSTREAM_TIMEOUT' | 'UPSTREAM_REFUSED' | 'UPSTREAM_INVALID', what: string): ResilienceError =>
     new ResilienceError(code, `${service} ${what}`, { cause: error });
-  if (axios.isCancel(error)) {
+  if (isAxiosCancel(error)) {
     return new ResilienceError('CLIENT_CLOSED_REQUEST', `the call to ${service} was cancelled`, { cause: error });
   }
-  if (!axios.isAxiosError(error)) return new ResilienceError('INTERNAL', `${service} was not called`, { cause: error });
+  if (!isAxiosError(error)) return new ResilienceError('INTERNAL', `${service} was not called`, { cause: error });
   if (error.response !== undefined) return make('UPSTREAM_INVALID', `answered ${error.response.status}`);
   const code = codeOf(error);
   if (code === 'ECONNABORTED' || code === 'ETIMEDOUT') return make('UPSTREAM_TIMEOUT', 'did not answer in time');

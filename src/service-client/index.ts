@@ -20,8 +20,12 @@ export { upstreamError } from './failures.js';
 export type { CircuitChange, RoutedTarget, ServiceRouter } from './peers.js';
 export {
   CircuitBreaker,
+  type CircuitBreakerEvent,
+  type CircuitBreakerEvents,
   type CircuitBreakerOptions,
+  type CircuitBreakerStats,
   type CircuitState,
+  type ExecuteOptions,
   type Outcome,
   type Permit,
 } from '../shared/circuit-breaker.js';

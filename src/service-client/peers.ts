@@ -1,4 +1,6 @@
-/** Where a service's requests go: one address, or whichever instance a router names; each behind its own breaker. */
+/**
+ * The destination of a service's requests: one address, or the instance that a router picks; each has its own breaker.
+ */
 import { LRUCache } from 'lru-cache';
 import {
   CircuitBreaker,
@@ -18,7 +20,18 @@ export interface RoutedTarget {
   readonly protocol?: 'http' | 'https';
 }
 
-/** What the client needs of a router; IntelligentRouter has it. */
+/**
+ * What the client needs of a router; IntelligentRouter has it.
+ *
+ * @example
+ * import { serviceClient, type ServiceRouter } from '@tooloo/resilience';
+ *
+ * const single: ServiceRouter = {
+ *   routeRequest: () => ({ id: 'billing-1', host: '10.0.0.1', port: 8080 }),
+ *   recordLatency: () => undefined,
+ * };
+ * const billing = serviceClient('billing', { router: single });
+ */
 export interface ServiceRouter<T extends RoutedTarget = RoutedTarget> {
   routeRequest(service: string): T | null;
   recordLatency(target: T, latency: number, ok?: boolean): void;
@@ -26,10 +39,10 @@ export interface ServiceRouter<T extends RoutedTarget = RoutedTarget> {
 
 /** A peer one attempt may call. */
 export interface Peer {
-  /** 'protocol://host:port', where the attempt goes. */
+  /** 'protocol://host:port', the destination of the attempt. */
   readonly origin: string;
   readonly permit: Permit | undefined;
-  /** Tells the router what came of it. */
+  /** Reports the result to the router. */
   report(latency: number, ok: boolean): void;
 }
 
@@ -44,7 +57,7 @@ export interface CircuitChange {
 /** Instances come and go; those not called for longest are forgotten first. */
 const MAX_PEERS = 1000;
 
-/** How often the router is asked for an instance that was not tried yet and whose circuit is closed. */
+/** How often the router is asked for an instance that was not tried yet and has a closed circuit. */
 const MAX_PICKS = 5;
 
 function originOf({ protocol = 'http', host, port }: RoutedTarget): string {
@@ -65,11 +78,11 @@ export class Peers {
     this.#service = service;
     this.#router = router;
     this.#options = options;
-    if (options !== undefined) new CircuitBreaker(options); // a wrong option is told now, not at the first request
+    if (options !== undefined) new CircuitBreaker(options); // report a wrong option now, not at the first request
   }
 
   /**
-   * The peer of the next attempt, its permit taken: an instance not in `tried` where there is one.
+   * The peer of the next attempt, with its permit; preferably an instance that is not in `tried`.
    *
    * @throws ResilienceError NO_TARGET_AVAILABLE or CIRCUIT_OPEN
    */

@@ -3,7 +3,9 @@ import { func, checkOptions } from '../shared/options.js';
 
 /** How those that share an answer each get their own. */
 export interface RequestDeduplicatorOptions<T> {
-  /** What each caller gets of the shared result, where the result itself could be changed by one. Default: the result. */
+  /**
+   * Makes a copy of the shared result for each caller, if callers may change it. Default: all get the result itself.
+   */
   readonly copy?: (value: T) => T;
 }
 
@@ -15,21 +17,22 @@ interface Flight<T> {
 
 /** Calls since the start, and how many were answered together. */
 export interface DeduplicatorStats {
-  /** Calls made. */
+  /** Number of calls that ran. */
   readonly calls: number;
-  /** Callers that joined a call another had made. */
+  /** Number of callers that joined the running call of another. */
   readonly shared: number;
   readonly inFlight: number;
 }
 
 /**
- * ```ts
- * const deduplicator = new RequestDeduplicator<User>();
- * const user = await deduplicator.run(`user:${id}`, (signal) => load(id, signal), { signal: req.signal });
- * ```
+ * Results are not kept after the call: this is not a cache. Everything that the result depends on must be part of the
+ * key, including the caller's credentials.
  *
- * Nothing is kept once a call is over: this is no cache. Whatever the result depends on, the caller's credentials
- * included, belongs into the key.
+ * @example
+ * import { RequestDeduplicator } from '@tooloo/resilience';
+ *
+ * const deduplicator = new RequestDeduplicator<Response>({ copy: (response) => response.clone() });
+ * const response = await deduplicator.run('prices', (signal) => fetch('http://billing:3000/prices', { signal }));
  */
 export class RequestDeduplicator<T = unknown> {
   readonly #copy: ((value: T) => T) | undefined;
@@ -72,7 +75,7 @@ export class RequestDeduplicator<T = unknown> {
     const flight: Flight<T> = { result, abort, waiting: 0 };
     this.#flights.set(key, flight);
     const land = (): void => this.#remove(key, flight);
-    result.then(land, land); // also keeps a failure after everybody left from being unhandled
+    result.then(land, land); // also keeps a failure after all callers have left from being unhandled
     return flight;
   }
 
@@ -82,7 +85,7 @@ export class RequestDeduplicator<T = unknown> {
       const leave = (): void => {
         flight.waiting--;
         if (flight.waiting === 0) {
-          this.#remove(key, flight); // whoever comes now starts anew: this one is dying
+          this.#remove(key, flight); // later callers start a new flight, because this one is being aborted
           flight.abort.abort(signal?.reason);
         }
         reject(signal?.reason as Error);

@@ -1,6 +1,7 @@
-/** Tries again: jittered, within a deadline and a budget, as long as the error is one that may pass. */
+/** Retries with jitter, within a deadline and a budget, as long as the error may be temporary. */
 import { fullJitter, type Random } from '../shared/backoff.js';
 import { monotonicClock, sleep, type Clock } from '../shared/clock.js';
+import { withPresentNames, type FormerNames } from '../shared/former-options.js';
 import { callGuarded } from '../shared/listeners.js';
 import {
   checkOptions,
@@ -22,7 +23,7 @@ export interface RetryOptions {
   readonly retries?: number;
   /** Waits are random in [0, (2^n − 1) · base) milliseconds. Default 25. */
   readonly base?: number;
-  /** Milliseconds no wait is longer than, unless `retryAfter` says so. Default 250. */
+  /** The longest wait in milliseconds, unless `retryAfter` is longer. Default 250. */
   readonly cap?: number;
   /** Milliseconds for everything together. Default: no limit. */
   readonly timeout?: number;
@@ -32,7 +33,9 @@ export interface RetryOptions {
   readonly budget?: RetryBudget;
   /** Whether another attempt could go better. Default: always. */
   readonly isRetryable?: (error: unknown) => boolean;
-  /** Milliseconds the other side asks to wait at least. When they do not fit in `timeout`, it is not tried again. */
+  /**
+   * The least milliseconds that the other side requests to wait. If they do not fit in `timeout`, there is no retry.
+   */
   readonly retryAfter?: (error: unknown) => number | undefined;
   /** Called before each wait with the error, the number of the retry (1 is the first) and the milliseconds. */
   readonly onRetry?: (error: unknown, retry: number, delay: number) => unknown;
@@ -40,9 +43,12 @@ export interface RetryOptions {
   readonly signal?: AbortSignal;
   /** Where chance comes from. Default `Math.random`. */
   readonly random?: Random;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
+
+/** The former name of `retries`, here and in a service client. */
+export const FORMER_RETRY_NAMES: FormerNames<Pick<RetryOptions, 'retries'>> = { maxRetries: 'retries' };
 
 const CHECKS: OptionChecks<RetryOptions> = {
   retries: count(0),
@@ -59,7 +65,7 @@ const CHECKS: OptionChecks<RetryOptions> = {
   clock,
 };
 
-/** Milliseconds before the next attempt, or undefined when there shall be none. */
+/** Milliseconds before the next attempt, or undefined if no retry follows. */
 function nextDelay(error: unknown, retry: number, options: RetryOptions, deadline: Deadline): number | undefined {
   const { retries = 2, isRetryable, retryAfter } = options;
   if (retry > retries || deadline.signal.aborted) return undefined;
@@ -117,15 +123,19 @@ export async function retryUnchecked<T>(
  * twice. `signal` aborts when the attempt's time is up, the deadline passes or the caller aborts; a call that does not
  * heed it is left behind.
  *
- * ```ts
- * const prices = await retry((signal) => fetchPrices({ signal }), { retries: 3, timeout: 2000 });
- * ```
- *
  * @throws the last attempt's error, the signal's reason, or ResilienceError UPSTREAM_TIMEOUT when a time is up
+ *
+ * @example
+ * import { retry } from '@tooloo/resilience';
+ *
+ * const response = await retry((signal) => fetch('http://billing:3000/prices', { signal }), { retries: 3, timeout: 2000 });
  */
 export async function retry<T>(
   call: (signal: AbortSignal, attempt: number) => T | Promise<T>,
   options?: RetryOptions,
 ): Promise<T> {
-  return retryUnchecked(call, checkOptions('retry', options, CHECKS));
+  return retryUnchecked(
+    call,
+    checkOptions('retry', withPresentNames<RetryOptions>('retry', options, FORMER_RETRY_NAMES), CHECKS),
+  );
 }

@@ -1,16 +1,14 @@
-/** A client for one other service: an axios instance whose requests carry the trace, retry, break and collapse. */
-import axios, {
-  AxiosError,
-  CanceledError,
-  type AxiosInstance,
-  type AxiosResponse,
-  type InternalAxiosRequestConfig,
-} from 'axios';
+/** A client for one other service: an axios instance with tracing, retries, circuit breakers and collapsed requests. */
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment -- an error cannot be expected: it depends on the user's packages
+/** @ts-ignore: axios is an optional peer. Where it is not installed, its types are `any`, also in the declarations. */
+import type { AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import type { CircuitBreakerOptions, CircuitState } from '../shared/circuit-breaker.js';
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { messageOf } from '../shared/errors.js';
+import { withPresentNames } from '../shared/former-options.js';
+import { axiosNow, isAxiosCancel, isAxiosError } from '../shared/lazy-axios.js';
+import { nodeModule } from '../shared/node-modules.js';
 import {
   anyOf,
   boolean,
@@ -29,13 +27,16 @@ import {
 import { RetryBudget } from '../shared/retry-budget.js';
 import { Attempts, type ClientRetryOptions } from './attempts.js';
 import { isShareable, ownResponse, shareKey } from './collapsing.js';
+import { SECRET_FIELDS, conceal, splitCredentials } from './concealment.js';
 import { isTimeout, startDeadline } from './deadline.js';
+import { deferredAxios } from './deferred-axios.js';
 import { Peers, type CircuitChange, type ServiceRouter } from './peers.js';
 import { RequestDeduplicator } from './request-deduplicator.js';
+import { FORMER_RETRY_NAMES } from './retry.js';
 
-/** Where the service is and what is done when it does not answer. */
+/** The address of the service and the handling of failures. */
 export interface ServiceClientOptions {
-  /** Where the service is. This or `router`. */
+  /** The address of the service. Set this or `router`. */
   readonly baseURL?: string;
   /** Names the instance for each attempt. This or `baseURL`. */
   readonly router?: ServiceRouter;
@@ -45,18 +46,18 @@ export interface ServiceClientOptions {
   readonly circuitBreaker?: CircuitBreakerOptions | false;
   /** Whether identical GETs at the same time are one. Default true. */
   readonly dedupe?: boolean;
-  /** Milliseconds for a request with all its attempts; a request's own `timeout` goes before. Default 10 000. */
+  /** Milliseconds for a request with all its attempts; a request's own `timeout` overrides it. Default 10 000. */
   readonly timeout?: number;
   /** Bytes of a response, decompressed, above which it fails. Default 10 MiB. */
   readonly maxContentLength?: number;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
 /** Calls since the start. */
 export interface ServiceClientStats {
   readonly service: string;
-  /** Requests made of the client, and how many joined another's. */
+  /** Requests made with the client, and how many of them joined another request. */
   readonly requests: number;
   readonly shared: number;
   /** Attempts sent, and how many of them were retries. */
@@ -68,6 +69,7 @@ export interface ServiceClientStats {
   readonly circuits: Readonly<Record<string, CircuitState>>;
 }
 
+/** An axios instance with the statistics and the circuits of its service. */
 export type ServiceClient = AxiosInstance & {
   readonly service: string;
   getStats(): ServiceClientStats;
@@ -85,7 +87,8 @@ const DEFAULT_MAX_CONTENT = 10 * 2 ** 20;
 
 function checkRetry(retry: ServiceClientOptions['retry']): ClientRetryOptions | undefined {
   if (retry === false) return undefined;
-  return checkOptions<ClientRetryOptions>('serviceClient: retry', retry, {
+  const named = withPresentNames<ClientRetryOptions>('serviceClient: retry', retry, FORMER_RETRY_NAMES);
+  return checkOptions<ClientRetryOptions>('serviceClient: retry', named, {
     retries: count(0),
     base: milliseconds,
     cap: milliseconds,
@@ -94,17 +97,19 @@ function checkRetry(retry: ServiceClientOptions['retry']): ClientRetryOptions | 
   });
 }
 
-/** axios' own verdict, made for each caller: the shared request takes every status. */
+/** Applies axios' own status check for each caller, because the shared request accepts every status. */
 function settle(response: AxiosResponse, config: InternalAxiosRequestConfig): AxiosResponse {
   const { status } = response;
   response.config = config;
   if (!config.validateStatus || config.validateStatus(status)) return response;
+  const { AxiosError } = axiosNow();
   const code = status < 500 ? AxiosError.ERR_BAD_REQUEST : AxiosError.ERR_BAD_RESPONSE;
   throw new AxiosError(`Request failed with status code ${status}`, code, config, response.request, response);
 }
 
 /** An error as axios would have raised it for this caller; those of this kit stay what they are. */
 function ownError(error: unknown, config: InternalAxiosRequestConfig, timeout: number): unknown {
+  const { AxiosError, CanceledError } = axiosNow();
   if (config.signal?.aborted === true) return new CanceledError(undefined, config);
   if (isTimeout(error)) {
     const code = config.transitional?.clarifyTimeoutError === true ? AxiosError.ETIMEDOUT : AxiosError.ECONNABORTED;
@@ -112,28 +117,30 @@ function ownError(error: unknown, config: InternalAxiosRequestConfig, timeout: n
     timedOut.cause = error as Error;
     return timedOut;
   }
-  if (!axios.isAxiosError(error) || axios.isCancel(error) || error.config === config) return error;
+  if (!isAxiosError(error) || isAxiosCancel(error) || error.config === config) return error;
   return AxiosError.from(new Error(messageOf(error), { cause: error }), error.code, config, error.request);
 }
 
 /**
- * An axios instance for one service. Every request carries the current trace; idempotent ones are tried again on
- * connection errors, 502, 503 and 504, within one deadline, a budget and the service's Retry-After; each peer has its
- * breaker; identical GETs at the same time are sent once.
+ * An axios instance for one service. Every request carries the current trace. Idempotent requests are retried on
+ * connection errors, 502, 503 and 504, within one deadline and a retry budget; the service's Retry-After is respected.
+ * Each peer has its own breaker. Identical GETs at the same time are sent once.
  *
- * Deliberately not axios' defaults: no redirects, no proxy from the environment, a bounded response, and an absolute
- * URL does not lead to another host.
+ * It deliberately differs from axios' defaults: it follows no redirects, takes no proxy from the environment, and
+ * bounds the response. An absolute URL does not lead to another host.
  *
- * ```ts
- * const reports = serviceClient('reports', { baseURL: 'http://127.0.0.1:3008' });
- * const { data } = await reports.get('/api/v1/reports/trends', { params: { days: 7 } });
- * ```
- *
- * Errors are axios' own (`error.response`, `error.code`), and ResilienceError CIRCUIT_OPEN or NO_TARGET_AVAILABLE;
- * `upstreamError(error)` turns any of them into what our own client is to be told.
+ * Errors are axios' own (`error.response`, `error.code`), and ResilienceError CIRCUIT_OPEN or NO_TARGET_AVAILABLE.
+ * axios must be installed beside this package. Without it, every request rejects with ResilienceError PACKAGE_MISSING.
+ * `upstreamError(error)` converts each of them to the error for this service's own client.
  *
  * @param name of the service, in errors, spans and for the router
  * @throws TypeError or RangeError for a wrong option
+ *
+ * @example
+ * import { serviceClient } from '@tooloo/resilience';
+ *
+ * const billing = serviceClient('billing', { baseURL: 'http://billing:3000', timeout: 2000 });
+ * const { data } = await billing.get('/invoices/7');
  */
 export function serviceClient(name: string, options: ServiceClientOptions): ServiceClient {
   checkValue('serviceClient: name', name, string);
@@ -158,7 +165,10 @@ export function serviceClient(name: string, options: ServiceClientOptions): Serv
   const attempts = new Attempts(name, peers, retry, budget, time);
   const collapsed = new RequestDeduplicator<AxiosResponse>({ copy: ownResponse });
   const agentOptions = { keepAlive: true, maxSockets: MAX_SOCKETS, timeout: IDLE_TIMEOUT };
-  const agents = { httpAgent: new HttpAgent(agentOptions), httpsAgent: new HttpsAgent(agentOptions) };
+  const agents = {
+    httpAgent: new HttpAgent(agentOptions),
+    httpsAgent: new (nodeModule('node:https').Agent)(agentOptions),
+  };
   let requests = 0;
 
   async function adapter(config: InternalAxiosRequestConfig): Promise<AxiosResponse> {
@@ -180,8 +190,10 @@ export function serviceClient(name: string, options: ServiceClientOptions): Serv
     }
   }
 
-  const client = axios.create({
-    ...(baseURL !== undefined && { baseURL }),
+  const place = baseURL === undefined ? undefined : splitCredentials(baseURL);
+  const client = deferredAxios({
+    ...(place !== undefined && { baseURL: place.url, ...(place.auth && { auth: place.auth }) }),
+    redact: [...SECRET_FIELDS],
     ...agents,
     proxy: false,
     allowAbsoluteUrls: false,
@@ -190,6 +202,9 @@ export function serviceClient(name: string, options: ServiceClientOptions): Serv
     timeout,
     adapter,
   });
+
+  // The first to see every failure, also of a call that axios cancelled before it began.
+  client.interceptors.response.use(undefined, (error: Error) => Promise.reject(conceal(error)));
 
   const close = (): void => {
     agents.httpAgent.destroy();

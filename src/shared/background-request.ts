@@ -14,7 +14,14 @@ export function markBackgroundRequest(req: IncomingMessage): void {
   marked.add(req);
 }
 
-/** Whether the server made this request itself. */
+/**
+ * Whether the server made this request itself.
+ *
+ * @example
+ * import { isBackgroundRequest } from '@tooloo/resilience';
+ *
+ * app.get('/report', (req, res) => void res.json({ isRefresh: isBackgroundRequest(req) }));
+ */
 export function isBackgroundRequest(req: IncomingMessage): boolean {
   return marked.has(req);
 }

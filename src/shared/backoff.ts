@@ -29,8 +29,8 @@ export interface BackoffOptions {
 }
 
 /**
- * Waits for background work that nobody's request hangs on: creating connections, reconnecting, restarting. Each
- * doubles the one before; the upper half is jittered, so a wait is never so short that it spins.
+ * Delays for background work that no request waits for: creating connections, reconnecting, restarting. Each delay
+ * doubles the one before. Only the upper half is jittered, so a delay is never so short that it causes a busy loop.
  */
 export class Backoff {
   readonly #initial: number;
@@ -49,7 +49,9 @@ export class Backoff {
     return this.#failures;
   }
 
-  /** Counts a failure and tells the milliseconds to wait after it: [½, 1] of `initial · 2^failures`, at most `max`. */
+  /**
+   * Counts a failure and returns the milliseconds to wait after it: [½, 1] of `initial · 2^failures`, at most `max`.
+   */
   next(): number {
     const full = Math.min(this.#initial * 2 ** this.#failures, this.#max);
     this.#failures++;

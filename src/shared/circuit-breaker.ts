@@ -1,99 +1,47 @@
 /**
- * Stops calling what keeps failing, and finds out with a few bounded probes when it is back. A call holds a permit of
- * the generation it began in; what belongs to an earlier generation says nothing about the present one.
+ * Stops calls to a service that keeps failing, and detects its recovery with a few bounded probes. A call holds a
+ * permit of the generation in which it began. Calls of an earlier generation do not count in the present one.
  */
+import {
+  BreakerEvents,
+  type CircuitBreakerEvent,
+  type CircuitBreakerEvents,
+  type CircuitBreakerStats,
+} from './breaker-events.js';
+import { BreakerPermit, type Outcome, type Permit } from './breaker-permit.js';
+import { isFailureByDefault, type CircuitBreakerOptions, type ExecuteOptions } from './circuit-options.js';
 import { monotonicClock, type Clock } from './clock.js';
-import { ResilienceError, type ErrorCode } from './errors.js';
+import { ResilienceError } from './errors.js';
 import { Listeners } from './listeners.js';
-import { checkOptions, clock as clockCheck, count, func, milliseconds, object, string } from './options.js';
-import { ConsecutiveFailures, ErrorRate, anyPolicy, type ErrorRateOptions, type TripPolicy } from './trip-policies.js';
+import { checkOptions, clock as clockCheck, count, func, milliseconds, object, positive, string } from './options.js';
+import { callWithin } from './timed-call.js';
+import { ConsecutiveFailures, ErrorRate, anyPolicy, type TripPolicy } from './trip-policies.js';
 
-/** `closed`: calls pass. `open`: none does. `half-open`: a few probe. */
+export type { Outcome, Permit } from './breaker-permit.js';
+export type { CircuitBreakerOptions, ExecuteOptions } from './circuit-options.js';
+export type { CircuitBreakerEvent, CircuitBreakerEvents, CircuitBreakerStats } from './breaker-events.js';
+
+/** `closed`: calls pass. `open`: no call passes. `half-open`: a few calls probe. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
-
-/** How a call went. `ignored`: it says nothing about the other side (cancelled by the caller, shed on this side). */
-export type Outcome = 'success' | 'failure' | 'ignored';
-
-/** The right to make one call. `end` counts once; later calls do nothing. */
-export interface Permit {
-  end(outcome: Outcome): void;
-}
-
-/** When the circuit opens, and how it closes again. */
-export interface CircuitBreakerOptions {
-  /** Names the circuit in errors. Default 'circuit'. */
-  readonly name?: string;
-  /** Failures in a row that open it. Default 5; Infinity leaves it to `errorRate`. */
-  readonly failureThreshold?: number;
-  /** Also opens on a share of failures over a time. Default: off. */
-  readonly errorRate?: ErrorRateOptions;
-  /** Milliseconds it stays open before the first probe; grows by as much each time probing fails. Default 30 000. */
-  readonly openDuration?: number;
-  /** Milliseconds `openDuration` grows to. Default ten times `openDuration`. */
-  readonly maxOpenDuration?: number;
-  /** Calls let through at once while half-open. Default 1. */
-  readonly probes?: number;
-  /** Successful probes that close it. Default 1. */
-  readonly successThreshold?: number;
-  /** Milliseconds after which a probe without an outcome is a failed one. Default 10 000. */
-  readonly probeTimeout?: number;
-  /**
-   * For `execute`: whether a thrown error is the other side's failure; if not, the call is ignored. Default: anything
-   * but an `AbortError` and this kit's own refusals (circuit open, queue full, quota, shutting down).
-   */
-  readonly isFailure?: (error: unknown) => boolean;
-  /** Tells the time and waits. Default `monotonicClock`. */
-  readonly clock?: Clock;
-}
 
 type State =
   | { readonly kind: 'closed' }
   | { readonly kind: 'open'; readonly until: number }
   | { readonly kind: 'half-open'; readonly probes: Set<BreakerPermit>; successes: number };
 
-/** Refusals made on this side: the other was never asked, so they are no evidence against it. */
-const OWN_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'CIRCUIT_OPEN',
-  'QUEUE_FULL',
-  'CONCURRENCY_EXCEEDED',
-  'QUOTA_EXCEEDED',
-  'COST_ABOVE_CAPACITY',
-  'ACQUIRE_TIMEOUT',
-  'POOL_TIMEOUT',
-  'NO_TARGET_AVAILABLE',
-  'SHUTTING_DOWN',
-  'CLIENT_CLOSED_REQUEST',
-]);
-
-function isFailureByDefault(error: unknown): boolean {
-  if (ResilienceError.is(error)) return !OWN_REFUSALS.has(error.code);
-  return (error as { name?: unknown } | null | undefined)?.name !== 'AbortError'; // a DOMException in every realm
-}
-
-class BreakerPermit implements Permit {
-  readonly generation: number;
-  /** When the call, as a probe, is given up on. */
-  readonly deadline: number;
-  #settle: ((permit: BreakerPermit, outcome: Outcome) => void) | undefined;
-
-  constructor(generation: number, deadline: number, settle: (permit: BreakerPermit, outcome: Outcome) => void) {
-    this.generation = generation;
-    this.deadline = deadline;
-    this.#settle = settle;
-  }
-
-  end(outcome: Outcome): void {
-    const settle = this.#settle;
-    this.#settle = undefined;
-    settle?.(this, outcome);
-  }
-}
+const EVENT_OF = { closed: 'close', open: 'open', 'half-open': 'halfOpen' } as const;
 
 /**
  * A circuit breaker. Holds no timer: time is looked at when a call is tried or the state is read, so there is nothing
  * to close.
  *
  * @throws TypeError or RangeError for a wrong option
+ *
+ * @example
+ * import { CircuitBreaker } from '@tooloo/resilience';
+ *
+ * const breaker = new CircuitBreaker({ name: 'billing', failureThreshold: 5, openDuration: 10_000 });
+ * const response = await breaker.execute((signal) => fetch('http://billing:3000/prices', { signal }));
  */
 export class CircuitBreaker {
   readonly name: string;
@@ -104,7 +52,10 @@ export class CircuitBreaker {
   readonly #successThreshold: number;
   readonly #probeTimeout: number;
   readonly #isFailure: (error: unknown) => boolean;
+  readonly #timeout: number;
+  readonly #fallback: ((error: unknown) => unknown) | undefined;
   readonly #clock: Clock;
+  readonly #events = new BreakerEvents();
   readonly #listeners = new Listeners<[state: CircuitState, previous: CircuitState]>('CircuitBreaker.onStateChange');
   readonly #settle = (permit: BreakerPermit, outcome: Outcome): void => this.#end(permit, outcome);
   #state: State = { kind: 'closed' };
@@ -123,10 +74,12 @@ export class CircuitBreaker {
       successThreshold: count(),
       probeTimeout: milliseconds,
       isFailure: func,
+      timeout: positive,
+      fallback: func,
       clock: clockCheck,
     });
     this.name = checked.name ?? 'circuit';
-    const consecutive = new ConsecutiveFailures(checked.failureThreshold ?? 5);
+    const consecutive = new ConsecutiveFailures(checked.failureThreshold ?? (checked.errorRate ? Infinity : 5));
     this.#policy = checked.errorRate ? anyPolicy([consecutive, new ErrorRate(checked.errorRate)]) : consecutive;
     this.#openDuration = checked.openDuration ?? 30_000;
     this.#maxOpenDuration = Math.max(this.#openDuration, checked.maxOpenDuration ?? 10 * this.#openDuration);
@@ -134,6 +87,8 @@ export class CircuitBreaker {
     this.#successThreshold = checked.successThreshold ?? 1;
     this.#probeTimeout = checked.probeTimeout ?? 10_000;
     this.#isFailure = checked.isFailure ?? isFailureByDefault;
+    this.#timeout = checked.timeout ?? Infinity;
+    this.#fallback = checked.fallback;
     this.#clock = checked.clock ?? monotonicClock;
   }
 
@@ -158,9 +113,9 @@ export class CircuitBreaker {
       case 'closed':
         return new BreakerPermit(this.#generation, Infinity, this.#settle);
       case 'open':
-        return undefined;
+        return this.#refuse();
       case 'half-open': {
-        if (state.probes.size >= this.#maxProbes) return undefined;
+        if (state.probes.size >= this.#maxProbes) return this.#refuse();
         const probe = new BreakerPermit(this.#generation, now + this.#probeTimeout, this.#settle);
         state.probes.add(probe);
         return probe;
@@ -169,24 +124,59 @@ export class CircuitBreaker {
   }
 
   /**
-   * Calls `fn` under a permit and passes its result or error on.
+   * Calls `fn` under a permit and passes on its result or error, or the result of `fallback` instead of an error.
    *
-   * @throws ResilienceError CIRCUIT_OPEN, `fn` not called, while there is no permit
+   * @param fn gets a signal that aborts with the caller's own and on the timeout
+   * @throws ResilienceError CIRCUIT_OPEN, without a call of `fn`, if there is no permit; UPSTREAM_TIMEOUT beyond
+   * `timeout`
    */
-  async execute<T>(fn: () => T | Promise<T>): Promise<T> {
+  async execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options: ExecuteOptions<T> = {}): Promise<T> {
+    const { signal, timeout = this.#timeout, fallback = this.#fallback as ExecuteOptions<T>['fallback'] } = options;
     const permit = this.tryAcquire();
-    if (permit === undefined) throw this.openError();
+    if (permit === undefined) {
+      const refusal = this.openError();
+      this.#events.emit('reject', refusal);
+      return this.#answer(refusal, fallback);
+    }
+    const start = this.#clock.now();
+    let timedOut: Error | undefined;
+    const expired = (): Error =>
+      (timedOut = new ResilienceError('UPSTREAM_TIMEOUT', `${this.name}: no answer within ${timeout} ms`));
     try {
-      const result = await fn();
+      const result = await callWithin(fn, { clock: this.#clock, timeout, signal, expired });
       permit.end('success');
+      this.#events.emit('success', this.#clock.now() - start);
       return result;
     } catch (error) {
-      permit.end(this.#judge(error));
-      throw error;
+      const latency = this.#clock.now() - start;
+      const isTimeout = error === timedOut;
+      const outcome = isTimeout ? 'failure' : signal?.aborted === true ? 'ignored' : this.#judge(error);
+      if (isTimeout) this.#events.timeouts++;
+      permit.end(outcome);
+      this.#events.emit(isTimeout ? 'timeout' : outcome === 'failure' ? 'failure' : 'ignored', error, latency);
+      if (outcome === 'ignored') throw error;
+      return this.#answer(error, fallback);
     }
   }
 
-  /** The error of a call refused now; `retryAfter` says when another is worth trying. */
+  #answer<T>(error: unknown, fallback: ExecuteOptions<T>['fallback']): T | Promise<T> {
+    if (fallback === undefined) throw error;
+    this.#events.fallbacks++;
+    this.#events.emit('fallback', error);
+    return fallback(error);
+  }
+
+  /** Counts of the calls since its creation. */
+  getStats(): CircuitBreakerStats {
+    return this.#events.stats();
+  }
+
+  /** Calls back on an event. Returns what ends the subscription. */
+  on<E extends CircuitBreakerEvent>(event: E, listener: (...args: CircuitBreakerEvents[E]) => unknown): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /** The error of a call that is rejected now; `retryAfter` is the time until another is worth trying. */
   openError(): ResilienceError {
     return new ResilienceError('CIRCUIT_OPEN', `${this.name}: the circuit is ${this.state}, the call was not made`, {
       retryAfter: this.retryAfter / 1000,
@@ -206,9 +196,19 @@ export class CircuitBreaker {
     if (this.#state.kind !== 'closed') this.#enter({ kind: 'closed' });
   }
 
-  /** Opens it now, as if the policy had said so. */
+  /** Opens the circuit now, as if the policy had decided it. */
   trip(): void {
     this.#open(this.#clock.now());
+  }
+
+  #refuse(): undefined {
+    this.#events.rejected++;
+  }
+
+  #count(outcome: Outcome): void {
+    if (outcome === 'success') this.#events.successes++;
+    else if (outcome === 'failure') this.#events.failures++;
+    else this.#events.ignored++;
   }
 
   #judge(error: unknown): Outcome {
@@ -221,7 +221,8 @@ export class CircuitBreaker {
 
   #end(permit: BreakerPermit, outcome: Outcome): void {
     const now = this.#clock.now();
-    this.#advance(now); // a probe past its deadline has failed already, whatever it says now
+    this.#count(outcome);
+    this.#advance(now); // a probe that has passed its deadline has failed already; its result is ignored
     if (permit.generation !== this.#generation) return;
     const state = this.#state;
     switch (state.kind) {
@@ -260,6 +261,7 @@ export class CircuitBreaker {
 
   #open(at: number): void {
     this.#openings++;
+    this.#events.openings++;
     const duration = Math.min(this.#openDuration * this.#openings, this.#maxOpenDuration);
     this.#enter({ kind: 'open', until: at + duration });
   }
@@ -268,6 +270,8 @@ export class CircuitBreaker {
     const previous = this.#state.kind;
     this.#state = state;
     this.#generation++;
-    if (state.kind !== previous) this.#listeners.emit(state.kind, previous);
+    if (state.kind === previous) return;
+    this.#listeners.emit(state.kind, previous);
+    this.#events.emit(EVENT_OF[state.kind]);
   }
 }

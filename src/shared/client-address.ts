@@ -1,12 +1,12 @@
 /**
- * Whose request is it: the peer's address, or, behind proxies that are trusted, the address they vouch for. Everything
- * that keys on a client or admits a local caller asks here, so that there is one place to get it right.
+ * The client of a request: the peer's address or, behind trusted proxies, the address that they report. All code that
+ * counts by client or admits local callers uses this module, so that there is one place to get it right.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
 /**
- * Which peers' `X-Forwarded-For` is believed: none (false, the default), all (true: only where nobody can reach the
+ * The peers whose `X-Forwarded-For` is trusted: none (false, the default), all (true: only if no client can reach the
  * server directly), the nearest `n` hops, or the addresses and networks listed ('loopback', '10.0.0.0/8', …).
  */
 export type TrustProxy = boolean | number | string | readonly string[];
@@ -20,7 +20,10 @@ const NAMED_NETWORKS: Readonly<Record<string, readonly string[]>> = {
   uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 };
 
-/** An address as bytes: 4 for IPv4, also when it came IPv4-mapped, 16 for IPv6; undefined when it is none. */
+/**
+ * An address as bytes: 4 for IPv4, including IPv4-mapped addresses, 16 for IPv6; undefined if the text is not an
+ * address.
+ */
 export function parseAddress(text: string): Uint8Array | undefined {
   const bare = stripDecoration(text);
   switch (isIP(bare)) {
@@ -71,7 +74,9 @@ function unmapped(bytes: Uint8Array): Uint8Array {
   return mapped ? bytes.slice(12) : bytes;
 }
 
-/** The one spelling of an address: dotted IPv4, or eight lowercase hexadecimal groups. Anything else stays as it is. */
+/**
+ * The normalised form of an address: dotted IPv4, or eight lowercase hexadecimal groups. Any other text is unchanged.
+ */
 export function canonicalAddress(text: string): string {
   const bytes = parseAddress(text);
   return bytes === undefined ? text : formatAddress(bytes);
@@ -85,8 +90,8 @@ function formatAddress(bytes: Uint8Array): string {
 }
 
 /**
- * The address as a client is counted: IPv4 whole, IPv6 cut to its first `prefix` bits, because one subscriber owns
- * at least a /64 and commonly a /56 and can speak from any address in it.
+ * The address by which a client is counted: IPv4 whole, IPv6 cut to its first `prefix` bits. One subscriber owns at
+ * least a /64 and commonly a /56, and can use any address in it.
  */
 export function addressKey(text: string, prefix: number): string {
   const bytes = parseAddress(text);
@@ -109,13 +114,22 @@ const isInLoopback = compileNetworks(['loopback']);
 /**
  * Resolves a `trustProxy` option once.
  *
- * @throws TypeError for a name, address or network that is none
+ * @throws TypeError for an invalid name, address or network
  */
 export function compileTrust(trust: TrustProxy = false): TrustedHop {
   if (typeof trust === 'boolean') return () => trust;
   if (typeof trust === 'number') return (_address, distance) => distance < trust;
   const isMember = compileNetworks(typeof trust === 'string' ? trust.split(',') : trust);
   return (address) => isMember(address);
+}
+
+/**
+ * The setting `trust proxy` of the request's Express application; undefined for other requests. Express compiles the
+ * setting to a function of the same shape as `TrustedHop`.
+ */
+export function expressTrust(req: IncomingMessage): TrustedHop | undefined {
+  const compiled = (req as { app?: { get?: (name: string) => unknown } }).app?.get?.('trust proxy fn');
+  return typeof compiled === 'function' ? (compiled as TrustedHop) : undefined;
 }
 
 function compileNetworks(names: readonly string[]): (address: string) => boolean {
@@ -145,7 +159,7 @@ function parseNetwork(text: string): Network {
   return { bytes: masked(bytes, prefix), prefix };
 }
 
-/** Bits of a network's prefix; NaN unless they are plain digits: '10.0.0.0/' must not come to trust everybody. */
+/** Bits of a network's prefix; NaN unless they are plain digits, because '10.0.0.0/' must not mean all addresses. */
 function prefixLength(digits: string, address: string, bits: number): number {
   if (!/^\d{1,3}$/.test(digits)) return Number.NaN;
   const isMapped = bits === 32 && address.includes(':'); // ::ffff:10.0.0.0/104 is 10.0.0.0/8
@@ -159,11 +173,11 @@ function contains({ bytes, prefix }: Network, address: Uint8Array): boolean {
 }
 
 /**
- * The client's address in its one spelling. `X-Forwarded-For` is read from the right, one trusted hop at a time: the
- * first address that no trusted hop vouches for is the client, whatever it claims further left.
+ * The client's address in its one normalized spelling. `X-Forwarded-For` is read from the right, one hop at a time. The
+ * first address that is not a trusted proxy is the client; entries further left are ignored.
  */
 export function clientAddress(req: IncomingMessage, isTrusted: TrustedHop): string {
-  const peer = req.socket.remoteAddress ?? '';
+  const peer = req.socket?.remoteAddress ?? '';
   const header = req.headers['x-forwarded-for'];
   if (header === undefined || !isTrusted(peer, 0)) return canonicalAddress(peer);
   const hops = (Array.isArray(header) ? header.join(',') : header).split(',');

@@ -1,9 +1,18 @@
 /**
- * Time as an option. Algorithms read `clock.now()`; what waits goes through `startTimer`, so that a test moves time
- * by hand and never sleeps.
+ * The clock as an option. Algorithms read `clock.now()` and wait with `startTimer`, so that a test moves time by hand
+ * and never sleeps.
  */
 
-/** A timer that can be stopped. Stopping it twice, or after it fired, does nothing. */
+/**
+ * A timer that can be stopped. Stopping it twice, or after it fired, has no effect.
+ *
+ * @example
+ * import { monotonicClock, startTimer, type Timer } from '@tooloo/resilience';
+ *
+ * const timer: Timer = startTimer(monotonicClock, () => console.log('too slow'), 5000);
+ * await createReport();
+ * timer.cancel();
+ */
 export interface Timer {
   cancel(): void;
   /** Whether the process stays alive for it from now on. A clock of your own need not have this. */
@@ -11,18 +20,42 @@ export interface Timer {
 }
 
 /**
- * A source of time in milliseconds. `setTimer` is optional: a clock without it waits on Node's own timers.
- * A fake clock implements both, so that deadlines follow the time it tells.
+ * A source of time in milliseconds. `setTimer` is optional: a clock without it uses Node's own timers. A fake clock
+ * implements both, so that deadlines follow its time.
+ *
+ * @example
+ * import { RateLimiter, type Clock } from '@tooloo/resilience';
+ *
+ * let now = 0;
+ * const clock: Clock = { now: () => now };
+ * const limiter = new RateLimiter({ rateLimit: 1, refillRate: 1, clock });
+ * now += 1000; // a second later
  */
 export interface Clock {
   now(): number;
   setTimer?(callback: () => void, delay: number): Timer;
 }
 
-/** Milliseconds since the Unix epoch: for what is stored, or compared across processes. May jump. */
+/**
+ * Milliseconds since the Unix epoch: for what is stored, or compared across processes. May jump.
+ *
+ * @example
+ * import { wallClock } from '@tooloo/resilience';
+ *
+ * const expiresAt = wallClock.now() + 60_000;
+ */
 export const wallClock: Clock = { now: () => Date.now() };
 
-/** Milliseconds since the process started, never going back: for rates, latencies and deadlines. */
+/**
+ * Milliseconds since the process started, never going back: for rates, latencies and deadlines.
+ *
+ * @example
+ * import { monotonicClock } from '@tooloo/resilience';
+ *
+ * const start = monotonicClock.now();
+ * await createReport();
+ * console.log(`${monotonicClock.now() - start} ms`);
+ */
 export const monotonicClock: Clock = { now: () => performance.now() };
 
 const MAX_DELAY = 2 ** 31 - 1; // beyond it Node's timers fire at once
@@ -37,8 +70,14 @@ function systemTimer(callback: () => void, delay: number, keepAlive: boolean): T
 }
 
 /**
- * Calls `callback` once after `delay` ms of the clock's time. Keeps the process alive only when told to: for a wait
- * that a caller has awaited, where nothing else may be left that does.
+ * Calls `callback` once after `delay` ms of the clock's time. Keeps the process alive only with `keepAlive`: for a wait
+ * that a caller awaits, when no other handle may keep the process alive.
+ *
+ * @example
+ * import { monotonicClock, startTimer } from '@tooloo/resilience';
+ *
+ * const timer = startTimer(monotonicClock, () => console.log('a second later'), 1000);
+ * timer.cancel();
  */
 export function startTimer(clock: Clock, callback: () => void, delay: number, keepAlive = false): Timer {
   return clock.setTimer === undefined ? systemTimer(callback, delay, keepAlive) : clock.setTimer(callback, delay);

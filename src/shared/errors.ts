@@ -3,6 +3,7 @@
  * two equal. An error that reaches a client becomes `application/problem+json` through `problem.ts`.
  */
 import { types } from 'node:util';
+import { describeValue, isError, propertyOf } from './user-value.js';
 
 interface ErrorDefinition {
   /** Status of the response when the error reaches an HTTP client. */
@@ -11,6 +12,14 @@ interface ErrorDefinition {
   readonly title: string;
 }
 
+/**
+ * The status and the title of each error code. docs/errors.md explains each code.
+ *
+ * @example
+ * import { ERRORS } from '@tooloo/resilience';
+ *
+ * console.log(ERRORS.QUOTA_EXCEEDED.status); // 429
+ */
 export const ERRORS = {
   // The request
   BAD_REQUEST: { status: 400, title: 'The request is malformed' },
@@ -47,7 +56,9 @@ export const ERRORS = {
   POOL_CLOSED: { status: 503, title: 'The connection pool is closed' },
   CONNECTION_FAILED: { status: 503, title: 'The connection could not be opened' },
   CONNECTION_LOST: { status: 503, title: 'The connection was lost before the answer' },
+  TRANSACTION_ROLLED_BACK: { status: 500, title: 'The database rolled the transaction back' },
   DRIVER_UNAVAILABLE: { status: 503, title: 'The database driver cannot be loaded' },
+  PACKAGE_MISSING: { status: 503, title: 'A package that this needs is not installed' },
   STORAGE_FULL: { status: 507, title: 'There is no room left to store this' },
   LOAD_TIMEOUT: { status: 504, title: 'The value took too long to load' },
   SHUTTING_DOWN: { status: 503, title: 'The service is shutting down' },
@@ -57,10 +68,10 @@ export const ERRORS = {
   INTERNAL: { status: 500, title: 'The server failed' },
 } as const satisfies Record<string, ErrorDefinition>;
 
-/** The codes of the registry; docs/errors.md says when each occurs. */
+/** The codes of the registry; docs/errors.md explains when each occurs. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What an HTTP client is told beside the message. */
+/** The parts of the response to an HTTP client besides the message. */
 export interface ResilienceErrorOptions extends ErrorOptions {
   /** Members added to the problem document: shown to the client, so never a secret. */
   readonly extensions?: Readonly<Record<string, unknown>>;
@@ -70,7 +81,17 @@ export interface ResilienceErrorOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An error of this kit: `code` names it, `status` is what an HTTP client gets, `message` says who, what and why. */
+/**
+ * An error of this kit: `code` names it, `status` is the HTTP status for a client, `message` states the place, the
+ * problem and the reason.
+ *
+ * @example
+ * import { ResilienceError } from '@tooloo/resilience';
+ *
+ * app.get('/orders/:id', () => {
+ *   throw new ResilienceError('NOT_FOUND', 'there is no such order');
+ * });
+ */
 export class ResilienceError extends Error {
   override readonly name: string = 'ResilienceError';
   readonly code: ErrorCode;
@@ -92,22 +113,38 @@ export class ResilienceError extends Error {
 
   /** True for an error of any copy of this package: the CommonJS and the ES module build may meet in one process. */
   static is(error: unknown): error is ResilienceError {
-    if (error instanceof ResilienceError) return true;
-    if (!(error instanceof Error) || !('code' in error) || !('extensions' in error)) return false;
-    return typeof error.code === 'string' && Object.hasOwn(ERRORS, error.code);
+    return isOwn(error);
   }
 }
 
-/** The message of anything thrown, for logs and probes. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Outside of the class: a bundle renames a class that refers to itself, and Node and loggers show that name. */
+function isOwn(error: unknown): error is ResilienceError {
+  if (error instanceof ResilienceError) return true;
+  if (!(error instanceof Error) || !('code' in error) || !('extensions' in error)) return false;
+  return typeof error.code === 'string' && Object.hasOwn(ERRORS, error.code);
 }
 
-/** Anything thrown as an Error: what is none is told in its message, its `code` and its cause. */
+/**
+ * The message of anything thrown, for logs and probes. Never throws; at most 1024 characters.
+ *
+ * @example
+ * import { messageOf } from '@tooloo/resilience';
+ *
+ * await createReport().catch((error) => console.error(`no report: ${messageOf(error)}`));
+ */
+export function messageOf(error: unknown): string {
+  return describeValue(error);
+}
+
+/**
+ * Returns anything thrown as an Error. A value that is not an Error appears in the message, the `code` and the cause.
+ * Never throws.
+ */
 export function asError(error: unknown): Error {
-  // An Error of another realm (a vm context, a native addon) is one too.
-  if (error instanceof Error || types.isNativeError(error)) return error;
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  const told = new Error(typeof message === 'string' ? message : messageOf(error), { cause: error });
+  // An Error of another realm (a vm context, a native addon) is one too. A proxy of one may throw whenever it is read.
+  if (isError(error) && !types.isProxy(error)) return error;
+  const message = propertyOf(error, 'message');
+  const code = propertyOf(error, 'code');
+  const told = new Error(describeValue(typeof message === 'string' ? message : error), { cause: error });
   return typeof code === 'string' ? Object.assign(told, { code }) : told;
 }

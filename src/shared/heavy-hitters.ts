@@ -1,13 +1,13 @@
 /**
- * What comes most often, in bounded memory whatever comes (Metwally's Space-Saving), and a sample of it where counting
- * everything would cost more than the work that is counted.
+ * The most frequent keys, in memory that is bounded for any input (Metwally's Space-Saving). It samples if counting
+ * every key would cost more than the counted work.
  */
 
-/** A key and about how often it came. `error` is by how much `count` may be too high. */
+/** A key and approximately how often it occurred. `error` is the most by which `count` may be too high. */
 export interface HeavyHitter {
   readonly key: string;
   readonly count: number;
-  /** Of those, the ones that were marked: refused, missed, whatever the owner asks about. */
+  /** The part of the count that was marked: refused or missed, for example, as the owner defines. */
   readonly marked: number;
   readonly error: number;
 }
@@ -22,12 +22,12 @@ interface Counter {
 const COUNTERS = 64;
 const COUNTED_ALL = 1_000;
 
-/** A key that makes up clearly more than 1/64 of what is added is among those kept. */
+/** A key that makes up clearly more than 1/64 of the added keys is among the kept keys. */
 export class HeavyHitters {
   readonly #counters = new Map<string, Counter>();
-  #floor = 0; // no counter is below it: the search for the least ends at the first that has it
+  #floor = 0; // no counter is below it, so the search for the smallest ends at the first one that equals it
 
-  /** @param weight how many it stands for, see `Sampling` */
+  /** @param weight the number of occurrences it stands for, see `Sampling` */
   add(key: string, isMarked: boolean, weight = 1): void {
     const counter = this.#counters.get(key) ?? this.#admit(key);
     counter.count += weight;
@@ -81,7 +81,7 @@ export class Sampling {
     this.#gap = gap;
   }
 
-  /** How many the one that is counted now stands for. */
+  /** The number of occurrences that the current one stands for. */
   get weight(): number {
     return this.#weight;
   }

@@ -1,4 +1,4 @@
-/** The shapes of HTTP that every middleware and engine shares: Node's own request and response, nothing of Express. */
+/** The shapes of HTTP that every middleware and engine shares: Node's own request and response, without Express. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** Hands over to the next handler, or the error to the error handler. */
@@ -24,7 +24,15 @@ export function originalPath(req: IncomingMessage): string {
   return (end === -1 ? path : path.slice(0, end)) || '/';
 }
 
-/** Anything that holds a timer, socket, file or subscription. Closing it again does nothing. */
+/**
+ * Anything that holds a timer, socket, file or subscription. A second call of `close` has no effect.
+ *
+ * @example
+ * import { createMetrics, HealthMonitor, type Closeable } from '@tooloo/resilience';
+ *
+ * const resources: Closeable[] = [createMetrics(), new HealthMonitor()];
+ * process.once('SIGTERM', () => void Promise.all(resources.map((resource) => resource.close())));
+ */
 export interface Closeable {
   close(): void | Promise<void>;
 }

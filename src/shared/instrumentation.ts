@@ -1,16 +1,27 @@
 /**
- * How engines appear in a trace without knowing the tracer: they open child spans and pass the trace on through these
- * functions, which do nothing, and cost one comparison, until a tracer installs itself.
+ * How engines appear in a trace without a dependency on the tracer. They open child spans and pass on the trace through
+ * these functions. Until a tracer is installed, the functions do nothing and cost one comparison.
  *
- * The installed tracer hangs on a global symbol, because the CommonJS and the ES module build of this package may be
- * loaded in one process and must see one trace.
+ * The installed tracer is stored under a global symbol, because the CommonJS and the ES module build of this package
+ * may be loaded in one process and must see one trace.
  */
 
-/** Of one type each, lists too. */
+/** An attribute value; the values of an array have one type. */
 export type AttributeValue = string | number | boolean | readonly string[] | readonly number[] | readonly boolean[];
+/** The attributes of a span, by name. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
-/** A span being recorded. `end` counts once; later calls do nothing. */
+/**
+ * A span being recorded. Only the first call of `end` counts.
+ *
+ * @example
+ * import { withSpan } from '@tooloo/resilience';
+ *
+ * await withSpan('import', async (span) => {
+ *   span?.setAttribute('rows', 1200);
+ *   await cleanUp();
+ * });
+ */
 export interface RecordedSpan {
   setAttribute(name: string, value: AttributeValue): void;
   /** Writes this span's `traceparent` (and `tracestate`, `baggage`) into the header fields of an outgoing request. */
@@ -19,6 +30,7 @@ export interface RecordedSpan {
   end(error?: unknown): void;
 }
 
+/** The ids of the current trace and span. */
 export interface TraceContext {
   /** 32 lowercase hexadecimal digits. */
   readonly traceId: string;
@@ -27,17 +39,24 @@ export interface TraceContext {
   readonly sampled: boolean;
 }
 
-/** What a tracer offers to the engines. Installed by `installInstrumentation`, one a process. */
+/** The interface that a tracer offers to the engines. `installInstrumentation` installs one per process. */
 export interface Instrumentation {
-  /** A child of the current span, or undefined where nothing is being traced. Does not become current. */
+  /** A child of the current span, or undefined if nothing is traced. It does not become current. */
   startSpan(operation: string, attributes?: Attributes): RecordedSpan | undefined;
   /** Writes the current trace, sampled or not, into the header fields of an outgoing request. */
   inject(headers: Record<string, string | string[] | undefined>): void;
   current(): TraceContext | undefined;
-  /** Route template of the request being served, where one is known. */
+  /**
+   * The request being served or other traced work of this process. Each has its own object, even if several share a
+   * trace. Optional because an earlier version of this package may be installed, which does not have it.
+   */
+  currentWork?(): object | undefined;
+  /** Route template of the current request, if known. */
   currentRoute(): string | undefined;
-  /** Names the route of the request being served where no router does: a proxied prefix, an answer from a cache. */
+  /** Names the route of the current request if no router does: a proxied prefix, or a response from a cache. */
   nameRoute(template: string): void;
+  /** Records why the current request is answered with an error. An earlier version of this package does not have it. */
+  noteError?(message: string): void;
   /** The function, so that it runs in the context of now wherever it is called later. */
   bind<A extends unknown[], R>(callback: (...args: A) => R): (...args: A) => R;
 }
@@ -50,37 +69,102 @@ export function installInstrumentation(instrumentation: Instrumentation | undefi
   holder[KEY] = instrumentation;
 }
 
-/** Opens a child span of the current one; undefined (nothing to end) where nothing is traced. */
+/**
+ * Opens a child span of the current one; undefined if nothing is traced.
+ *
+ * @example
+ * import { startSpan } from '@tooloo/resilience';
+ *
+ * const span = startSpan('create-report', { 'report.kind': 'daily' });
+ * try {
+ *   await createReport();
+ *   span?.end();
+ * } catch (error) {
+ *   span?.end(error);
+ * }
+ */
 export function startSpan(operation: string, attributes?: Attributes): RecordedSpan | undefined {
   return holder[KEY]?.startSpan(operation, attributes);
 }
 
-/** Writes the current trace context into the header fields of an outgoing request. Nothing is traced: nothing is written. */
+/**
+ * Writes the current trace context into the header fields of an outgoing request, if there is a trace.
+ *
+ * @example
+ * import { injectTrace } from '@tooloo/resilience';
+ *
+ * const headers: Record<string, string> = { accept: 'application/json' };
+ * injectTrace(headers);
+ * await fetch('http://billing:3000/invoices', { headers });
+ */
 export function injectTrace(headers: Record<string, string | string[] | undefined>): void {
   holder[KEY]?.inject(headers);
 }
 
-/** The current trace and span, or undefined outside of any. */
+/**
+ * The current trace and span, or undefined outside of any.
+ *
+ * @example
+ * import { currentTrace } from '@tooloo/resilience';
+ *
+ * app.get('/orders', (_req, res) => void res.json({ traceId: currentTrace()?.traceId }));
+ */
 export function currentTrace(): TraceContext | undefined {
   return holder[KEY]?.current();
 }
 
-/** Route template of the request being served, e.g. `/api/items/:id`. */
+/**
+ * The request being served, or other traced work of this process; undefined outside of both. Use it to distinguish
+ * requests, e.g. as a key.
+ */
+export function currentWork(): object | undefined {
+  return holder[KEY]?.currentWork?.();
+}
+
+/**
+ * Route template of the request being served, e.g. `/api/items/:id`.
+ *
+ * @example
+ * import { currentRoute } from '@tooloo/resilience';
+ *
+ * app.get('/orders/:id', (_req, res) => void res.send(currentRoute())); // '/orders/:id'
+ */
 export function currentRoute(): string | undefined {
   return holder[KEY]?.currentRoute();
 }
 
 /**
- * Names the route of the request being served, for the label of its span and metrics. For what answers without a
- * router: a proxy names its prefix, a cache the route that made the stored answer. A route of Express wins over it.
+ * Names the route of the current request, for the label of its span and metrics. For code that responds without a
+ * router: a proxy names its prefix, a cache the route of the stored response. A route of Express overrides it.
  *
- * @param template registered text, never taken from the request: each distinct one is a label
+ * @param template registered text, never taken from the request, because each distinct one is a label
+ *
+ * @example
+ * import { nameRoute } from '@tooloo/resilience';
+ *
+ * app.use('/legacy', (_req, res) => {
+ *   nameRoute('/legacy/*');
+ *   res.send('This page has moved.');
+ * });
  */
 export function nameRoute(template: string): void {
   holder[KEY]?.nameRoute(template);
 }
 
-/** Binds a callback to the context of now. A queue that calls its waiters back must use it: they resume as themselves. */
+/** Records why the current request is answered with an error, as the attribute `error.message` of its span. */
+export function noteError(message: string): void {
+  holder[KEY]?.noteError?.(message);
+}
+
+/**
+ * Binds a callback to the context of now. A queue that calls its waiters back must use it: they resume as themselves.
+ *
+ * @example
+ * import { bindContext } from '@tooloo/resilience';
+ *
+ * const waiting: Array<() => void> = [];
+ * const waitForTurn = (): Promise<void> => new Promise((resolve) => waiting.push(bindContext(resolve)));
+ */
 export function bindContext<A extends unknown[], R>(callback: (...args: A) => R): (...args: A) => R {
   return holder[KEY]?.bind(callback) ?? callback;
 }

@@ -1,5 +1,9 @@
-/** Subscribers of one event. Theirs is foreign code: one that throws or rejects stops neither the others nor the caller. */
+/**
+ * Subscribers of one event. They are foreign code: one that throws or rejects stops neither the others nor the caller.
+ */
 import { messageOf } from './errors.js';
+import { ownResult } from './user-value.js';
+import { warn } from './warnings.js';
 
 /** A callback of the user. What it returns is only looked at to catch the rejection of an async one. */
 export type Listener<A extends readonly unknown[]> = (...args: A) => unknown;
@@ -40,13 +44,12 @@ export class Listeners<A extends readonly unknown[]> {
 /** Calls foreign code; a throw or a rejection becomes a process warning that names `where`. */
 export function callGuarded<A extends readonly unknown[]>(where: string, call: Listener<A>, ...args: A): void {
   try {
-    const result = call(...args) as { then?: unknown } | null | undefined;
-    if (typeof result?.then === 'function') void Promise.resolve(result).catch((error: unknown) => warn(where, error));
+    ownResult(call(...args), (error) => warnOfFailure(where, error));
   } catch (error) {
-    warn(where, error);
+    warnOfFailure(where, error);
   }
 }
 
-function warn(where: string, error: unknown): void {
-  process.emitWarning(`${where}: a listener failed: ${messageOf(error)}`, { code: 'TOOLOO_LISTENER_FAILED' });
+function warnOfFailure(where: string, error: unknown): void {
+  warn('TOOLOO_LISTENER_FAILED', `${where}: a listener failed: ${messageOf(error)}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Options checked once, when a factory or constructor is called: an unknown name, a wrong type or a value out of range
- * fails with a message that names the option, what was expected and what came.
+ * Options are checked once, when a factory or constructor is called. An unknown name, a wrong type or a value out of
+ * range fails with a message that names the option, the expected value and the actual value.
  */
 
 /** One option's rule. `type` failing is a TypeError, `range` failing a RangeError. */
@@ -10,10 +10,10 @@ export interface Check {
   readonly range?: (value: never) => boolean;
 }
 
-/** A rule for each option, no more and no fewer: forgetting one is a compile error. */
+/** One rule per option: a missing or additional rule is a compile error. */
 export type OptionChecks<T> = { readonly [K in keyof Required<T>]: Check };
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isNumber = (value: unknown): boolean => typeof value === 'number' && !Number.isNaN(value);
 
 /** A number between `min` and `max`, both included. Infinity passes only where `max` is Infinity. */
@@ -35,7 +35,7 @@ export const positive: Check = { expected: 'a number above 0', type: isNumber, r
 /** A duration in milliseconds, zero included. */
 export const milliseconds: Check = { ...number({ min: 0 }), expected: 'milliseconds, at least 0' };
 
-/** A whole number of at least `min` (1 unless told). */
+/** A whole number of at least `min` (default 1). */
 export function count(min = 1): Check {
   return number({ min, integer: true });
 }
@@ -52,7 +52,7 @@ export const func: Check = { expected: 'a function', type: (value) => typeof val
 
 export const array: Check = { expected: 'an array', type: Array.isArray };
 
-/** Any object; `what` says which kind. */
+/** Any object; `what` names its kind. */
 export function object(what = 'an object'): Check {
   return { expected: what, type: isObject };
 }
@@ -78,7 +78,7 @@ export function oneOf(...values: readonly unknown[]): Check {
   };
 }
 
-/** What any of these rules accept. */
+/** Accepts every value that any of these rules accepts. */
 export function anyOf(...checks: readonly Check[]): Check {
   return {
     expected: checks.map((check) => check.expected).join(', or '),
@@ -148,7 +148,7 @@ function unknownOption(who: string, name: string, known: readonly string[]): str
   return `${who}: unknown option '${name}'; ${hint}`;
 }
 
-/** Whether two names differ by at most two edits: a typing error, not another word. */
+/** Whether two names differ by at most two edits, which suggests a typing error. */
 function distanceAtMostTwo(a: string, b: string): boolean {
   if (Math.abs(a.length - b.length) > 2) return false;
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

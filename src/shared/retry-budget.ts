@@ -13,6 +13,14 @@ export interface RetryBudgetOptions {
 /**
  * Counts requests and their retries. Plain counters and no closures: every forwarded request passes here.
  * Each `begin` is matched by one `end`, each successful `tryRetry` by one `endRetry`.
+ *
+ * @example
+ * import { RetryBudget } from '@tooloo/resilience';
+ *
+ * const budget = new RetryBudget({ ratio: 0.2, min: 3 });
+ * budget.begin();
+ * if (budget.tryRetry()) budget.endRetry(); // after the retry
+ * budget.end();
  */
 export class RetryBudget {
   readonly #ratio: number;
@@ -40,24 +48,29 @@ export class RetryBudget {
     return Math.max(this.#min, Math.floor(this.#ratio * this.#active));
   }
 
+  /** Whether another retry may be in flight now. */
+  get hasRoom(): boolean {
+    return this.#retrying < this.limit;
+  }
+
   /** A request starts. */
   begin(): void {
     this.#active++;
   }
 
-  /** A request, retries included, is over. */
+  /** Called when a request has ended, retries included. */
   end(): void {
     if (this.#active > 0) this.#active--;
   }
 
-  /** Takes a retry out of the budget; false when it is spent, and nothing was taken. */
+  /** Takes a retry out of the budget. Returns false, and takes nothing, if the budget is used up. */
   tryRetry(): boolean {
-    if (this.#retrying >= this.limit) return false;
+    if (!this.hasRoom) return false;
     this.#retrying++;
     return true;
   }
 
-  /** A retry is over. */
+  /** Called when a retry has ended. */
   endRetry(): void {
     if (this.#retrying > 0) this.#retrying--;
   }

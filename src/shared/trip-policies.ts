@@ -4,7 +4,7 @@ import { checkOptions, count, number, positive } from './options.js';
 /** Sees the outcome of every call while the circuit is closed; `reset` when it closes again. */
 export interface TripPolicy {
   succeeded(now: number): void;
-  /** Counts a failure and tells whether the circuit shall open. */
+  /** Counts a failure and returns whether the circuit should open. */
   failed(now: number): boolean;
   reset(): void;
 }
@@ -38,7 +38,7 @@ export interface ErrorRateOptions {
   readonly threshold: number;
   /** Milliseconds looked back. Default 10 000. */
   readonly window?: number;
-  /** Calls in the window below which the share says nothing. Default 20. */
+  /** The least number of calls in the window for which the share counts. Default 20. */
   readonly minimum?: number;
 }
 

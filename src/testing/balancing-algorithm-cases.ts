@@ -1,16 +1,28 @@
-/** What every balancing algorithm must do, as cases a user can run on their own. */
+/** The requirements on every balancing algorithm, as cases that users can run on their own algorithms. */
 import { ok, strictEqual } from 'node:assert/strict';
 import type { BalancedInstance, BalancingAlgorithm } from '../routing/algorithms/algorithm.js';
 import type { ConformanceCase } from './conformance-case.js';
 
-/** An instance whose every property a case sets. */
+/**
+ * An instance with properties that a case can set.
+ *
+ * @example
+ * import type { BalancingAlgorithm } from '@tooloo/resilience';
+ * import { FakeInstance } from '@tooloo/resilience/testing';
+ *
+ * export function pickFrom(algorithm: BalancingAlgorithm): string | undefined {
+ *   const instances = [new FakeInstance('a'), new FakeInstance('b', 2)];
+ *   algorithm.update(instances, instances);
+ *   return algorithm.pick(0)?.id;
+ * }
+ */
 export class FakeInstance implements BalancedInstance {
   readonly id: string;
   readonly zone = undefined;
   inFlight = 0;
   isCandidate = true;
   configuredWeight: number;
-  /** Milliseconds an answer takes. */
+  /** The duration of a response in milliseconds. */
   latency = 10;
 
   constructor(id: string, weight = 1) {
@@ -31,7 +43,7 @@ export class FakeInstance implements BalancedInstance {
   }
 }
 
-/** Counts how often it is looked at. */
+/** Counts the reads of its properties. */
 class WatchedInstance extends FakeInstance {
   readonly #seen: { looks: number };
 
@@ -64,7 +76,10 @@ function update(algorithm: BalancingAlgorithm, members: readonly FakeInstance[])
   algorithm.update(candidates, members);
 }
 
-/** Many picks with all kinds of keys, each answered before the next; who was picked, and how often. */
+/**
+ * Picks many times with all kinds of keys and completes each request before the next. Returns how often each instance
+ * was picked.
+ */
 function spread(
   algorithm: BalancingAlgorithm,
   picks: number,
@@ -73,14 +88,14 @@ function spread(
   const counts = new Map<string, number>();
   for (let i = 0; i < picks; i++) {
     const picked = algorithm.pick(NOW, i % 3 === 0 ? undefined : `key-${i}`, excluded);
-    ok(picked !== undefined, 'a candidate was there and none was picked');
+    ok(picked !== undefined, 'there was a candidate, but the algorithm picked no instance');
     counts.set(picked.id, (counts.get(picked.id) ?? 0) + 1);
   }
   return counts;
 }
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  'picks nothing before it knows anyone, and from nobody': (algorithm) => {
+  'picks nothing before the first update, and from an empty set': (algorithm) => {
     strictEqual(algorithm.pick(NOW, 'key'), undefined);
     algorithm.update([], []);
     strictEqual(algorithm.pick(NOW), undefined);
@@ -97,9 +112,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
     members[4]!.isCandidate = false;
     update(algorithm, members);
     const counts = spread(algorithm, 500);
-    ok(!counts.has(members[1]!.id) && !counts.has(members[4]!.id), 'one that is no candidate was picked');
+    ok(!counts.has(members[1]!.id) && !counts.has(members[4]!.id), 'an instance that is not a candidate was picked');
   },
-  'leaves out who is excluded, to the last': (algorithm) => {
+  'leaves out excluded instances, even if all are excluded': (algorithm) => {
     const members = instances(3);
     update(algorithm, members);
     const excluded = new Set<BalancedInstance>([members[0]!, members[2]!]);
@@ -108,26 +123,26 @@ const CHECKS: Readonly<Record<string, Check>> = {
     strictEqual(algorithm.pick(NOW, 'key', excluded), undefined);
     strictEqual(algorithm.pick(NOW, undefined, excluded), undefined);
   },
-  'uses every one of equal candidates, and roughly equally': (algorithm) => {
+  'picks all of equal candidates, and about equally often': (algorithm) => {
     const members = instances(8);
     update(algorithm, members);
     const picks = 8000;
     const counts = spread(algorithm, picks);
     for (const { id } of members) {
       const share = (counts.get(id) ?? 0) / (picks / members.length);
-      ok(share > 0.4 && share < 1.7, `${id} got ${share.toFixed(2)} of its share`);
+      ok(share > 0.4 && share < 1.7, `${id} received ${share.toFixed(2)} of its share`);
     }
   },
-  'learns who joins and who leaves with the next update': (algorithm) => {
+  'respects added and removed instances from the next update on': (algorithm) => {
     const [a, b, c] = instances(3) as [FakeInstance, FakeInstance, FakeInstance];
     update(algorithm, [a, b]);
     spread(algorithm, 20);
     update(algorithm, [b, c]);
     const counts = spread(algorithm, 600);
     strictEqual(counts.get(a.id), undefined);
-    ok(counts.has(b.id) && counts.has(c.id), 'one of those that are there got nothing');
+    ok(counts.has(b.id) && counts.has(c.id), 'one of the remaining instances was never picked');
   },
-  'keeps going while the load changes': (algorithm) => {
+  'works while the load changes': (algorithm) => {
     const members = instances(4);
     update(algorithm, members);
     const open: FakeInstance[] = [];
@@ -144,13 +159,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
       }
     }
   },
-  'is told of one it does not know, and does not mind': (algorithm) => {
+  'ignores a change of an instance that it does not know': (algorithm) => {
     const members = instances(2);
     update(algorithm, members);
     algorithm.changed?.(new FakeInstance('stranger:1'));
     ok(algorithm.pick(NOW, 'key') !== undefined);
   },
-  'looks at a few of ten thousand for a pick, not at all': (algorithm) => {
+  'reads only a few of ten thousand instances per pick': (algorithm) => {
     const seen = { looks: 0 };
     const members = Array.from({ length: 10_000 }, (_, i) => new WatchedInstance(`host-${i}:3000`, seen));
     update(algorithm, members);
@@ -158,11 +173,22 @@ const CHECKS: Readonly<Record<string, Check>> = {
     seen.looks = 0;
     const picks = 3000;
     spread(algorithm, picks);
-    ok(seen.looks < 200 * picks, `it looked ${Math.round(seen.looks / picks)} times for each pick`);
+    ok(seen.looks < 200 * picks, `it read ${Math.round(seen.looks / picks)} properties per pick`);
   },
 };
 
-/** The cases; each is run with a function that makes the algorithm anew. */
+/**
+ * The cases. Run each with a function that creates the algorithm.
+ *
+ * @example
+ * import { test } from 'node:test';
+ * import type { BalancingAlgorithm } from '@tooloo/resilience';
+ * import { balancingAlgorithmCases } from '@tooloo/resilience/testing';
+ *
+ * export function testAlgorithm(create: () => BalancingAlgorithm): void {
+ *   for (const { name, run } of balancingAlgorithmCases) test(name, () => run(create));
+ * }
+ */
 export const balancingAlgorithmCases: readonly ConformanceCase<BalancingAlgorithm>[] = Object.entries(CHECKS).map(
   ([name, check]) => ({ name, run: async (create) => check(await create()) }),
 );

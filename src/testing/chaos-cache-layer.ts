@@ -1,22 +1,33 @@
-/** A cache layer that fails when told to: before it has done what was asked, or after. */
-import type {
-  CacheEntry,
-  CacheLayer,
-  LayerStats,
-  Lease,
-  LeaseAnswer,
-  TagInvalidation,
+/** A cache layer that fails on demand: before it has done the requested work, or after it. */
+import {
+  clearLayer,
+  removePattern,
+  type CacheEntry,
+  type CacheLayer,
+  type LayerStats,
+  type Lease,
+  type LeaseAnswer,
+  type TagInvalidation,
 } from '../caching/cache-layer.js';
 
-/** `before`: the call fails and nothing happened. `after`: it happened, but the caller gets an error. */
+/** `before`: the call fails and has no effect. `after`: the call has its effect, but the caller gets an error. */
 export type Failure = 'before' | 'after' | undefined;
 
-/** Wraps a layer, answering with promises as a remote one does. */
+/**
+ * Wraps a layer. It returns promises, as a remote layer does.
+ *
+ * @example
+ * import { MemoryCacheLayer, MultiLayerCacheManager } from '@tooloo/resilience';
+ * import { ChaosCacheLayer } from '@tooloo/resilience/testing';
+ *
+ * const chaos = new ChaosCacheLayer(new MemoryCacheLayer(), (call) => (call === 'get' ? 'after' : undefined));
+ * const cache = new MultiLayerCacheManager({ redis: chaos });
+ */
 export class ChaosCacheLayer implements CacheLayer {
   readonly name: string;
   readonly isShared: boolean;
   readonly defaultTTL: number;
-  /** Asked at every call: how it is to fail, if at all. */
+  /** Called for every operation: returns how it must fail, if at all. */
   failure: (call: string) => Failure;
   readonly #layer: CacheLayer;
 
@@ -45,7 +56,7 @@ export class ChaosCacheLayer implements CacheLayer {
   }
 
   clear(): Promise<void> {
-    return this.#call('clear', () => this.#layer.clear());
+    return this.#call('clear', () => clearLayer(this.#layer));
   }
 
   read(key: string): Promise<CacheEntry | undefined> {
@@ -57,7 +68,7 @@ export class ChaosCacheLayer implements CacheLayer {
   }
 
   invalidatePattern(pattern: string): Promise<readonly string[]> {
-    return this.#call('invalidatePattern', () => this.#layer.invalidatePattern(pattern));
+    return this.#call('invalidatePattern', () => removePattern(this.#layer, pattern));
   }
 
   invalidateTag(tag: string, options?: TagInvalidation): Promise<void> {

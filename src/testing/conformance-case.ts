@@ -1,8 +1,12 @@
-/** One case of a conformance suite, for any test framework: it throws where the implementation is wrong. */
+/** One case of a conformance suite, for any test framework: it throws if the implementation is wrong. */
 
-/** @typeParam F what a case needs of the implementation under test */
+/**
+ * One requirement on an implementation.
+ *
+ * @typeParam F the fixture that a case needs for the implementation under test
+ */
 export interface ConformanceCase<F> {
   readonly name: string;
-  /** @param create makes a fresh, empty implementation */
+  /** @param create creates a new, empty implementation */
   readonly run: (create: () => F | Promise<F>) => Promise<void>;
 }

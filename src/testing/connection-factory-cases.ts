@@ -1,20 +1,23 @@
-/** What every connection factory must do, as cases a user can run on their own. */
+/** The requirements on every connection factory, as cases that users can run on their own factories. */
 import { ok, rejects, strictEqual } from 'node:assert/strict';
 import type { ConnectionFactory, DatabaseConnection } from '../database/connection.js';
-import { beginStatement, inTransaction } from '../database/connection.js';
+import { beginStatement, inTransaction } from '../database/transaction.js';
 import type { ConformanceCase } from './conformance-case.js';
 
+/** The factory under test. */
 export interface ConnectionFactoryFixture {
   /** Opens connections to one empty database. */
   readonly factory: ConnectionFactory;
-  /** Runs after the case, whatever it found; the case has closed its connections by then. */
+  /** Runs after the case, even if it failed; the case has closed its connections by then. */
   readonly close: () => void | Promise<void>;
 }
 
 type Open = () => Promise<DatabaseConnection>;
 type Check = (open: Open) => Promise<void>;
 
-/** Compares as JSON: a native driver's rows are arrays and objects of its own realm under some test frameworks. */
+/**
+ * Compares as JSON, because under some test frameworks a native driver's rows are arrays and objects of its own realm.
+ */
 function same(actual: unknown, expected: unknown): void {
   strictEqual(JSON.stringify(actual), JSON.stringify(expected));
 }
@@ -39,13 +42,13 @@ async function ids(connection: DatabaseConnection): Promise<unknown[]> {
 }
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  'opens a connection that is open, clean and answers': async (open) => {
+  'opens a connection that is open and clean, and responds': async (open) => {
     const connection = await open();
     ok(connection.isOpen);
     ok(!connection.isDirty);
     strictEqual(await connection.ping(), true);
   },
-  'gives rows by column name, and NULL, text and numbers as they are': async (open) => {
+  'returns rows by column name, and NULL, text and numbers unchanged': async (open) => {
     const connection = await open();
     await createTable(connection);
     await insert(connection, 1, 'Ünïcödé 🎈 \'"', -5);
@@ -57,20 +60,43 @@ const CHECKS: Readonly<Record<string, Check>> = {
     ]);
     strictEqual(rowCount, 2);
   },
-  'counts as a number': async (open) => {
+  'returns a count as a number': async (open) => {
     const connection = await open();
     await createTable(connection);
     const { rows } = await connection.query('SELECT COUNT(*) AS n FROM items');
     strictEqual(rows[0]!.n, 0);
   },
-  'takes undefined for NULL': async (open) => {
+  'reads, returns and writes integers beyond 2^53 exactly': async (open) => {
+    const connection = await open();
+    const values = [
+      9_007_199_254_740_993n,
+      -9_007_199_254_740_993n,
+      9_223_372_036_854_775_807n,
+      9_007_199_254_740_991n,
+      1n,
+    ];
+    await connection.query('CREATE TABLE big (id BIGINT PRIMARY KEY, half DOUBLE PRECISION)');
+    for (const value of values) {
+      const sql = `INSERT INTO big (id, half) VALUES (${marks(connection, 2)}) RETURNING id`;
+      const { rows } = await connection.query(sql, [value, 1e300]);
+      strictEqual(BigInt(rows[0]!.id as bigint), value);
+    }
+    const { rows } = await connection.query('SELECT id, half FROM big');
+    same(rows.map(({ id }) => String(id)).sort(), values.map(String).sort());
+    for (const { id, half } of rows) {
+      strictEqual(typeof id, Number.isSafeInteger(Number(id)) ? 'number' : 'bigint');
+      strictEqual(half, 1e300);
+      strictEqual((await connection.query(`SELECT id FROM big WHERE id = ${marks(connection, 1)}`, [id])).rowCount, 1);
+    }
+  },
+  'writes undefined as NULL': async (open) => {
     const connection = await open();
     await createTable(connection);
     await connection.query(`INSERT INTO items (id, name) VALUES (${marks(connection, 2)})`, [1, undefined]);
     const { rows } = await connection.query('SELECT name FROM items');
     strictEqual(rows[0]!.name, null);
   },
-  'tells how many rows a write changed, and gives those it returns': async (open) => {
+  'reports how many rows a write changed, and returns those of RETURNING': async (open) => {
     const connection = await open();
     await createTable(connection);
     await insert(connection, 1, 'a');
@@ -80,7 +106,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const deleted = await connection.query('DELETE FROM items WHERE id = 2 RETURNING amount');
     same({ amount: deleted.rows[0]!.amount, rowCount: deleted.rowCount }, { amount: 7, rowCount: 1 });
   },
-  'rejects a statement that fails, and goes on': async (open) => {
+  'rejects a failing statement, and keeps working': async (open) => {
     const connection = await open();
     await rejects(connection.query('SELECT * FROM nowhere'), /nowhere/);
     await rejects(connection.query('SELEC 1'));
@@ -97,7 +123,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     ok(!connection.isDirty);
     same(await ids(connection), [1]);
   },
-  'reset rolls back, also a transaction in which a statement failed': async (open) => {
+  'reset rolls back, even a transaction with a failed statement': async (open) => {
     const connection = await open();
     await createTable(connection);
     await connection.query(beginStatement(connection.dialect));
@@ -107,18 +133,18 @@ const CHECKS: Readonly<Record<string, Check>> = {
     ok(!connection.isDirty);
     same(await ids(connection), []);
   },
-  'reset without a transaction does no harm': async (open) => {
+  'reset without a transaction has no effect': async (open) => {
     const connection = await open();
     await connection.reset();
     strictEqual(await connection.ping(), true);
   },
-  'another connection sees what is committed': async (open) => {
+  'another connection sees committed rows': async (open) => {
     const [writer, reader] = [await open(), await open()];
     await createTable(writer);
-    await inTransaction(writer, writer.dialect, () => insert(writer, 1, 'a'));
+    await inTransaction(writer, writer, () => insert(writer, 1, 'a'));
     same(await ids(reader), [1]);
   },
-  'what one connection rolls back takes nothing of another’s with it': async (open) => {
+  'a rollback of one connection does not affect another one': async (open) => {
     const [one, other] = [await open(), await open()];
     await createTable(one);
     await one.query(beginStatement(one.dialect));
@@ -129,21 +155,21 @@ const CHECKS: Readonly<Record<string, Check>> = {
     same(await ids(other), [2]);
     ok(!other.isDirty);
   },
-  'writers of many connections all get their turn': async (open) => {
+  'writers on many connections all succeed': async (open) => {
     const connections = [await open(), await open(), await open(), await open()];
     await createTable(connections[0]!);
     await insert(connections[0]!, 1, 'counter');
     const increment = (connection: DatabaseConnection) => async (): Promise<void> => {
       await connection.query('UPDATE items SET amount = amount + 1');
-      await Promise.resolve(); // lets the others try
+      await Promise.resolve(); // lets the other writers try
     };
     const work = connections.map(async (connection) => {
-      for (let i = 0; i < 10; i++) await inTransaction(connection, connection.dialect, increment(connection));
+      for (let i = 0; i < 10; i++) await inTransaction(connection, connection, increment(connection));
     });
     await Promise.all(work);
     strictEqual((await connections[1]!.query('SELECT amount FROM items')).rows[0]!.amount, 40);
   },
-  'closing ends it, rolls back what was open, and may be repeated': async (open) => {
+  'closing rolls back an open transaction, and may be repeated': async (open) => {
     const [one, other] = [await open(), await open()];
     await createTable(one);
     await one.query(beginStatement(one.dialect));
@@ -157,7 +183,19 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 };
 
-/** The suite. A case makes a fixture, opens what it needs from its factory, and closes everything again. */
+/**
+ * The suite. A case creates a fixture, opens connections from its factory, and closes all of them again.
+ *
+ * @example
+ * import { test } from 'node:test';
+ * import { sqliteConnections } from '@tooloo/resilience';
+ * import { connectionFactoryCases } from '@tooloo/resilience/testing';
+ *
+ * for (const { name, run } of connectionFactoryCases) {
+ *   const factory = sqliteConnections(':memory:'); // your factory
+ *   test(name, () => run(() => ({ factory, close: () => factory.close?.() })));
+ * }
+ */
 export const connectionFactoryCases: ReadonlyArray<ConformanceCase<ConnectionFactoryFixture>> = Object.entries(
   CHECKS,
 ).map(([name, check]) => ({

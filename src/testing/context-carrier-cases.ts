@@ -1,6 +1,6 @@
 /**
- * Conformance of a `ContextCarrier`: what is current follows the work, through everything a server does with it, and
- * never leaks into somebody else's. Plain async cases that throw, for any test framework.
+ * Conformance of a `ContextCarrier`: the current span follows the work through everything that a server does with it.
+ * It never leaks into other work. The cases are plain async functions that throw, for any test framework.
  */
 import assert from 'node:assert/strict';
 import { AsyncResource } from 'node:async_hooks';
@@ -23,7 +23,7 @@ const span = (n: number): ActiveSpan => ({
 const A = span(1);
 const B = span(2);
 
-/** What is current after the work, started under A, has gone its way. */
+/** Awaits the work in context A. A must still be current after it. */
 async function follows(carrier: ContextCarrier, work: () => Promise<unknown>): Promise<void> {
   const seen = await carrier.run(A, async () => {
     await work();
@@ -34,7 +34,10 @@ async function follows(carrier: ContextCarrier, work: () => Promise<unknown>): P
 
 const callbackOf = (start: (done: () => void) => void) => (): Promise<void> => new Promise((resolve) => start(resolve));
 
-/** A pool that hands its one connection to waiters, each in the context it waited in, as ConnectionPool does. */
+/**
+ * A pool that hands its only connection to waiting callers, each in the context in which it waited, like
+ * ConnectionPool.
+ */
 class OnePlacePool {
   #waiters: (() => void)[] = [];
   #isFree = true;
@@ -51,7 +54,7 @@ class OnePlacePool {
   }
 }
 
-/** Awaited and not listened for: events of a request are emitted in the context of its connection. */
+/** Awaited without listeners, because events of a request are emitted in the context of its connection. */
 async function readBody(req: http.IncomingMessage): Promise<void> {
   for await (const _part of req) await Promise.resolve();
 }
@@ -138,16 +141,25 @@ const WAYS: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 };
 
-/** All cases; run each in a test of its own. */
+/**
+ * All cases. Run each in its own test.
+ *
+ * @example
+ * import { test } from 'node:test';
+ * import { asyncContext } from '@tooloo/resilience';
+ * import { contextCarrierCases } from '@tooloo/resilience/testing';
+ *
+ * for (const { name, run } of contextCarrierCases) test(name, () => run(() => asyncContext())); // your carrier
+ */
 export const contextCarrierCases: readonly ConformanceCase<ContextCarrier>[] = [
   {
-    name: 'nothing is current outside',
+    name: 'no span is current outside of run',
     async run(create) {
       assert.equal((await create()).get(), undefined);
     },
   },
   {
-    name: 'run passes arguments, the result and what is thrown',
+    name: 'run passes on arguments, the result and exceptions',
     async run(create) {
       const carrier = await create();
       assert.equal(
@@ -167,7 +179,7 @@ export const contextCarrierCases: readonly ConformanceCase<ContextCarrier>[] = [
     },
   },
   {
-    name: 'an inner run ends with itself; run(undefined) has nothing current',
+    name: 'an inner run restores the outer span; in run(undefined) no span is current',
     async run(create) {
       const carrier = await create();
       await carrier.run(A, async () => {
@@ -187,7 +199,7 @@ export const contextCarrierCases: readonly ConformanceCase<ContextCarrier>[] = [
     run: async (create) => follows(await create(), work),
   })),
   {
-    name: 'hundreds at once do not mix',
+    name: 'hundreds of concurrent runs do not mix',
     async run(create) {
       const carrier = await create();
       const one = async (n: number): Promise<boolean> => {
@@ -205,7 +217,7 @@ export const contextCarrierCases: readonly ConformanceCase<ContextCarrier>[] = [
     },
   },
   {
-    name: 'a listener runs in the context of who emits',
+    name: 'a listener runs in the context of the emitter',
     async run(create) {
       const carrier = await create();
       const emitter = new EventEmitter();
@@ -216,7 +228,7 @@ export const contextCarrierCases: readonly ConformanceCase<ContextCarrier>[] = [
     },
   },
   {
-    name: 'a waiter of a pool resumes as itself, not as who released',
+    name: 'a waiter of a pool resumes in its own context, not in that of the releaser',
     async run(create) {
       const carrier = await create();
       const pool = new OnePlacePool();

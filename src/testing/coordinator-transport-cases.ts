@@ -1,14 +1,17 @@
-/** What every transport between cache coordinators must do, as cases a user can run on their own. */
+/**
+ * The requirements on every transport between cache coordinators, as cases that users can run on their own transports.
+ */
 import { deepStrictEqual, strictEqual } from 'node:assert/strict';
 import type { Awaitable } from '../caching/cache-layer.js';
 import type { CoordinationMessage } from '../caching/coordination/messages.js';
 import type { CoordinationReceiver, CoordinatorTransport } from '../caching/coordination/transport.js';
 import type { ConformanceCase } from './conformance-case.js';
 
+/** The transports under test. */
 export interface TransportFixture {
   /** Two or more transports that reach each other once their receivers are started. */
   readonly transports: readonly CoordinatorTransport[];
-  /** After `start` was called on each: makes them known to each other, and settles when they can hear. */
+  /** After `start` was called on each: connects them to each other, and settles when they can receive messages. */
   readonly connect: () => Awaitable<void>;
   readonly close: () => Awaitable<void>;
 }
@@ -46,7 +49,7 @@ class Recorder implements CoordinationReceiver {
     return { kind: 'pattern', name: '*', origin: `${this.serviceId}#1`, stamp: { time: 1, count: 0 } };
   }
 
-  /** Settles when the name was heard. */
+  /** Settles when the name was received. */
   async hears(name: string): Promise<void> {
     while (!this.heard.some((message) => message.name === name)) {
       await new Promise<void>((resolve) => (this.#changed = resolve));
@@ -65,14 +68,14 @@ const message = (name: string, rest: Partial<CoordinationMessage> = {}): Coordin
 type Check = (transports: readonly CoordinatorTransport[], recorders: readonly Recorder[]) => Promise<void>;
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  'delivers to everybody else, and not back': async ([first], recorders) => {
+  'delivers to all others, and not to the sender': async ([first], recorders) => {
     first!.send([message('a')]);
     await Promise.all(recorders.slice(1).map((recorder) => recorder.hears('a')));
     await first!.flush();
     deepStrictEqual(recorders[0]!.heard, []);
     strictEqual(first!.pending, 0);
   },
-  'tells what was confirmed, and not before it was': async ([first], [own]) => {
+  'reports a confirmation, and not before it happened': async ([first], [own]) => {
     first!.send([message('a')]);
     deepStrictEqual(own!.confirmed, []);
     await first!.flush();
@@ -88,13 +91,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
     await second!.hears('t');
     deepStrictEqual(second!.heard, messages);
   },
-  'delivers a thousand, none lost': async ([first], [, second]) => {
+  'delivers a thousand messages without loss': async ([first], [, second]) => {
     for (let i = 0; i < 1000; i++) first!.send([message(`k:${i}`)]);
     first!.send([message('last')]);
     await second!.hears('last');
     strictEqual(new Set(second!.heard.map((one) => one.name)).size, 1001);
   },
-  'of several messages about one name delivers the last at least': async ([first], [, second]) => {
+  'delivers at least the last of several messages about one name': async ([first], [, second]) => {
     for (let i = 0; i < 10; i++) first!.send([message('k', { stamp: { time: i, count: 0 } })]);
     first!.send([message('last')]);
     await second!.hears('last');
@@ -110,7 +113,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     first!.send([message('a')]);
     await second!.hears('a');
   },
-  'closing twice is closing once, and ends waiting': async ([first]) => {
+  'can be closed twice, and closing ends waiting': async ([first]) => {
     first!.send([message('a')]);
     await first!.close();
     await first!.close();
@@ -118,7 +121,17 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 };
 
-/** The suite. Cases are independent of each other. */
+/**
+ * The suite. Cases are independent of each other.
+ *
+ * @example
+ * import { test } from 'node:test';
+ * import { coordinatorTransportCases, type TransportFixture } from '@tooloo/resilience/testing';
+ *
+ * export function testTransport(create: () => TransportFixture): void {
+ *   for (const { name, run } of coordinatorTransportCases) test(name, () => run(create));
+ * }
+ */
 export const coordinatorTransportCases: ReadonlyArray<ConformanceCase<TransportFixture>> = Object.entries(CHECKS).map(
   ([name, check]) => ({
     name,

@@ -1,4 +1,6 @@
-/** A clock a test moves by hand: `now()` stands still until `advance` or `set` is called, and timers fire in order. */
+/**
+ * A clock that a test moves by hand. `now()` changes only when `advance` or `set` is called, and timers fire in order.
+ */
 import type { Clock, Timer } from '../shared/clock.js';
 
 interface Pending {
@@ -10,6 +12,18 @@ interface Pending {
 /** How many times the microtask queue is drained between two timers: enough for a chain of awaits to settle. */
 const DRAINS = 20;
 
+/**
+ * A clock that a test moves by hand, with the timers that wait on it.
+ *
+ * @example
+ * import { RateLimiter } from '@tooloo/resilience';
+ * import { FakeClock } from '@tooloo/resilience/testing';
+ *
+ * const clock = new FakeClock();
+ * const limiter = new RateLimiter({ rateLimit: 1, refillRate: 1, clock });
+ * limiter.isAllowed('user-42');
+ * await clock.advance(1000); // the token has returned
+ */
 export class FakeClock implements Clock {
   #now: number;
   #order = 0;
@@ -37,12 +51,12 @@ export class FakeClock implements Clock {
     return this.#pending.length;
   }
 
-  /** Moves time without firing timers: forward or backward, as a machine's clock does when it is corrected. */
+  /** Moves time without firing timers: forward or backward, as when the clock of a machine is corrected. */
   set(now: number): void {
     this.#now = now;
   }
 
-  /** Moves time forward by `ms`, firing every timer that falls due, synchronously and in order. */
+  /** Moves time forward by `ms`, and fires every timer that is due, synchronously and in order. */
   tick(ms: number): void {
     const end = this.#now + ms;
     for (let next = this.#takeDue(end); next !== undefined; next = this.#takeDue(end)) {
@@ -52,7 +66,7 @@ export class FakeClock implements Clock {
     this.#now = end;
   }
 
-  /** As `tick`, but lets promises settle before, between and after the timers. */
+  /** Like `tick`, but lets promises settle before, between and after the timers. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await drainMicrotasks();

@@ -1,18 +1,27 @@
-/** A database that is not there: connections a test can break, hang and watch, for testing what stands on a pool. */
+/** A simulated database: connections that a test can break, hang and observe, for testing code that uses a pool. */
 import type { ConnectionFactory, DatabaseConnection, QueryResult } from '../database/connection.js';
 
-/** A connection that answers every statement with no rows. */
+/**
+ * A connection that answers every statement with no rows.
+ *
+ * @example
+ * import { FakeConnections } from '@tooloo/resilience/testing';
+ *
+ * const connection = await new FakeConnections().create();
+ * await connection.query('SELECT 1');
+ * console.log(connection.statements); // ['SELECT 1']
+ */
 export class FakeConnection implements DatabaseConnection {
   readonly dialect = 'sqlite';
   readonly number: number;
-  /** Statements it was sent, in order. */
+  /** The statements it received, in order. */
   readonly statements: string[] = [];
   isOpen = true;
   /** Set by `BEGIN`, cleared by `COMMIT` and `ROLLBACK`; or by the test. */
   isDirty = false;
-  /** What `ping` answers. */
+  /** The result of `ping`. */
   isAlive = true;
-  /** What `reset` rejects with, if anything. */
+  /** The error that `reset` rejects with, if any. */
   resetError: Error | undefined;
   /** How often it was closed. */
   closings = 0;
@@ -46,16 +55,27 @@ export class FakeConnection implements DatabaseConnection {
   }
 }
 
-/** What `create` does: 'open' at once, 'fail', or 'hang' until the test settles it. */
+/** The behaviour of `create`: 'open' at once, 'fail', or 'hang' until the test settles it. */
 export type CreateBehaviour = 'open' | 'fail' | 'hang';
 
-/** A factory of fake connections. Counts what exists at the "database" at any moment. */
+/**
+ * A factory of fake connections. Counts what exists at the "database" at any moment.
+ *
+ * @example
+ * import { ConnectionPool } from '@tooloo/resilience';
+ * import { FakeConnections } from '@tooloo/resilience/testing';
+ *
+ * const factory = new FakeConnections();
+ * const pool = new ConnectionPool({ factory, maxConnections: 2 });
+ * await pool.use((connection) => connection.query('SELECT 1'));
+ * console.log(factory.mostOpen); // at most 2
+ */
 export class FakeConnections implements ConnectionFactory<FakeConnection> {
   readonly dialect = 'sqlite';
   behaviour: CreateBehaviour = 'open';
   /** Attempts to connect so far. */
   attempts = 0;
-  /** Connections open now, and the most there ever were at once. */
+  /** The connections open now, and the most that were open at once. */
   open = 0;
   mostOpen = 0;
   isClosed = false;
@@ -70,14 +90,14 @@ export class FakeConnections implements ConnectionFactory<FakeConnection> {
     });
   }
 
-  /** Settles the attempt that has hung longest; false when none hangs. */
+  /** Settles the attempt that has hung longest. Returns false if no attempt hangs. */
   settleOne(behaviour: 'open' | 'fail'): boolean {
     const settle = this.#hanging.shift();
     settle?.(behaviour);
     return settle !== undefined;
   }
 
-  /** Breaks every open connection, as a database that restarts does. */
+  /** Breaks every open connection, as a restarting database does. */
   breakAll(): void {
     for (const connection of this.created) connection.isOpen = false;
   }

@@ -1,19 +1,27 @@
-/** What every scaling driver must do, as cases a user can run on their own. They start real instances. */
+/**
+ * The requirements on every scaling driver, as cases that users can run on their own drivers. They start real
+ * instances.
+ */
 import { deepStrictEqual, match, notStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict';
 import { get } from 'node:http';
 import type { InstanceSpec, RunningInstance, ScalingDriver } from '../scaling/driver.js';
 import type { ConformanceCase } from './conformance-case.js';
 
 /**
- * What an instance does with its life: `serves` answers every request with its process id, and ends when it is asked to;
- * `silent` runs and never says that it is ready; `dies` ends with code 3 instead; `deaf` serves, and does not end.
+ * The behaviour of an instance.
+ *
+ * - `serves`: answers every request with its process id, and ends when it is stopped.
+ * - `silent`: runs and never reports ready.
+ * - `dies`: ends with code 3 instead of becoming ready.
+ * - `deaf`: serves, but does not end when it is stopped.
  */
 export type InstanceBehaviour = 'serves' | 'silent' | 'dies' | 'deaf';
 
+/** The driver under test. */
 export interface ScalingDriverFixture {
-  /** A driver whose instances all behave so. It gives up on silent ones soon; the case closes it. */
+  /** A driver with instances of this behaviour. Its timeout for silent instances is short. The case closes it. */
   readonly driverOf: (behaviour: InstanceBehaviour) => ScalingDriver;
-  /** Runs after the case, whatever it found. */
+  /** Runs after the case, even if it failed. */
   readonly close?: () => void | Promise<void>;
 }
 
@@ -21,7 +29,7 @@ type Check = (driverOf: ScalingDriverFixture['driverOf']) => Promise<void>;
 
 const spec = (number: number): InstanceSpec => ({ service: 'demo', id: `demo-${number}`, port: 0 });
 
-/** The process id that answers, over a connection of its own; undefined when nothing does. */
+/** The process id in the response, over a new connection; undefined if there is no response. */
 function ask({ host, port }: RunningInstance): Promise<number | undefined> {
   return new Promise((resolve) => {
     const request = get({ host, port, agent: false }, (response) => {
@@ -44,14 +52,14 @@ function isAlive(pid: number | undefined): boolean {
 const failsToStart = { code: 'START_FAILED' };
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  'an instance serves where it is said to be, once the start has settled': async (driverOf) => {
+  'an instance serves at its reported address once the start has settled': async (driverOf) => {
     const instance = await driverOf('serves').start(spec(1));
     strictEqual(instance.id, 'demo-1');
-    ok(instance.port > 0, 'the port is told');
+    ok(instance.port > 0, 'the port is reported');
     ok(instance.readyAfter >= 0);
     strictEqual(await ask(instance), instance.pid);
   },
-  'a stop settles when the instance is gone, and tells how it went': async (driverOf) => {
+  'a stop settles when the instance has ended, and reports how it ended': async (driverOf) => {
     const driver = driverOf('serves');
     const instance = await driver.start(spec(1));
     await driver.stop(instance);
@@ -66,7 +74,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     await driver.stop(instance, 50);
     strictEqual(isAlive(instance.pid), false);
   },
-  'the end of an instance that nobody asked for is told': async (driverOf) => {
+  'an unexpected end of an instance is reported': async (driverOf) => {
     const instance = await driverOf('serves').start(spec(1));
     process.kill(instance.pid!, 'SIGKILL');
     deepStrictEqual(await instance.exited, { code: null, signal: 'SIGKILL' });
@@ -83,10 +91,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const [first, second] = await Promise.all([driver.start(spec(1)), driver.start(spec(2))]);
     strictEqual(first.port === second.port, driver.sharesPort === true);
   },
-  'an instance that dies first fails to start': async (driverOf) => {
+  'an instance that ends before it is ready fails to start': async (driverOf) => {
     await rejects(driverOf('dies').start(spec(1)), failsToStart);
   },
-  'an instance that never gets ready fails to start': async (driverOf) => {
+  'an instance that never becomes ready fails to start': async (driverOf) => {
     await rejects(driverOf('silent').start(spec(1)), failsToStart);
   },
   'the message of a failed start names the instance': async (driverOf) => {
@@ -95,16 +103,16 @@ const CHECKS: Readonly<Record<string, Check>> = {
       .catch((thrown: unknown) => thrown);
     match((error as Error).message, /demo-7/);
   },
-  'a start that is not wanted any more is given up': async (driverOf) => {
+  'a start is cancelled when it is no longer wanted': async (driverOf) => {
     const unwanted = new AbortController();
     const started = driverOf('silent').start(spec(1), unwanted.signal);
     unwanted.abort();
     await rejects(started, failsToStart);
   },
-  'a start that was never wanted is not begun': async (driverOf) => {
+  'a start that was cancelled before does not begin': async (driverOf) => {
     await rejects(driverOf('serves').start(spec(1), AbortSignal.abort()));
   },
-  'close ends everything, once and for all': async (driverOf) => {
+  'close ends all instances, and can be called twice': async (driverOf) => {
     const driver = driverOf('serves');
     const instances = await Promise.all([driver.start(spec(1)), driver.start(spec(2))]);
     await driver.close();
@@ -116,7 +124,17 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 };
 
-/** The cases of every driver; each is run with a function that makes the fixture anew. */
+/**
+ * The cases of every driver. Run each with a function that creates the fixture.
+ *
+ * @example
+ * import { test } from 'node:test';
+ * import { scalingDriverCases, type ScalingDriverFixture } from '@tooloo/resilience/testing';
+ *
+ * export function testDriver(create: () => ScalingDriverFixture): void {
+ *   for (const { name, run } of scalingDriverCases) test(name, () => run(create));
+ * }
+ */
 export const scalingDriverCases: readonly ConformanceCase<ScalingDriverFixture>[] = Object.entries(CHECKS).map(
   ([name, check]) => ({
     name,

@@ -1,14 +1,17 @@
-/** W3C Baggage: what the caller wants carried along with the trace. Read, written, and bounded before it is passed on. */
+/**
+ * W3C Baggage: the values that the caller sends along with the trace. They are read, written, and limited before they
+ * are passed on.
+ */
 
 export interface BaggageEntry {
   readonly key: string;
   /** Decoded. */
   readonly value: string;
-  /** What follows the value, as it came: `;ttl=30`. */
+  /** The properties after the value, unchanged: `;ttl=30`. */
   readonly properties?: string;
 }
 
-/** §3.3.2: what has to be propagated at least, and what this kit propagates at most. */
+/** §3.3.2: the least that must be propagated, and the most that this kit propagates. */
 const MAX_MEMBERS = 64;
 const MAX_LENGTH = 8192;
 
@@ -17,7 +20,14 @@ const OCTETS = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/;
 const PROPERTY =
   /^[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*(?:=[ \t]*[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*[ \t]*)?$/;
 
-/** Reads a `baggage` field value. Members that are not legal are left out; of a repeated key the first is kept. */
+/**
+ * Reads a `baggage` field value. Invalid members are left out. Of a repeated key the first is kept.
+ *
+ * @example
+ * import { parseBaggage } from '@tooloo/resilience';
+ *
+ * const [first] = parseBaggage('tenant=acme,plan=pro'); // first?.key is 'tenant', first?.value is 'acme'
+ */
 export function parseBaggage(header: string): BaggageEntry[] {
   const entries = new Map<string, BaggageEntry>();
   for (const member of boundedMembers(header)) {
@@ -41,7 +51,7 @@ function parseMember(member: string): BaggageEntry | undefined {
     : { key, value, properties: properties.map((one) => `;${one}`).join('') };
 }
 
-/** §3.3.1.3: octets that are not UTF-8 become the replacement character, they do not fail the member. */
+/** §3.3.1.3: octets that are not UTF-8 become the replacement character. They do not make the member invalid. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -60,7 +70,15 @@ function decodeBytes(text: string): string {
   return Buffer.from(bytes).toString('utf8');
 }
 
-/** Writes a `baggage` field value: values percent-encoded, at most 64 members and 8192 bytes, later ones left out. */
+/**
+ * Writes a `baggage` field value: values percent-encoded, at most 64 members and 8192 bytes. Later members are left
+ * out.
+ *
+ * @example
+ * import { formatBaggage, parseBaggage } from '@tooloo/resilience';
+ *
+ * const field = formatBaggage(parseBaggage('tenant=acme, plan=pro')); // 'tenant=acme,plan=pro'
+ */
 export function formatBaggage(entries: readonly BaggageEntry[]): string {
   const members = entries
     .filter(({ key }) => TOKEN.test(key))
@@ -74,8 +92,8 @@ function wellFormed(text: string): string {
 }
 
 /**
- * What is passed on of a received `baggage`: whole members up to the limits, and nothing when it holds a byte that no
- * header field of ours should carry.
+ * The part of a received `baggage` that is propagated: whole members up to the limits. Nothing is propagated if the
+ * field contains a byte that is not allowed in outgoing fields.
  */
 export function propagatableBaggage(header: string): string | undefined {
   if (!/^[\x20-\x7e\t]+$/.test(header)) return undefined;
@@ -86,7 +104,8 @@ export function propagatableBaggage(header: string): string | undefined {
 function boundedMembers(header: string): string[] {
   const members: string[] = [];
   let length = 0;
-  // No further than the limit is looked, a hostile header costs no more than a legal one; what the limit cuts is left out.
+  // Only the part up to the limit is read, so a hostile header costs no more than a legal one. A truncated member is
+  // left out.
   const looked = header.length > MAX_LENGTH ? header.slice(0, header.lastIndexOf(',', MAX_LENGTH) + 1) : header;
   for (const part of looked.split(',', MAX_MEMBERS)) {
     const member = part.trim();

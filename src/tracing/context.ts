@@ -1,39 +1,55 @@
 /**
- * What is current: the span a piece of code runs in, carried over awaits, timers and callbacks. One storage a process,
- * whichever build of this package asks for it; a server that already lives in cls-hooked carries it there instead.
+ * The current span, carried over awaits, timers and callbacks. All builds of this package in one process share one
+ * storage. A server that already uses cls-hooked carries the span there instead.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /**
- * What a carrier carries: the current span, or something that stands for it. The ids, undefined where there is no span, are
- * what a carrier may publish beside it.
+ * The value in a carrier: the current span, or an object that stands for it. A carrier may publish the ids beside it;
+ * they are undefined without a span.
  */
 export interface ActiveSpan {
   readonly traceId: string | undefined;
   readonly spanId: string | undefined;
 }
 
-/** What this package puts into carriers. */
+/** The values that this package puts into carriers. */
 export interface Carried extends ActiveSpan {
-  /** The span that is current; undefined where none is. */
+  /** The current span; undefined without one. */
   readonly span: unknown;
-  /** Nothing done here is to become a span, whoever would open one. */
+  /** If true, no code in this context opens a span. */
   readonly isUntraced?: boolean;
-  /** A `baggage` field in place of the trace's own. */
+  /** A `baggage` field that replaces that of the trace. */
   readonly baggage?: string | undefined;
-  /** A span begun here, together with what else is carried here. */
+  /** A span that begins here, together with the other values in this context. */
   around?(span: ActiveSpan): ActiveSpan;
 }
 
-/** Keeps a value for everything that a function starts, however long it lives. The conformance suite is in `/testing`. */
+/**
+ * Keeps a value for all operations that a function starts, regardless of their duration. The conformance suite is in
+ * `/testing`.
+ *
+ * @example
+ * import { AsyncLocalStorage } from 'node:async_hooks';
+ * import { trace, type ActiveSpan, type ContextCarrier } from '@tooloo/resilience';
+ *
+ * const storage = new AsyncLocalStorage<ActiveSpan | undefined>();
+ * const carrier: ContextCarrier = {
+ *   get: () => storage.getStore(),
+ *   run: (span, callback, ...args) => storage.run(span, callback, ...args),
+ * };
+ * app.use(trace({ context: carrier }));
+ */
 export interface ContextCarrier {
-  /** What is current here, or undefined. */
+  /** The current value, or undefined. */
   get(): ActiveSpan | undefined;
-  /** Runs the function with this as what is current, for itself and all that it starts; undefined: with nothing. */
+  /**
+   * Runs the function with this current value, for itself and everything it starts; undefined: without a current value.
+   */
   run<A extends unknown[], R>(span: ActiveSpan | undefined, callback: (...args: A) => R, ...args: A): R;
 }
 
-/** Carried by what must not be traced. */
+/** Used for operations that must not be traced. */
 const UNTRACED: Carried = { traceId: undefined, spanId: undefined, span: undefined, isUntraced: true };
 
 const STORAGE = Symbol.for('@tooloo/resilience:context');
@@ -45,29 +61,34 @@ const shared = globalThis as {
   [CARRIERS]?: ContextCarrier[];
 };
 
-function storage(): AsyncLocalStorage<ActiveSpan | undefined> {
-  return (shared[STORAGE] ??= new AsyncLocalStorage());
-}
+const storage = (shared[STORAGE] ??= new AsyncLocalStorage());
 
-/** The default carrier: Node's `AsyncLocalStorage`, one for the process. */
+/**
+ * The default carrier: Node's `AsyncLocalStorage`, one for the process.
+ *
+ * @example
+ * import { asyncContext, trace } from '@tooloo/resilience';
+ *
+ * app.use(trace({ context: asyncContext() })); // the same as without the option
+ */
 export function asyncContext(): ContextCarrier {
   return storageCarrier;
 }
 
 const storageCarrier: ContextCarrier = {
-  get: () => storage().getStore(),
-  run: (span, callback, ...args) => storage().run(span, callback, ...args),
+  get: () => storage.getStore(),
+  run: (span, callback, ...args) => storage.run(span, callback, ...args),
 };
 
-/** The carriers in use: more than one only where a server asks for another beside the default. */
+/** The carriers in use: more than one only if a server adds another to the default. */
 function carriers(): ContextCarrier[] {
   return (shared[CARRIERS] ??= [storageCarrier]);
 }
 
 /**
- * Makes the current span be looked for in this carrier too.
+ * Also looks for the current span in this carrier.
  *
- * @returns stops it
+ * @returns a function that stops it
  */
 export function useCarrier(carrier: ContextCarrier): () => void {
   const list = carriers();
@@ -79,7 +100,7 @@ export function useCarrier(carrier: ContextCarrier): () => void {
   };
 }
 
-/** The current span in whichever carrier has one. */
+/** The current span, from the first carrier that has one. */
 export function activeSpan(): ActiveSpan | undefined {
   const list = carriers();
   for (let i = 0; i < list.length; i++) {
@@ -89,25 +110,25 @@ export function activeSpan(): ActiveSpan | undefined {
   return undefined;
 }
 
-/** Runs the function with this span as current, in the carrier that is in charge here. */
+/** Runs the function with this span as current, in the carrier in use here. */
 export function runWith<R>(span: ActiveSpan | undefined, callback: () => R): R {
   const list = carriers();
   const inCharge = list.find((carrier) => carrier.get() !== undefined) ?? list[0]!;
   return inCharge.run(span, callback);
 }
 
-/** Runs the function with this span as current, in all else where the caller is. */
+/** Runs the function with this span as current. The other values in the context stay those of the caller. */
 export function runInside<R>(span: ActiveSpan, callback: () => R): R {
   const here = activeSpan() as Carried | undefined;
   return runWith(here?.around?.(span) ?? span, callback);
 }
 
-/** The `baggage` field that is current beside the trace, where there is one. */
+/** The current `baggage` field, if it differs from that of the trace. */
 export function carriedBaggage(): string | undefined {
   return (activeSpan() as Carried | undefined)?.baggage;
 }
 
-/** Runs the function outside of any trace, and so that it begins none: sending spans away must not make spans. */
+/** Runs the function outside of any trace, and so that it begins none: exporting spans must not create spans. */
 export function runUntraced<R>(callback: () => R): R {
   return runWith(UNTRACED, callback);
 }

@@ -1,13 +1,22 @@
-/** Where finished spans go beside this process. */
+/** The destination of finished spans outside of this process. */
 import type { SpanRecord } from './span.js';
 
+/**
+ * Sends finished spans to another system.
+ *
+ * @example
+ * import { trace, type SpanExporter } from '@tooloo/resilience';
+ *
+ * const exporter: SpanExporter = { export: (spans) => console.log(`${spans.length} spans ended`) };
+ * app.use(trace({ exporter }));
+ */
 export interface SpanExporter {
-  /** Takes finished spans. Returns at once: queueing, sending and retrying are the exporter's own business. */
+  /** Accepts finished spans and returns at once. The exporter queues, sends and retries them on its own. */
   export(spans: readonly SpanRecord[]): void;
-  /** What is queued, sent and dropped, for metrics. */
+  /** The numbers of queued, sent and dropped spans, for metrics. */
   stats?(): Readonly<Record<string, number>>;
-  /** Sends what is queued. */
+  /** Sends the queued spans. */
   flush?(): Promise<void>;
-  /** Sends what is queued, and holds nothing any more. */
+  /** Sends the queued spans and releases all resources. */
   close?(): void | Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Metrics as they are exposed: families of samples, and those a tracer and an engine give. */
+/** Metrics in the form in which they are exposed: families of samples, and those of a tracer and an engine. */
 import type { LatencySummary } from './operation-stats.js';
 import { DURATION_BOUNDS, type Exemplar, type RequestSeries } from './request-metrics.js';
 import type { DistributedTracer } from './tracer.js';
@@ -8,7 +8,7 @@ export type Labels = Readonly<Record<string, string | number>>;
 
 /** One line of an exposition. */
 export interface Sample {
-  /** Of a histogram or summary: the family's name with its suffix. */
+  /** For a histogram or summary: the name of the family with its suffix. */
   readonly metricName?: string;
   readonly labels?: Labels;
   readonly value: number;
@@ -35,7 +35,7 @@ export function counter(name: string, help: string, value: number): ExposedMetri
 interface HistogramFigures {
   readonly count: number;
   readonly sum: number;
-  /** Not cumulative, one more than there are bounds. */
+  /** Not cumulative; one more than the number of bounds. */
   readonly buckets: readonly number[];
   readonly exemplars?: readonly (Exemplar | undefined)[];
 }
@@ -68,7 +68,7 @@ function exposedExemplar({ traceId, spanId, value, timestamp }: Exemplar): NonNu
 const REQUESTS = 'http_server_request_duration_seconds';
 const OPERATIONS = 'tooloo_operation_duration_seconds';
 
-/** What a tracer exposes. */
+/** The metrics of a tracer. */
 export function tracerMetrics(tracer: DistributedTracer): ExposedMetric[] {
   const { activeTraces, sampledTraces, keptTraces, storedTraces, droppedSpans, exporter } = tracer.getMetrics();
   return [
@@ -106,7 +106,9 @@ export function tracerMetrics(tracer: DistributedTracer): ExposedMetric[] {
   ];
 }
 
-/** Attributes of the semantic conventions, absent ones empty: the label set of a family is one. */
+/**
+ * Attributes of the semantic conventions. Absent ones are empty, because all samples of a family have one label set.
+ */
 function requestLabels({ method, route, scheme, status, errorType }: RequestSeries): Labels {
   return {
     http_request_method: method,
@@ -126,16 +128,16 @@ function summarySamples(operation: string, { count, averageLatency, p50, p95, p9
   ];
 }
 
-/** A source may not grow without bound, whatever it counts by. */
+/** The most figures per source, so that no source grows without bound. */
 const MAX_FIGURES = 500;
 
-/** Figures of an engine: numbers and booleans, those of nested objects under joined names; all else is left out. */
+/** Figures of an engine: numbers and booleans. Those of nested objects have joined names. Other values are left out. */
 export function sourceMetrics(source: string, figures: Readonly<Record<string, unknown>>): ExposedMetric[] {
   const found = new Map<string, number>();
   collect(`tooloo_${snake(source)}`, figures, found, 0);
   return Array.from(found, ([name, value]) => {
     const help = `${name.slice('tooloo_'.length).replaceAll('_', ' ')}.`;
-    // A family that ends so has to be a counter; of the others only the engine knows.
+    // A family with this suffix must be a counter. For other names only the engine knows the type.
     return name.endsWith('_total') ? counter(name, help, value) : gauge(name, help, value);
   });
 }
@@ -151,7 +153,7 @@ function collect(prefix: string, value: unknown, found: Map<string, number>, dep
   }
 }
 
-/** `hitRate` → `hit_rate`; whatever no metric name may hold becomes an underscore. */
+/** `hitRate` → `hit_rate`; characters that a metric name must not contain become underscores. */
 function snake(name: string): string {
   return name
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')

@@ -1,6 +1,6 @@
 /**
- * Trace and span ids: random, in the W3C sizes, and the sampling decision that is read off a trace id, so that every
- * service that sees the trace decides alike.
+ * Trace and span ids: random, in the W3C sizes. The sampling decision is derived from the trace id, so that every
+ * service that sees the trace decides in the same way.
  */
 import { randomFillSync } from 'node:crypto';
 
@@ -8,7 +8,7 @@ const TRACE_DIGITS = 32;
 const SPAN_DIGITS = 16;
 const POOL_BYTES = 4096;
 
-// One call to the system for hundreds of ids: a call for each is what makes random ids expensive.
+// One system call yields hundreds of ids, because one call per id makes random ids expensive.
 const pool = Buffer.allocUnsafe(POOL_BYTES);
 let digits = '';
 let position = 0;
@@ -20,7 +20,7 @@ function take(length: number): string {
   }
   const id = digits.slice(position, position + length);
   position += length;
-  // All zeroes is the one value both specifications forbid.
+  // All zeroes is the only value that both specifications forbid.
   return isZero(id) ? take(length) : id;
 }
 
@@ -39,8 +39,8 @@ function isZero(id: string): boolean {
 }
 
 /** Whether the text is `length` lowercase hexadecimal digits, not all of them zero. */
-export function isId(text: string, length: 32 | 16): boolean {
-  if (text.length !== length) return false;
+export function isId(text: unknown, length: 32 | 16): text is string {
+  if (typeof text !== 'string' || text.length !== length) return false;
   let hasDigit = false;
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);
@@ -50,16 +50,16 @@ export function isId(text: string, length: 32 | 16): boolean {
   return hasDigit;
 }
 
-/** Where the 56 bits begin that level 2 promises to be random. */
+/** The position of the 56 bits that level 2 requires to be random. */
 const RANDOM_START = TRACE_DIGITS - 14;
 const RANDOM_SPACE = 2n ** 56n;
 
-/** Decides by a trace id alone whether it belongs to the share sampled. */
+/** Decides by the trace id alone whether the trace is sampled. */
 export type Sampler = (traceId: string) => boolean;
 
 /**
- * A sampler for the share `rate`, 0 … 1, of all traces. The traces chosen at 10 % are among those chosen at 20 %, in every
- * process. Hexadecimal digits of one length sort as the numbers they write: nothing has to be parsed.
+ * A sampler for the share `rate`, 0 … 1, of all traces. In every process, the traces chosen at 10 % are among those
+ * chosen at 20 %. Hexadecimal digits of equal length sort like the numbers they represent, so no parsing is needed.
  */
 export function createSampler(rate: number): Sampler {
   if (rate >= 1) return () => true;

@@ -1,69 +1,7 @@
 /**
- * Tracing and metrics: traces, spans, what they are carried in and exported to, and what Prometheus reads.
+ * Tracing and metrics: traces, spans, their carriers and exporters, and the metrics for Prometheus.
  *
  * @module
  */
-export { DistributedTracer, type TracerMetrics } from './tracer.js';
-export { type TracerOptions } from './tracer-options.js';
-export { type Keep, type KeepRule, type EndedTrace } from './keep.js';
-export { withSpan } from './run-span.js';
-export { asyncContext, type ContextCarrier, type ActiveSpan } from './context.js';
-export { type SpanExporter } from './exporter.js';
-export {
-  type SpanRecord,
-  type SpanLog,
-  type SpanLink,
-  type SpanScope,
-  type SpanStatus,
-  type SpanKind,
-} from './span.js';
-export { type TraceView, type TraceSummary, type TraceQuery } from './trace-store.js';
-export { type LatencySummary } from './operation-stats.js';
-export { type RequestEnd } from './request-trace.js';
-export { type RequestSeries, type Exemplar } from './request-metrics.js';
-export {
-  currentTrace,
-  currentRoute,
-  injectTrace,
-  startSpan,
-  bindContext,
-  nameRoute,
-  type Attributes,
-  type AttributeValue,
-  type RecordedSpan,
-  type TraceContext,
-} from '../shared/instrumentation.js';
-export { parseBaggage, formatBaggage, type BaggageEntry } from './baggage.js';
-export {
-  parseTraceparent,
-  formatTraceparent,
-  parseTracestate,
-  formatTracestate,
-  updateTracestate,
-  type TraceParent,
-  type TraceStateMember,
-} from './trace-context.js';
-export { createMetrics, type Metrics, type MetricsOptions, type MetricsFormat, type MetricSource } from './metrics.js';
-export { type ExposedMetric, type Labels, type Sample } from './exposition.js';
-export {
-  cacheMetrics,
-  coordinationMetrics,
-  loadMetrics,
-  poolMetrics,
-  queryMetrics,
-  rateLimiterMetrics,
-  responseMetrics,
-  routingMetrics,
-  type CacheFigures,
-  type CoordinationFigures,
-  type LayerFigures,
-  type LoadFigures,
-  type PoolFigures,
-  type QueryFigures,
-  type RateLimiterFigures,
-  type ResponseFigures,
-  type RoutingFigures,
-} from './engine-metrics.js';
-export { otlpExporter, type OtlpExporter, type OtlpExporterOptions, type OtlpExporterStats } from './otlp-exporter.js';
-export { type SpanQueueStats } from './span-queue.js';
-export { type Span } from './span.js';
+export * from './recording.js';
+export * from './exposing.js';

@@ -1,4 +1,4 @@
-/** Which traces are kept although their id was not sampled: those somebody will want to look at. */
+/** Decides which traces are kept although their id was not sampled: those that are useful for debugging. */
 import { messageOf } from '../shared/errors.js';
 import type { Trace } from './trace.js';
 
@@ -13,8 +13,8 @@ export interface EndedTrace {
 }
 
 /**
- * Traces to keep besides the sampled ones: errors (true by default), those of at least `slowerThan` ms (1000 by default),
- * or whichever the function says; false keeps none.
+ * Traces to keep besides the sampled ones: traces with errors (default true), traces of at least `slowerThan` ms
+ * (default 1000), or those for which the function returns true. `false` keeps none.
  */
 export type Keep = false | KeepRule | ((trace: EndedTrace) => boolean);
 
@@ -24,7 +24,8 @@ export interface KeepRule {
   readonly slowerThan?: number;
 }
 
-const SLOW = 1000;
+/** The duration in milliseconds from which a trace is slow, unless an option sets another. */
+export const SLOW = 1000;
 
 /** Resolves the option. */
 export function compileKeep(keep: Keep = {}): (trace: Trace) => boolean {

@@ -1,4 +1,7 @@
-/** Builds metric families from single figures: those of one name become samples of one family, told apart by labels. */
+/**
+ * Builds metric families from single figures: figures of the same name become samples of one family, with different
+ * labels.
+ */
 import type { ExposedMetric, Labels, Sample } from './exposition.js';
 
 type MetricType = 'counter' | 'gauge';
@@ -6,12 +9,12 @@ type MetricType = 'counter' | 'gauge';
 export class MetricFamilies {
   readonly #families = new Map<string, ExposedMetric & { readonly samples: Sample[] }>();
 
-  /** A count since the start; the name without its `_total`. A figure that is absent or no number is left out. */
+  /** A count since the start; the name without its `_total`. A figure that is absent or not a number is left out. */
   counter(name: string, help: string, value: number | undefined, labels?: Labels): this {
     return this.#add(`${name}_total`, 'counter', help, value, labels);
   }
 
-  /** A figure that rises and falls. One that is absent or no number is left out. */
+  /** A figure that can rise and fall. One that is absent or not a number is left out. */
   gauge(name: string, help: string, value: number | null | undefined, labels?: Labels): this {
     return this.#add(name, 'gauge', help, value ?? undefined, labels);
   }

@@ -1,36 +1,58 @@
 /**
- * `/metrics`: everything a service measures, gathered when it is scraped and written by prom-client, as Prometheus text
- * or as OpenMetrics with exemplars, whichever the scraper asks for.
+ * `/metrics`: all metrics of a service, collected on each scrape and formatted by prom-client. The format is Prometheus
+ * text or OpenMetrics with exemplars, as the scraper requests.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Registry, type Metric } from 'prom-client';
-import { ResilienceError } from '../shared/errors.js';
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment -- an error cannot be expected: it depends on the user's packages
+/** @ts-ignore: prom-client is an optional peer. Where it is not installed, its types are `any`, also in the declarations. */
+import type { OpenMetricsContentType, Registry } from 'prom-client';
 import type { Closeable } from '../shared/http.js';
 import { callGuarded } from '../shared/listeners.js';
 import { boolean, checkOptions, checkValue, func, having, string } from '../shared/options.js';
-import { sendError } from '../shared/problem.js';
-import { sourceMetrics, tracerMetrics, type ExposedMetric } from './exposition.js';
+import { sourceMetrics, tracerMetrics, type ExposedMetric, type Sample } from './exposition.js';
+import { answerPrimary } from './cluster-metrics.js';
+import { LazyRegistry, loadPromClient } from './lazy-registry.js';
+import type { MetricsFormat } from './metrics-answer.js';
+import { mergeFamilies, scrapeHandler, writeMetrics } from './metrics-writer.js';
 import { RuntimeFigures } from './runtime-figures.js';
 import type { DistributedTracer } from './tracer.js';
 
-/** Whose requests the metrics are of, and whether the process' own figures are with them. */
+/** The tracer whose requests are exposed, and whether the figures of the process are included. */
 export interface MetricsOptions {
-  /** Its requests, operations and traces are exposed. */
+  /** The tracer. Its requests, operations and traces are exposed. */
   tracer?: DistributedTracer;
   /** The label `service` on every sample; the tracer's name by default. */
   serviceName?: string;
-  /** Event loop, garbage collection, memory and handles; true by default. */
+  /** Whether event loop, garbage collection, memory and handles are included. Default true. */
   runtime?: boolean;
 }
 
-/** Figures of an engine: metric families as `cacheMetrics(cache.getStats())` makes them, or any object with numbers in it. */
+/**
+ * Figures of an engine: metric families such as those of `cacheMetrics(cache.getStats())`, or any object with numbers.
+ */
 export type MetricSource = () => object | readonly ExposedMetric[];
 
+/**
+ * The metrics of a process, as `createMetrics` returns them.
+ *
+ * @example
+ * import { Counter } from 'prom-client';
+ * import { createMetrics } from '@tooloo/resilience';
+ *
+ * const metrics = createMetrics({ tracer });
+ * const orders = new Counter({ name: 'orders_total', help: 'Orders received', registers: [metrics.registry] });
+ * app.get('/metrics', metrics.handler);
+ */
 export interface Metrics extends Closeable {
   /** For metrics of the application's own, made with prom-client: `new Counter({ …, registers: [metrics.registry] })`. */
-  readonly registry: Registry;
-  /** Exposes an engine's metric families, or its plain figures as `tooloo_<name>_<figure>`. Returns what removes them again. */
+  readonly registry: Registry<OpenMetricsContentType>;
+  /**
+   * Exposes the metric families of an engine, each sample with the label `name`, or its plain figures as
+   * `tooloo_<name>_<figure>`. Returns a function that removes them.
+   */
   addSource(name: string, source: MetricSource): () => void;
+  /** Everything, as data: for `createSummedMetrics`. */
+  families(): Promise<ExposedMetric[]>;
   /** Everything, as text. */
   render(format?: MetricsFormat): Promise<string>;
   /** Answers a scrape. For `app.get('/metrics', metrics.handler)`. */
@@ -39,50 +61,38 @@ export interface Metrics extends Closeable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The formats Prometheus can be answered in. */
-export type MetricsFormat = 'prometheus' | 'openmetrics';
+export type { MetricsFormat };
 
-const CONTENT_TYPES = {
-  prometheus: Registry.PROMETHEUS_CONTENT_TYPE,
-  openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
-} as const;
+/** Engines of one kind differ by a label: the name under which they were added. */
+function named(name: string, families: readonly ExposedMetric[]): ExposedMetric[] {
+  return families.map((family) => ({
+    ...family,
+    samples: family.samples.map((sample) => ({ ...sample, labels: { name, ...sample.labels } })),
+  }));
+}
 
-/** What prom-client asks of a metric when it writes it. */
-interface WrittenMetric {
+interface OwnMetric {
   readonly name: string;
   readonly help: string;
-  readonly type: string;
-  readonly values: readonly unknown[];
-}
-
-/**
- * A metric for one writing. For OpenMetrics the writer adds `_total` to the samples of a counter and expects the family
- * to go without it; it renames what it is given, so it is given its own object.
- */
-function toWrite({ name, help, type, values }: WrittenMetric, format: MetricsFormat): Metric {
-  const family = format === 'openmetrics' && type === 'counter' ? name.replace(/_total$/, '') : name;
-  const written = { name: family, help, type, get: () => Promise.resolve({ name: family, help, type, values }) };
-  return written as unknown as Metric;
-}
-
-async function write(metrics: readonly WrittenMetric[], format: MetricsFormat, service: string | undefined) {
-  const registry = new Registry();
-  registry.setContentType(CONTENT_TYPES[format] as typeof Registry.PROMETHEUS_CONTENT_TYPE);
-  if (service !== undefined) registry.setDefaultLabels({ service });
-  // A family is written once: of two engines with figures of one name the first has it.
-  const families = new Set<string>();
-  for (const metric of metrics) {
-    if (metric.values.length === 0 || families.has(metric.name)) continue;
-    families.add(metric.name);
-    registry.registerMetric(toWrite(metric, format));
-  }
-  return registry.metrics();
+  readonly type: unknown;
+  readonly values: Sample[];
 }
 
 const isFamilies = (given: object | readonly ExposedMetric[]): given is readonly ExposedMetric[] =>
   Array.isArray(given);
 
-/** @throws TypeError for an option that is unknown or of the wrong type */
+/**
+ * Collects the metrics of this process and of the given tracer for `/metrics`.
+ *
+ * @throws TypeError for an option that is unknown or of the wrong type
+ *
+ * @example
+ * import { cacheMetrics, createMetrics } from '@tooloo/resilience';
+ *
+ * const metrics = createMetrics({ tracer });
+ * metrics.addSource('pages', () => cacheMetrics(cache.getStats()));
+ * app.get('/metrics', metrics.handler);
+ */
 export function createMetrics(options?: MetricsOptions): Metrics {
   const checked = checkOptions('createMetrics', options, {
     tracer: having('a DistributedTracer', 'requestSeries', 'getMetrics'),
@@ -90,7 +100,8 @@ export function createMetrics(options?: MetricsOptions): Metrics {
     runtime: boolean,
   });
   const { tracer, serviceName = tracer?.serviceName, runtime = true } = checked;
-  const registry = new Registry();
+  loadPromClient().catch(() => undefined); // a scrape reports it
+  const registry = new LazyRegistry();
   const sources = new Map<string, MetricSource>();
   const figures = runtime ? new RuntimeFigures() : undefined;
 
@@ -99,37 +110,26 @@ export function createMetrics(options?: MetricsOptions): Metrics {
     for (const [name, source] of sources) {
       callGuarded(`createMetrics: source '${name}'`, () => {
         const given = source();
-        metrics.push(...(isFamilies(given) ? given : sourceMetrics(name, { ...given })));
+        metrics.push(...(isFamilies(given) ? named(name, given) : sourceMetrics(name, { ...given })));
       });
     }
     return metrics;
   }
 
-  async function render(format: MetricsFormat = 'prometheus'): Promise<string> {
+  async function families(): Promise<ExposedMetric[]> {
     const own = await registry.getMetricsAsJSON();
-    const gathered = gather().map(({ samples, ...family }) => ({ ...family, values: samples }));
-    return write([...own.map(fromOwn), ...gathered], format, serviceName);
+    return mergeFamilies([...(own as unknown as OwnMetric[]).map(fromOwn), ...gather()]);
   }
 
-  function handler(req: IncomingMessage, res: ServerResponse): void {
-    if (req.method !== 'GET' && req.method !== 'HEAD') {
-      const refusal = new ResilienceError('METHOD_NOT_ALLOWED', 'metrics are read with GET', {
-        headers: { Allow: 'GET, HEAD' },
-      });
-      return sendError(req, res, refusal);
-    }
-    const format = formatFor(req);
-    render(format).then(
-      (text) => {
-        res.setHeader('Content-Type', CONTENT_TYPES[format]);
-        res.setHeader('Cache-Control', 'no-store');
-        res.end(req.method === 'HEAD' ? undefined : text);
-      },
-      (error: unknown) => sendError(req, res, error),
-    );
+  async function render(format: MetricsFormat = 'prometheus'): Promise<string> {
+    return writeMetrics(await families(), format, serviceName);
   }
 
-  const close = (): void => figures?.close();
+  const stopAnswering = answerPrimary(families);
+  const close = (): void => {
+    stopAnswering();
+    figures?.close();
+  };
   return {
     registry,
     addSource(name, source) {
@@ -140,28 +140,15 @@ export function createMetrics(options?: MetricsOptions): Metrics {
         if (sources.get(name) === source) sources.delete(name);
       };
     },
+    families,
     render,
-    handler,
+    handler: scrapeHandler(render),
     close,
     [Symbol.asyncDispose]: () => Promise.resolve(close()),
   };
 }
 
 /** prom-client names the types of its own metrics by number in one version and by word in another. */
-function fromOwn({
-  name,
-  help,
-  type,
-  values,
-}: {
-  name: string;
-  help: string;
-  type: unknown;
-  values: unknown[];
-}): WrittenMetric {
-  return { name, help, type: String(type), values };
-}
-
-function formatFor(req: IncomingMessage): MetricsFormat {
-  return req.headers.accept?.includes('application/openmetrics-text') === true ? 'openmetrics' : 'prometheus';
+function fromOwn({ name, help, type, values }: OwnMetric): ExposedMetric {
+  return { name, help, type: String(type) as ExposedMetric['type'], samples: values };
 }

@@ -14,7 +14,7 @@ export interface LatencySummary {
   readonly p99: number;
 }
 
-/** What one operation adds up to. */
+/** The totals of one operation. */
 export class OperationStats {
   count = 0;
   errors = 0;
@@ -79,20 +79,21 @@ export class RecentStats {
     this.#slices[at]!.record(duration, bin, isError);
   }
 
-  /** What was recorded in the last minute, and how many a second. */
+  /** The latencies of the last minute, and the number of operations per second. */
   summary(now: number): LatencySummary & { readonly throughput: number } {
     const turn = Math.floor(now / SLICE_LENGTH);
     const total = new OperationStats();
     for (let i = 0; i < SLICES; i++) {
       if (this.#turns[i]! > turn - SLICES && this.#turns[i]! <= turn) total.merge(this.#slices[i]!);
     }
-    // The oldest slice is whole only while the current one is young: the window is what the slices in use cover.
+    // The oldest slice is complete only while the current one is young, so the window is the time that the slices
+    // cover.
     const covered = Math.min(now - this.#startedAt, (SLICES - 1) * SLICE_LENGTH + (now - turn * SLICE_LENGTH));
     return { ...total.summary(), throughput: total.count / (Math.max(covered, 1000) / 1000) };
   }
 }
 
-/** Operations beyond the bound are counted under one name: names may come from what a client sent. */
+/** Operations beyond the limit are counted under one name, because names may come from a client. */
 export const OVERFLOW = '(other)';
 
 /** Statistics by operation name, at most `limit` of them and one more for all others. */

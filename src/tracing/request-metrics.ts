@@ -7,13 +7,13 @@ import { OVERFLOW, OperationStats } from './operation-stats.js';
 /** Upper bounds in seconds, as the semantic conventions advise. */
 export const DURATION_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const;
 
-/** What shares the label: requests that no route answered. Their paths are the client's, and without bound. */
+/** The common label of requests that no route answered, because their paths are chosen by clients and unbounded. */
 export const UNMATCHED = '(unmatched)';
 
 /** Every method beyond these is `_OTHER`: a client may send any token. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']);
 
-/** A request in a histogram bucket that can be looked at. */
+/** An example request of a histogram bucket. */
 export interface Exemplar {
   readonly traceId: string;
   readonly spanId: string;
@@ -28,7 +28,7 @@ export interface RequestSeries {
   readonly method: string;
   readonly route: string;
   readonly scheme: 'http' | 'https';
-  /** Undefined when the request was aborted before its answer was complete. */
+  /** Undefined if the request was aborted before its response was complete. */
   readonly status: number | undefined;
   readonly errorType: string | undefined;
   count: number;
@@ -46,10 +46,10 @@ export function methodLabel(method: string | undefined): string {
 }
 
 const ABORTED = 0;
-/** Added to the status of requests over TLS, so that one number tells both. */
+/** Added to the status of requests over TLS, so that one number holds both. */
 const SECURE = 1000;
 
-/** One method of one route: its figures together, and a series for each status. */
+/** One method of one route: its total figures, and a series per status. */
 export interface RouteMetrics {
   /** `GET /api/items/:id` */
   readonly operation: string;
@@ -63,7 +63,7 @@ export class RequestMetrics {
   readonly #limit: number;
   #size = 0;
 
-  /** @param limit series; requests past it share the route `(other)` */
+  /** @param limit the most series; further requests share the route `(other)` */
   constructor(limit: number) {
     this.#limit = limit;
   }

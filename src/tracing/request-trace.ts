@@ -1,45 +1,47 @@
 /** The trace of a request being served: its root span is of kind server and named by method and route. */
-import type { IncomingMessage } from 'node:http';
-import type { ConnectionLink } from './request-link.js';
+import { sentStatus, type RequestObserver, type RequestOutcome, type ServedRequest } from '../shared/request-over.js';
+import { httpAttributes } from './http-attributes.js';
+import { SLOW } from './keep.js';
 import { UNMATCHED, methodLabel } from './request-metrics.js';
-import { RouteState } from './route-observer.js';
+import { RouteState } from './route-state.js';
 import type { Attributes } from '../shared/instrumentation.js';
+import { errorName } from '../shared/user-value.js';
 import type { Span } from './span.js';
-import { Trace, type RemoteParent, type TraceOwner } from './trace.js';
+import type { RequestParent } from './request-parent.js';
+import { Trace, type TraceOwner } from './trace.js';
 
-/** What is known of a request when it is over. Nothing in it is the client's own text. */
+/** The data of a finished request. Nothing in it is text chosen by the client. */
 export interface RequestEnd {
   readonly method: string;
-  /** Route template; `(unmatched)` where none answered. */
+  /** Route template; `(unmatched)` if no route answered. */
   readonly route: string;
-  /** Undefined when the request was aborted before its answer was complete. */
+  /** Undefined if the request was aborted before its response was complete. */
   readonly status: number | undefined;
   /** Milliseconds. */
   readonly duration: number;
   readonly traceId: string;
   readonly spanId: string;
   readonly sampled: boolean;
+  /** Whether the trace is kept: it was sampled, or is kept for its outcome. */
+  readonly kept: boolean;
   readonly aborted: boolean;
-  /** What the handler threw or passed to `next`. */
+  /** The value that the handler threw or passed to `next`. */
   readonly error: unknown;
 }
 
-export class RequestTrace extends Trace {
+export class RequestTrace extends Trace implements RequestObserver {
   readonly method: string;
   readonly isSecure: boolean;
   readonly routes = new RouteState();
   #errorType: string | undefined = undefined;
+  #http: Attributes | undefined = undefined;
   /** Its place in the list of requests being served. */
   next: RequestTrace | undefined = undefined;
   previous: RequestTrace | undefined = undefined;
-  /** While it is served, see request-link.ts: its connection's link, the request itself, and the one before it there. */
-  link: ConnectionLink | undefined = undefined;
-  request: IncomingMessage | undefined = undefined;
-  earlier: RequestTrace | undefined = undefined;
   /** HTTP status; undefined before the end and when aborted. */
   status: number | undefined = undefined;
 
-  constructor(tracer: TraceOwner, rawMethod: string | undefined, isSecure: boolean, parent: RemoteParent | undefined) {
+  constructor(tracer: TraceOwner, rawMethod: string | undefined, isSecure: boolean, parent: RequestParent | undefined) {
     const method = methodLabel(rawMethod);
     super(tracer, method, 'server', parent);
     this.method = method;
@@ -50,22 +52,35 @@ export class RequestTrace extends Trace {
     return this.routes.template ?? UNMATCHED;
   }
 
+  requestOver(outcome: RequestOutcome, { req, res }: ServedRequest): void {
+    this.routes.settle(req);
+    const status = outcome === 'finished' && res !== undefined ? sentStatus(res) : undefined;
+    if (this.#isLikelyKept(status)) this.#http = httpAttributes(req);
+    this.endRequest(status);
+  }
+
+  /** Whether the span will be used. Only then it is described, because nine in ten spans are discarded. */
+  #isLikelyKept(status: number | undefined): boolean {
+    if (this.sampled || status === undefined || status >= 500) return true;
+    return this.tracer.keepsByOutcome && this.tracer.now() - this.root.start >= SLOW;
+  }
+
   /** Ends the request; `status` is undefined when it was aborted. */
   endRequest(status: number | undefined): void {
-    this.link?.remove(this);
-    if (this.root.isEnded) return; // by hand, or told twice
+    if (this.root.isEnded) return; // ended by hand, or reported twice
     const { error } = this.routes;
     const isError = status === undefined || status >= 500;
     this.status = status;
     if (isError) this.#errorType = errorType(error, status);
     this.root.finish(isError ? 'error' : 'success', error ?? (status === undefined ? 'aborted' : undefined));
-    this.routes.error = undefined; // told to who listens; what is kept of it is its words
+    this.routes.error = undefined; // listeners have received it; only its message is kept
   }
 
   override attributesOf(span: Span): Attributes | undefined {
     if (span !== this.root) return undefined;
     const { status, route } = this;
     return {
+      ...this.#http,
       'http.request.method': this.method,
       'url.scheme': this.isSecure ? 'https' : 'http',
       ...(route !== UNMATCHED && { 'http.route': route }),
@@ -74,7 +89,7 @@ export class RequestTrace extends Trace {
     };
   }
 
-  /** What a listener is told. */
+  /** The value that listeners receive. */
   toEnd(): RequestEnd {
     const { method, route, status, root } = this;
     return {
@@ -85,14 +100,15 @@ export class RequestTrace extends Trace {
       traceId: this.traceId,
       spanId: root.spanId,
       sampled: this.sampled,
+      kept: this.isKept,
       aborted: status === undefined,
       error: this.routes.error,
     };
   }
 }
 
-/** The class of what was thrown, else the status, else that the client went. */
+/** The class of the thrown value, otherwise the status, otherwise that the client disconnected. */
 function errorType(error: unknown, status: number | undefined): string {
   if (status === undefined) return 'aborted';
-  return error instanceof Error ? error.name : String(status);
+  return errorName(error) ?? String(status);
 }

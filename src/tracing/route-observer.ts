@@ -1,101 +1,43 @@
 /**
- * Which route has a request: Express tells nobody who asks afterwards (`req.route` stays set when a route passes on),
- * so its layers are watched as they run. One wrapped method per Express copy, a property lookup per layer where nothing
- * is traced. The diagnostics channel of Express ≥ 5.3 tells the same at several times the cost per layer.
+ * Finds the route that serves a request. Express does not expose it afterwards: `req.route` stays set when a route
+ * passes on. Its layers are therefore watched as they run. This costs one wrapped method per Express copy, and a
+ * property lookup per layer of an untraced request. The diagnostics channel of Express ≥ 5.3 reports the same at
+ * several times the cost per layer.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NextFunction } from '../shared/http.js';
-import { traceOf } from './request-link.js';
-import { mountTemplate, routeTemplate, type Layer } from './route-template.js';
+import { findServedRequest } from '../shared/request-over.js';
+import { observeMounted } from './mounted-application.js';
+import { noteEarly, type RouteState } from './route-state.js';
+import type { Layer, RoutedRequest } from './route-template.js';
 
-/** A router entered below a path: what it was mounted at, and what that path is in this request. */
-interface Mount {
-  readonly baseUrl: string;
-  readonly template: string;
+/** The routes of a request that is traced. */
+function routesOf(req: IncomingMessage): RouteState | undefined {
+  return (findServedRequest(req)?.observer as { readonly routes?: RouteState } | undefined)?.routes;
 }
-
-/** Follows one request through the routers. */
-export class RouteState {
-  #route: string | undefined = undefined;
-  #mounts: Mount[] | undefined = undefined;
-  #named: string | undefined = undefined;
-  /** What the route threw or passed to `next`. */
-  error: unknown = undefined;
-
-  /** Template of the route that has the request, or answered it, or failed with it; else what `name` gave. */
-  get template(): string | undefined {
-    return this.#route ?? this.#named;
-  }
-
-  /** Names the route where no router does: a proxied prefix, a cached answer. */
-  name(template: string): void {
-    this.#named = template;
-  }
-
-  /** A router or handler mounted at a path gets the request. */
-  mounted(layer: Layer, req: RoutedRequest): void {
-    const { baseUrl = '' } = req;
-    const parent = this.#enclosing(baseUrl, false);
-    const template = (parent?.template ?? '') + mountTemplate(layer, baseUrl.slice(parent?.baseUrl.length ?? 0), req);
-    (this.#mounts ??= []).push({ baseUrl, template });
-  }
-
-  entered(layer: Layer, req: RoutedRequest): void {
-    const { baseUrl } = req;
-    const own = routeTemplate(layer, req);
-    this.#route = baseUrl === undefined || baseUrl === '' ? own : this.#below(baseUrl, own);
-  }
-
-  left(): void {
-    this.#route = undefined;
-  }
-
-  #below(baseUrl: string, own: string): string {
-    const mount = this.#enclosing(baseUrl, true);
-    const prefix = mount?.template ?? '';
-    return own === '/' && prefix !== '' ? prefix : prefix + own;
-  }
-
-  /**
-   * The mount a path lies in. Mounts are noted as they are entered and never taken back: the latest at a path is the
-   * one that is open there.
-   */
-  #enclosing(baseUrl: string, itself: boolean): Mount | undefined {
-    let best: Mount | undefined;
-    for (const mount of this.#mounts ?? []) {
-      const isInside = baseUrl.startsWith(`${mount.baseUrl}/`) || (itself && baseUrl === mount.baseUrl);
-      if (isInside && (best === undefined || mount.baseUrl.length >= best.baseUrl.length)) best = mount;
-    }
-    return best;
-  }
-}
-
-/** What Express adds to a request. */
-export type RoutedRequest = IncomingMessage & {
-  baseUrl?: string;
-  params?: Readonly<Record<string, string | readonly string[]>>;
-};
 
 type HandleRequest = (this: Layer, req: RoutedRequest, res: ServerResponse, next: NextFunction) => unknown;
 
-/** Express 5 calls it by the first name, Express 4 by the second. */
+/** The name of the method in Express 5 comes first, that in Express 4 second. */
 const METHODS = ['handleRequest', 'handle_request'] as const;
+/** The name of the handler that `express.static` returns. */
+const SERVES_FILES = 'serveStatic';
 const WATCHED = Symbol.for('@tooloo/resilience:watched');
 
 type LayerPrototype = { [name in (typeof METHODS)[number]]?: HandleRequest } & { [WATCHED]?: true };
 
 interface ExpressApplication {
-  /** Of a router that is none. */
+  /** Set on a router, which is not an application. */
   readonly stack?: readonly object[];
   readonly _router?: { readonly stack?: readonly object[] };
   readonly router?: { readonly stack?: readonly object[] };
 }
 
 /**
- * Lets the routes of an Express application or router be told, for all applications of the same copy of Express. Safe to call
- * again; cheap when done.
+ * Makes the routes of an Express application or router observable, for all applications of the same copy of Express.
+ * Safe to call again; a repeated call is cheap.
  *
- * @returns false when the application has no layer yet and has to be asked again later
+ * @returns false if the application has no layer yet; call again later
  */
 export function observeRoutes(application: object): boolean {
   const app = application as ExpressApplication;
@@ -123,26 +65,62 @@ function watch(prototype: LayerPrototype): void {
   prototype[WATCHED] = true;
   prototype[method] = function watchedHandleRequest(req, res, next) {
     if (this.route !== undefined) {
-      const state = traceOf(req)?.routes;
+      const state = routesOf(req);
       if (state === undefined) return original.call(this, req, res, next);
       state.entered(this, req);
       return original.call(this, req, res, leaving(state, res, next));
     }
-    // Layers inside a route carry a method, those of `use` do not; `use` without a path changes nothing.
-    if (!isAtRoot(this) && !Object.hasOwn(this, 'method') && req.baseUrl !== '')
-      traceOf(req)?.routes.mounted(this, req);
-    return original.call(this, req, res, next);
+    // Layers inside a route carry a method, those of `use` do not.
+    if (this.method !== undefined || Object.hasOwn(this, 'method')) return original.call(this, req, res, next);
+    watchRouter(this.handle);
+    observeMounted(this, req, observeRoutes);
+    // `use` without a path changes nothing, unless what is used serves files.
+    const isMounted = !isAtRoot(this) && req.baseUrl !== '';
+    if (!isMounted && this.name !== SERVES_FILES) return original.call(this, req, res, next);
+    const state = routesOf(req);
+    if (state === undefined) {
+      if (isMounted) noteEarly(req, this);
+      return original.call(this, req, res, next);
+    }
+    const before = isMounted ? state.mounted(this, req) : state.filesEntered();
+    return original.call(this, req, res, unmounting(state, before, res, next));
   };
+}
+
+/** A router may come from another copy of Express, or of `router`, with its own layers. */
+function watchRouter(handle: Layer['handle']): void {
+  const layer = handle?.stack?.[0];
+  if (layer !== undefined) watch(Object.getPrototypeOf(layer) as LayerPrototype);
+}
+
+/** A mounted router that calls `next` before it responds is not part of the route. */
+function unmounting(
+  state: RouteState,
+  before: string | undefined,
+  res: ServerResponse,
+  next: NextFunction,
+): NextFunction {
+  return function leaveMount(error) {
+    if (!res.headersSent && !isFailure(error)) state.unmounted(before);
+    next(error);
+  };
+}
+
+function isFailure(error: unknown): boolean {
+  return error !== undefined && error !== null && error !== 'route' && error !== 'router';
 }
 
 function isAtRoot(layer: Layer): boolean {
   return layer.slash === true || layer.regexp?.fast_slash === true;
 }
 
-/** A route that passes on before it answers has not had the request; one that fails has, whoever writes the error page. */
+/**
+ * A route that calls `next` without an error before it responds did not serve the request. A route that fails did, even
+ * if an error handler responds.
+ */
 function leaving(state: RouteState, res: ServerResponse, next: NextFunction): NextFunction {
   return function leaveRoute(error) {
-    if (error !== undefined && error !== null && error !== 'route' && error !== 'router') state.error = error;
+    if (isFailure(error)) state.error = error;
     else if (!res.headersSent) state.left();
     next(error);
   };

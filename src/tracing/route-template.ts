@@ -1,32 +1,46 @@
 /**
- * The registered path of an Express layer, `/api/:id/items`, never the path a client sent. Express 5.3 keeps what was
- * registered (`rawPath`); before it, and in Express 4, a mount path is told from its expression and its parameters.
+ * The registered path of an Express layer, `/api/:id/items`, never the path a client sent. Express 5.3 keeps the
+ * registered path (`rawPath`). For earlier versions and Express 4, the mount path is derived from its expression and
+ * its parameters.
  */
-import type { RoutedRequest } from './route-observer.js';
+import type { IncomingMessage } from 'node:http';
+
+/** The properties that Express adds to a request. */
+export type RoutedRequest = IncomingMessage & {
+  readonly app?: object;
+  baseUrl?: string;
+  params?: Readonly<Record<string, string | readonly string[]>>;
+};
 
 type Path = string | RegExp;
 
-/** What is read of a layer of Express 4 and 5. */
+/** The properties read of a layer of Express 4 and 5. */
 export interface Layer {
   readonly route?: { readonly path: Path | readonly Path[] };
-  /** Express ≥ 5.3: what was registered. */
+  /** Express ≥ 5.3: the registered path. */
   readonly rawPath?: Path | readonly Path[];
   /** Express 5: one for each path registered. */
   readonly matchers?: readonly ((path: string) => unknown)[];
   readonly slash?: boolean;
+  /** The name of the handler. */
+  readonly name?: string;
+  /** Set on a layer inside a route: its method, or undefined for `all`. */
+  readonly method?: string | undefined;
+  /** The handler; a router has a stack of layers. */
+  readonly handle?: { readonly stack?: readonly object[] };
   /** Express 4: all paths registered, in one expression. */
   readonly regexp?: RegExp & { readonly fast_slash?: boolean };
   readonly keys?: readonly { readonly name: string | number }[];
   readonly params?: Readonly<Record<string, string>>;
 }
 
-/** The template of a route; of several paths the one that matched. */
+/** The template of a route; if it has several paths, the one that matched. */
 export function routeTemplate(layer: Layer, req: RoutedRequest): string {
   const path = layer.route!.path;
   return typeof path === 'string' ? path : String(choose(layer, path, () => pathOf(req)));
 }
 
-/** The template of a mount path, of which `concrete` is what this request has there. */
+/** The template of a mount path, for which `concrete` is the value in this request. */
 export function mountTemplate(layer: Layer, concrete: string, req: RoutedRequest): string {
   const { rawPath } = layer;
   const path = rawPath === undefined ? told(layer, concrete, req) : choose(layer, rawPath, () => concrete);
@@ -47,7 +61,10 @@ function choose(layer: Layer, paths: Path | readonly Path[], concrete: () => str
   return only ?? matching(layer, members, concrete()) ?? members.join('|');
 }
 
-/** Which of the registered paths matched: by its own matcher (Express 5), or by what the one expression tells (4). */
+/**
+ * The registered path that matched: determined by its own matcher (Express 5), or by the combined expression (Express
+ * 4).
+ */
 function matching(layer: Layer, members: readonly Path[], concrete: string): Path | undefined {
   if (layer.matchers !== undefined) return members[layer.matchers.findIndex((match) => matches(match, concrete))];
   const template = layer.regexp === undefined ? undefined : fromExpression(layer.regexp, layer.keys ?? [], concrete);
@@ -72,12 +89,14 @@ function told(layer: Layer, concrete: string, req: RoutedRequest): Path {
   return fromExpression(regexp, layer.keys ?? [], concrete) ?? regexp;
 }
 
-/** Express 4 ends the expression of a mount path so; another is the application's own. */
+/** The end of the expression of a mount path in Express 4. Any other end is the application's own. */
 function isGenerated(regexp: RegExp): boolean {
   return regexp.source.endsWith('(?=\\/|$)');
 }
 
-/** What the expression captured, replaced by the name of what it captured. Literals match in any case: they are lowered. */
+/**
+ * Replaces captured text by the name of its parameter. Literals match in any case, so they are converted to lower case.
+ */
 function fromExpression(regexp: RegExp, keys: NonNullable<Layer['keys']>, concrete: string): string | undefined {
   const match = new RegExp(regexp.source, `${regexp.flags.replace('d', '')}d`).exec(concrete);
   if (match?.indices === undefined) return undefined;
@@ -86,7 +105,7 @@ function fromExpression(regexp: RegExp, keys: NonNullable<Layer['keys']>, concre
   let end = 0;
   match.indices.slice(1).forEach((span, i) => {
     const name = keys[i]?.name;
-    // Groups inside groups, and those that took no part, have nothing of their own to replace.
+    // Nested groups, and groups that did not match, have nothing to replace.
     if (span === undefined || name === undefined || span[0] < end) return;
     template += literal(concrete.slice(end, span[0])) + (typeof name === 'string' ? `:${name}` : '*');
     end = span[1];

@@ -1,22 +1,25 @@
 /** How the process is doing: event loop, garbage collection, memory, handles. Named as prom-client's default metrics are. */
-import { PerformanceObserver, constants, monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
-import { getHeapSpaceStatistics } from 'node:v8';
+import type { IntervalHistogram, PerformanceObserver } from 'node:perf_hooks';
 import { wallClock } from '../shared/clock.js';
+import { nodeModule } from '../shared/node-modules.js';
 import { counter, gauge, histogramSamples, type ExposedMetric } from './exposition.js';
 
-const GC_KINDS: Readonly<Record<number, string>> = {
-  [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
-  [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
-  [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
-  [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
-};
+function gcKinds(): Readonly<Record<number, string>> {
+  const { constants } = nodeModule('node:perf_hooks');
+  return {
+    [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
+    [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
+    [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
+    [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
+  };
+}
 
 const GC_BOUNDS = [0.001, 0.01, 0.1, 1, 2, 5] as const;
 const DELAY_RESOLUTION = 20;
 const NANO = 1e-9;
 const MILLI = 1e-3;
 
-/** What the entry of a collection has beside what all entries have. */
+/** The additional detail of a garbage collection entry. */
 interface GcEntry {
   readonly duration: number;
   readonly detail?: unknown;
@@ -29,14 +32,18 @@ interface GcFigures {
 }
 
 export class RuntimeFigures {
-  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION });
+  readonly #delay: IntervalHistogram = nodeModule('node:perf_hooks').monitorEventLoopDelay({
+    resolution: DELAY_RESOLUTION,
+  });
+  readonly #gcKinds = gcKinds();
   readonly #gc = new Map<string, GcFigures>();
   readonly #observer: PerformanceObserver;
   readonly #startedAt = wallClock.now() / 1000 - process.uptime();
 
   constructor() {
     this.#delay.enable();
-    this.#observer = new PerformanceObserver((list) => {
+    const { PerformanceObserver: Observer } = nodeModule('node:perf_hooks');
+    this.#observer = new Observer((list) => {
       for (const { duration, detail } of list.getEntries() as GcEntry[])
         this.#collected((detail as { kind?: number } | undefined)?.kind, duration);
     });
@@ -48,13 +55,13 @@ export class RuntimeFigures {
     this.#observer.disconnect();
   }
 
-  /** All figures as they stand. Event-loop delays are those since the figures were read last. */
+  /** All current figures. Event-loop delays are those since the last reading. */
   metrics(): ExposedMetric[] {
     return [...this.#eventLoop(), this.#gcMetric(), ...memory(), ...this.#process()];
   }
 
   #collected(kind: number | undefined, duration: number): void {
-    const name = GC_KINDS[kind ?? -1] ?? 'other';
+    const name = this.#gcKinds[kind ?? -1] ?? 'other';
     const seconds = duration * MILLI;
     let figures = this.#gc.get(name);
     if (figures === undefined) {
@@ -128,10 +135,12 @@ function memory(): ExposedMetric[] {
       name: 'nodejs_heap_space_size_used_bytes',
       help: 'Heap in use, by space.',
       type: 'gauge',
-      samples: getHeapSpaceStatistics().map(({ space_name: space, space_used_size: value }) => ({
-        labels: { space: space.replace(/_space$/, '') },
-        value,
-      })),
+      samples: nodeModule('node:v8')
+        .getHeapSpaceStatistics()
+        .map(({ space_name: space, space_used_size: value }) => ({
+          labels: { space: space.replace(/_space$/, '') },
+          value,
+        })),
     },
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * Quantiles with a relative error (DDSketch): a value between γ^(i-1) and γ^i is counted in bin i, so that every
- * quantile is within 1 % of the true one, whatever the distribution, in memory bounded by the range and not the count.
+ * Quantiles with a relative error (DDSketch): a value between γ^(i-1) and γ^i is counted in bin i. Every quantile is
+ * within 1 % of the true one for every distribution. Memory is bounded by the range of the values, not by their count.
  */
 
 const RELATIVE_ERROR = 0.01;
@@ -18,7 +18,7 @@ export class QuantileSketch {
   #offset = 0;
   #total = 0;
 
-  /** How many values were added. */
+  /** The number of added values. */
   get count(): number {
     return this.#total;
   }
@@ -40,7 +40,7 @@ export class QuantileSketch {
     this.#total += 1;
   }
 
-  /** Adds what another sketch counted. */
+  /** Adds the counts of another sketch. */
   merge(other: QuantileSketch): void {
     if (other.#total === 0) return;
     for (let i = 0; i < other.#counts.length; i++) {
@@ -53,7 +53,7 @@ export class QuantileSketch {
     this.#total += other.#total;
   }
 
-  /** The value that the share `q` (0 … 1) of all values does not exceed, within 1 %; 0 when nothing was added. */
+  /** The value that the share `q` (0 … 1) of all values does not exceed, within 1 %; 0 without any value. */
   quantile(q: number): number {
     if (this.#total === 0) return 0;
     const rank = Math.min(1, Math.max(0, q)) * (this.#total - 1);

@@ -1,19 +1,20 @@
 /**
- * A span while it is recorded, and the record it becomes. A span is one object and, until something is attached to it,
- * nothing else: recording has to be cheap enough to do for every request and to throw away for nine in ten.
+ * A span while it is recorded, and the record it becomes. A span is a single object until something is attached to it.
+ * Recording must be cheap, because every request is recorded and nine in ten spans are discarded.
  */
-import { messageOf } from '../shared/errors.js';
 import type { Attributes, AttributeValue, RecordedSpan } from '../shared/instrumentation.js';
+import { describeValue, propertyOf, shorten } from '../shared/user-value.js';
+import { AttributeList } from './attribute-list.js';
 import type { Carried } from './context.js';
-import { newSpanId } from './ids.js';
-import type { Trace } from './trace.js';
+import { isId, newSpanId } from './ids.js';
 
 /** How a span ended. Anything but 'success' counts as an error. */
 export type SpanStatus = 'success' | 'error' | (string & {});
 
+/** The role of a span, as OpenTelemetry names it. */
 export type SpanKind = 'server' | 'client' | 'internal' | 'producer' | 'consumer';
 
-/** Something that happened during a span. */
+/** An event during a span. */
 export interface SpanLog {
   /** Milliseconds since the Unix epoch. */
   readonly timestamp: number;
@@ -22,7 +23,7 @@ export interface SpanLog {
   readonly attributes?: Attributes;
 }
 
-/** A span elsewhere that this one has to do with and is no child of: each message of a batch, for instance. */
+/** A related span elsewhere that is not its parent: for example, each message of a batch. */
 export interface SpanLink {
   readonly traceId: string;
   readonly spanId: string;
@@ -30,7 +31,10 @@ export interface SpanLink {
   readonly attributes?: Attributes | undefined;
 }
 
-/** As it is given: attributes of any kind, which are bounded and made plain when they are recorded. */
+/**
+ * The form in which callers pass attributes: any values, which are limited and converted to plain values when they are
+ * recorded.
+ */
 type Unbounded<T> = Omit<T, 'attributes'> & { readonly attributes?: Readonly<Record<string, unknown>> | undefined };
 
 /** The library that made a span. */
@@ -39,7 +43,7 @@ export interface SpanScope {
   readonly version?: string;
 }
 
-/** A finished span, or an unfinished one as it stands, with `duration` undefined. */
+/** A finished span, or the current state of an unfinished one with `duration` undefined. */
 export interface SpanRecord {
   readonly traceId: string;
   readonly spanId: string;
@@ -53,7 +57,7 @@ export interface SpanRecord {
   /** Milliseconds. */
   readonly duration: number | undefined;
   readonly status: SpanStatus | 'active';
-  /** What went wrong, where it was told. */
+  /** The error message, if one was given. */
   readonly error: string | undefined;
   readonly attributes: Attributes;
   readonly logs: readonly SpanLog[];
@@ -63,48 +67,123 @@ export interface SpanRecord {
 }
 
 const MAX_ATTRIBUTES = 64;
-const MAX_TEXT = 1024;
+/** Code units of the name of an attribute or operation. */
+const MAX_NAME = 256;
 const MAX_LOGS = 128;
 const MAX_LINKS = 128;
 const MAX_MEMBERS = 128;
 const PENDING = -1;
 
-/** What may be attached is bounded: an attribute may hold what a client sent. */
+/** Limits an attribute value and makes it plain, because it may come from a client. Never throws. */
 export function boundedValue(value: unknown): AttributeValue {
+  if (typeof value === 'string') return shorten(value);
   if (typeof value === 'number' || typeof value === 'boolean') return value;
-  if (Array.isArray(value)) return value.slice(0, MAX_MEMBERS).map(boundedValue) as readonly string[];
-  const text = typeof value === 'string' ? value : messageOf(value);
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text;
+  return boundedList(value) ?? describeValue(value);
 }
+
+/** A list with its members bounded; undefined if the value is not a list, or is a proxy that throws. */
+function boundedList(value: unknown): AttributeValue | undefined {
+  if (typeof value !== 'object') return undefined;
+  try {
+    // A list within a list is replaced by a description, because attributes have one level and a list may contain
+    // itself.
+    if (Array.isArray(value)) return value.slice(0, MAX_MEMBERS).map(boundedMember) as unknown as AttributeValue;
+  } catch {
+    // A proxy, revoked or with traps that throw.
+  }
+  return undefined;
+}
+
+function boundedMember(value: unknown): string | number | boolean {
+  return typeof value === 'number' || typeof value === 'boolean' ? value : describeValue(value);
+}
+
+/** The names of the attributes of an object; empty if it is a proxy that throws. */
+function namesOf(attributes: object): string[] {
+  try {
+    return Object.keys(attributes);
+  } catch {
+    return [];
+  }
+}
+
+/** As in OpenTelemetry, `null` and `undefined` are not valid attributes. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+const boundedName = (name: unknown): string => describeValue(name, MAX_NAME);
 
 function boundedAttributes(attributes: Readonly<Record<string, unknown>>): Attributes {
-  const bounded = Object.entries(attributes).slice(0, MAX_ATTRIBUTES);
-  return Object.fromEntries(bounded.map(([name, value]) => [name, boundedValue(value)]));
+  const names = namesOf(attributes).slice(0, MAX_ATTRIBUTES);
+  const given = names.map((name) => [name, propertyOf(attributes, name)] as const);
+  const plain = given.filter(([, value]) => isGiven(value));
+  return Object.fromEntries(plain.map(([name, value]) => [boundedName(name), boundedValue(value)]));
 }
 
+/** The interface of a trace that its spans use. */
+export interface OwningTrace {
+  readonly traceId: string;
+  readonly traceState: string | undefined;
+  readonly baggage: string | undefined;
+  readonly sampled: boolean;
+  readonly random: boolean;
+  readonly isEnded: boolean;
+  readonly isKept: boolean;
+  readonly root: Span;
+  readonly tracer: { readonly serviceName: string; now(): number };
+  startSpan(operation: string, parentSpanId: string, kind?: SpanKind, start?: number): Span;
+  spanEnded(span: Span): void;
+  attributesOf(span: Span): Attributes | undefined;
+  inject(headers: Record<string, string | string[] | undefined>, spanId: string): void;
+  wallTimeOf(reading: number): number;
+  readingOf(wallTime: number): number;
+}
+
+/**
+ * One timed operation of a trace.
+ *
+ * @example
+ * const rows = await tracer.trace('import', (span) => {
+ *   span.setAttribute('rows', 1200);
+ *   return 1200;
+ * });
+ */
 export class Span implements RecordedSpan, Carried {
-  readonly trace: Trace;
-  readonly spanId: string = newSpanId();
+  readonly trace: OwningTrace;
+  readonly spanId: string;
+  /** Whether it is part of its trace, rather than only counted. */
+  readonly isRecorded: boolean;
   readonly parentSpanId: string | undefined;
   kind: SpanKind;
-  /** By the tracer's clock. */
+  /** In the time of the tracer's clock. */
   readonly start: number;
   operation: string;
   duration: number = PENDING;
   status: SpanStatus = 'success';
-  /** What went wrong, in words: the thing thrown may hold a whole request, and traces are held for minutes. */
+  /** Only the message, because the error itself may hold a whole request, and traces are kept for minutes. */
   error: string | undefined = undefined;
-  #attributes: Record<string, AttributeValue> | undefined = undefined;
+  #attributes: AttributeList | undefined = undefined;
   #logs: SpanLog[] | undefined = undefined;
   #links: SpanLink[] | undefined = undefined;
   scope: SpanScope | undefined = undefined;
-  /** Said to have gone wrong, although it will end without an error. */
+  /** The error message of a span that was marked as failed, although it will end without an error. */
   failure: string | undefined = undefined;
 
-  /** @param start when it began, by the tracer's clock; now unless told */
-  constructor(trace: Trace, operation: string, kind: SpanKind, parentSpanId: string | undefined, start?: number) {
+  /** @param start start time by the tracer's clock; default now */
+  constructor(
+    trace: OwningTrace,
+    operation: string,
+    kind: SpanKind,
+    parentSpanId: string | undefined,
+    start?: number,
+    spanId: string = newSpanId(),
+    isRecorded = true,
+  ) {
     this.trace = trace;
-    this.operation = operation;
+    this.spanId = spanId;
+    this.isRecorded = isRecorded;
+    this.operation = boundedName(operation);
     this.kind = kind;
     this.parentSpanId = parentSpanId;
     this.start = start ?? trace.tracer.now();
@@ -114,9 +193,14 @@ export class Span implements RecordedSpan, Carried {
     return this.trace.traceId;
   }
 
-  /** As what a carrier carries, a span stands for itself. */
+  /** As a value in a carrier, a span stands for itself. */
   get span(): this {
     return this;
+  }
+
+  /** The attributes set on the span itself. */
+  get ownAttributes(): Attributes | undefined {
+    return this.#attributes?.toObject();
   }
 
   get isEnded(): boolean {
@@ -124,53 +208,50 @@ export class Span implements RecordedSpan, Carried {
   }
 
   setAttribute(name: string, value: AttributeValue): void {
-    const attributes = (this.#attributes ??= {});
-    if (Object.hasOwn(attributes, name) || Object.keys(attributes).length < MAX_ATTRIBUTES) {
-      attributes[name] = boundedValue(value);
-    }
+    if (!this.isRecorded || !isGiven(value)) return;
+    (this.#attributes ??= new AttributeList(MAX_ATTRIBUTES)).set(boundedName(name), boundedValue(value));
   }
 
   setAttributes(attributes: Readonly<Record<string, unknown>> | undefined): void {
-    if (attributes === undefined) return;
-    for (const name of Object.keys(attributes)) {
-      const value = attributes[name];
-      if (value !== undefined) this.setAttribute(name, value as AttributeValue);
-    }
+    if (attributes === undefined || attributes === null) return;
+    for (const name of namesOf(attributes)) this.setAttribute(name, propertyOf(attributes, name) as AttributeValue);
   }
 
   /**
-   * Adds what happened. Past 128 the oldest is forgotten.
+   * Adds a log entry. Beyond 128 entries the oldest is dropped.
    *
-   * @param timestamp milliseconds since the Unix epoch; now unless told
+   * @param timestamp milliseconds since the Unix epoch; default now
    */
   addLog(message: string, level = 'info', attributes?: Readonly<Record<string, unknown>>, timestamp?: number): void {
+    if (!this.isRecorded) return;
     const logs = (this.#logs ??= []);
     if (logs.length === MAX_LOGS) logs.shift();
     const log = {
       timestamp: timestamp ?? this.trace.wallTimeOf(this.trace.tracer.now()),
-      level,
-      message: String(boundedValue(message)),
+      level: boundedName(level),
+      message: describeValue(message),
     };
     logs.push(attributes === undefined ? log : { ...log, attributes: boundedAttributes(attributes) });
   }
 
-  /** Adds a link; what is past 128 is left out. */
+  /** Adds a link. Links beyond 128 are left out. */
   addLink({ attributes, ...target }: Unbounded<SpanLink>): void {
+    if (!this.isRecorded || !isId(target.traceId, 32) || !isId(target.spanId, 16)) return;
     const links = (this.#links ??= []);
     if (links.length === MAX_LINKS) return;
     links.push(attributes === undefined ? target : { ...target, attributes: boundedAttributes(attributes) });
   }
 
   inject(headers: Record<string, string | string[] | undefined>): void {
-    // What is handed to another service is a call to it, seen from its caller.
+    // A span that passes its headers to another service is the client side of a call to it.
     if (this.kind === 'internal' && this !== this.trace.root) this.kind = 'client';
     this.trace.inject(headers, this.spanId);
   }
 
-  /** A child, recorded with the trace; undefined past the trace's limit. */
-  startChild(operation: string, attributes?: Attributes, kind: SpanKind = 'internal'): Span | undefined {
+  /** A child, recorded with the trace; beyond the limit of the trace only counted. */
+  startChild(operation: string, attributes?: Attributes, kind: SpanKind = 'internal'): Span {
     const child = this.trace.startSpan(operation, this.spanId, kind);
-    child?.setAttributes(attributes);
+    child.setAttributes(attributes);
     return child;
   }
 
@@ -180,9 +261,9 @@ export class Span implements RecordedSpan, Carried {
   }
 
   /**
-   * Ends the span with a status. The first end counts.
+   * Ends the span with a status. Later calls have no effect.
    *
-   * @param at when, by the tracer's clock; now unless told
+   * @param at end time by the tracer's clock; default now
    */
   finish(status: SpanStatus, error?: unknown, at?: number): void {
     if (this.isEnded) return;
@@ -190,11 +271,11 @@ export class Span implements RecordedSpan, Carried {
     const { failure } = this;
     this.status = status === 'success' && failure !== undefined ? 'error' : status;
     const reason = error ?? failure;
-    if (reason !== undefined) this.error = String(boundedValue(reason));
+    if (reason !== undefined) this.error = describeValue(reason);
     this.trace.spanEnded(this);
   }
 
-  /** The span as it stands. */
+  /** The current state of the span. */
   toRecord(): SpanRecord {
     const { trace } = this;
     return {
@@ -209,7 +290,7 @@ export class Span implements RecordedSpan, Carried {
       duration: this.isEnded ? this.duration : undefined,
       status: this.isEnded ? this.status : 'active',
       error: this.error,
-      attributes: { ...trace.attributesOf(this), ...this.#attributes },
+      attributes: { ...trace.attributesOf(this), ...this.ownAttributes },
       logs: this.#logs?.slice() ?? [],
       ...(this.#links !== undefined && { links: this.#links.slice() }),
       ...(this.scope !== undefined && { scope: this.scope }),

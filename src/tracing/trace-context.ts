@@ -3,7 +3,7 @@
  */
 import { isId } from './ids.js';
 
-/** What a `traceparent` says. */
+/** The content of a `traceparent`. */
 export interface TraceParent {
   /** 32 lowercase hexadecimal digits. */
   readonly traceId: string;
@@ -15,6 +15,7 @@ export interface TraceParent {
   readonly random: boolean;
 }
 
+/** One member of a `tracestate` field. */
 export interface TraceStateMember {
   readonly key: string;
   readonly value: string;
@@ -34,7 +35,13 @@ const VALUE = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e
 /**
  * Reads a `traceparent` field value.
  *
- * @returns undefined when it is not valid; the trace is then started anew (§3.2.4)
+ * @returns undefined if it is invalid; a new trace begins then (§3.2.4)
+ *
+ * @example
+ * import { parseTraceparent } from '@tooloo/resilience';
+ *
+ * const parent = parseTraceparent('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+ * console.log(parent?.traceId); // '4bf92f3577b34da6a3ce929d0e0e4736'
  */
 export function parseTraceparent(value: string): TraceParent | undefined {
   if (value.length < PARENT_LENGTH || !isVersionAccepted(value)) return undefined;
@@ -46,7 +53,7 @@ export function parseTraceparent(value: string): TraceParent | undefined {
   return { traceId, spanId, sampled: (flags & SAMPLED) !== 0, random: (flags & RANDOM) !== 0 };
 }
 
-/** §3.2.4: version 00 is exactly 55 characters; a higher one may go on after a dash; ff is invalid. */
+/** §3.2.4: version 00 is exactly 55 characters; a higher one may continue after a dash; ff is invalid. */
 function isVersionAccepted(value: string): boolean {
   const version = hexByte(value, 0);
   if (version === 0) return value.length === PARENT_LENGTH;
@@ -65,7 +72,15 @@ function hexDigit(code: number): number {
   return code >= 97 && code <= 102 ? code - 87 : -1;
 }
 
-/** Writes a version 00 `traceparent`; flags this version does not know are zero (§3.2.2.5). */
+/**
+ * Writes a version 00 `traceparent`. Flags that this version does not define are zero (§3.2.2.5).
+ *
+ * @example
+ * import { formatTraceparent, parseTraceparent } from '@tooloo/resilience';
+ *
+ * const parent = parseTraceparent('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+ * if (parent !== undefined) console.log(formatTraceparent(parent));
+ */
 export function formatTraceparent(parent: TraceParent): string {
   const flags = (parent.sampled ? SAMPLED : 0) | (parent.random ? RANDOM : 0);
   return `00-${parent.traceId}-${parent.spanId}-0${flags}`;
@@ -74,8 +89,13 @@ export function formatTraceparent(parent: TraceParent): string {
 /**
  * Reads a `tracestate` field value (several fields joined with commas, in their order).
  *
- * @returns its members, of a repeated key only the newest (left-most); undefined when any member is illegal or there
- *   are more than 32, because the field is then dropped whole (§3.3.1.4)
+ * @returns its members, of a repeated key only the newest (left-most). Undefined if any member is illegal or there are
+ *   more than 32, because the whole field is dropped then (§3.3.1.4).
+ *
+ * @example
+ * import { parseTracestate } from '@tooloo/resilience';
+ *
+ * const members = parseTracestate('vendor=a1,other=b2'); // undefined if the value is invalid
  */
 export function parseTracestate(value: string): TraceStateMember[] | undefined {
   const members = new Map<string, string>();
@@ -92,7 +112,10 @@ export function parseTracestate(value: string): TraceStateMember[] | undefined {
   return Array.from(members, ([key, text]) => ({ key, value: text }));
 }
 
-/** Optional white space of HTTP is blank and tab, nothing else that `trim` would take. A loop: a pattern can go quadratic. */
+/**
+ * Optional white space of HTTP is space and tab only, but `trim` removes more. A loop, because a pattern can be
+ * quadratic.
+ */
 function trimBlanks(text: string): string {
   let start = 0;
   let end = text.length;
@@ -105,16 +128,29 @@ function isBlank(code: number): boolean {
   return code === 32 || code === 9;
 }
 
-/** Writes a `tracestate`; the empty string when there is no member. */
+/**
+ * Writes a `tracestate`; the empty string when there is no member.
+ *
+ * @example
+ * import { formatTracestate } from '@tooloo/resilience';
+ *
+ * const field = formatTracestate([{ key: 'vendor', value: 'a1' }]); // 'vendor=a1'
+ */
 export function formatTracestate(members: readonly TraceStateMember[]): string {
   return members.map(({ key, value }) => `${key}=${value}`).join(',');
 }
 
 /**
- * The list with this member set. A changed or added member moves to the left; the oldest falls off the right past 32
- * (§3.3.1.5).
+ * The list with this member set. A changed or added member moves to the left. Beyond 32 members the right-most is
+ * dropped (§3.3.1.5).
  *
- * @throws RangeError when the key or value is not legal
+ * @throws RangeError if the key or value is illegal
+ *
+ * @example
+ * import { formatTracestate, parseTracestate, updateTracestate } from '@tooloo/resilience';
+ *
+ * const members = parseTracestate('other=b2') ?? [];
+ * const field = formatTracestate(updateTracestate(members, 'vendor', 'a1')); // 'vendor=a1,other=b2'
  */
 export function updateTracestate(members: readonly TraceStateMember[], key: string, value: string): TraceStateMember[] {
   if (!KEY.test(key)) throw new RangeError(`updateTracestate: the key ${JSON.stringify(key)} is not legal`);

@@ -1,10 +1,12 @@
-/** The recent traces that were kept, to be looked at: bounded in traces, in spans and in time. */
+/** The recent traces that were kept for inspection: limited in the number of traces, in spans and in time. */
 import NodeCache from 'node-cache';
 import type { Attributes } from '../shared/instrumentation.js';
+import { HeldTraces } from './held-traces.js';
+import { NotableTraces, type NotableOptions } from './notable-traces.js';
 import type { SpanLog, SpanRecord, SpanStatus } from './span.js';
 import type { Trace } from './trace.js';
 
-/** A trace as this process saw it. */
+/** A trace as this process recorded it. */
 export interface TraceView {
   readonly traceId: string;
   /** The root span in this process. */
@@ -14,13 +16,13 @@ export interface TraceView {
   readonly status: SpanStatus | 'active';
   /** Milliseconds since the Unix epoch. */
   readonly startTime: number;
-  /** Milliseconds; so far, while the trace is active. */
+  /** Milliseconds; the time so far while the trace is active. */
   readonly duration: number;
   /** The root first. A trace that entered this process several times has several spans without a parent here. */
   readonly spans: readonly SpanRecord[];
   readonly tags: Attributes;
   readonly logs: readonly SpanLog[];
-  /** Spans left out for exceeding the limit of a trace. */
+  /** Spans left out because the trace exceeded its limit. */
   readonly droppedSpans: number;
 }
 
@@ -28,26 +30,28 @@ export interface TraceView {
 export interface TraceSummary extends Omit<TraceView, 'spans' | 'logs' | 'droppedSpans' | 'tags'> {
   readonly spans: number;
   readonly route: string | undefined;
-  /** HTTP status, where the trace is of a request that was answered. */
+  /** HTTP status, if the trace is that of an answered request. */
   readonly statusCode: number | undefined;
 }
 
-/** Which stored traces are wanted: all that is given must hold. */
+/** A filter for stored traces: all given conditions must hold. */
 export interface TraceQuery {
-  /** Milliseconds, at least. */
+  /** The least duration in milliseconds. */
   readonly minDuration?: number;
-  /** Milliseconds, at most. */
+  /** The greatest duration in milliseconds. */
   readonly maxDuration?: number;
   /** How the trace ended ('success', 'error'), or an HTTP status. */
   readonly status?: SpanStatus | number;
   /** Route template, exactly. */
   readonly route?: string;
-  /** Begun between, both included, in milliseconds since the Unix epoch. */
+  /** The time of the start: from and to, both inclusive, in milliseconds since the Unix epoch. */
   readonly from?: number;
   readonly to?: number;
-  /** Attributes as text, each of some span of the trace. Of a list one member is enough. */
+  /**
+   * Attributes as text. Each must be an attribute of some span of the trace; for a list, one equal member is enough.
+   */
   readonly attributes?: Readonly<Record<string, string>>;
-  /** At most so many, the latest first; 50 by default. */
+  /** The most traces returned, the newest first; default 50. */
   readonly limit?: number;
 }
 
@@ -56,33 +60,45 @@ const TTL_SECONDS = 900;
 const DEFAULT_LIMIT = 50;
 
 /**
- * A trace may enter a process several times: under one id lie all its segments, in the order they ended. What is added
- * waits in a ring, where an overwritten trace has cost two assignments, and is put in order only when somebody looks;
- * until then up to twice the bound may be held.
+ * A trace may enter a process several times: all its segments are stored under one id, in the order they ended. A new
+ * segment waits in a ring, where adding a trace that is soon overwritten costs only two assignments. The ring is put in
+ * order when the store is read. Until then, the store may hold up to twice its bound.
  */
 export class TraceStore {
-  // Values are live objects that must not be copied; what has to go is decided below, node-cache forgets what is old.
+  // Values are live objects that must not be copied. Evictions are decided below, and node-cache removes old traces.
   readonly #cache = new NodeCache({ useClones: false, stdTTL: TTL_SECONDS, checkperiod: 0 });
   /** Ids of the ordered traces, the oldest first. */
   #order: { readonly id: string; readonly spans: number }[] = [];
   #orderedSpans = 0;
   readonly #maxSpans: number;
+  readonly #notable: NotableTraces;
+  readonly #held: HeldTraces;
   readonly #ring: (Trace | undefined)[] = Array<Trace | undefined>(MAX_TRACES).fill(undefined);
   #oldest = 0;
   #waiting = 0;
   #waitingSpans = 0;
 
-  constructor(maxSpans: number) {
+  /**
+   * @param maxSpans most spans of sampled traces, and as many again of notable ones
+   * @param now milliseconds
+   */
+  constructor(maxSpans: number, notable: NotableOptions, now: () => number) {
     this.#maxSpans = maxSpans;
+    this.#notable = new NotableTraces(notable, maxSpans, now);
+    this.#held = new HeldTraces(now);
   }
 
-  /** Traces held. */
+  /** The number of stored traces. */
   get size(): number {
-    this.#putInOrder();
-    return this.#cache.keys().length;
+    return this.#ids().length;
   }
 
-  add(trace: Trace): void {
+  /** @param isNotable whether the trace is kept for its outcome */
+  add(trace: Trace, isNotable: boolean): void {
+    if (isNotable) {
+      this.#notable.add(trace);
+      return;
+    }
     if (this.#waiting === MAX_TRACES) this.#takeWaiting();
     this.#ring[(this.#oldest + this.#waiting) % MAX_TRACES] = trace;
     this.#waiting++;
@@ -90,28 +106,51 @@ export class TraceStore {
     while (this.#waitingSpans > this.#maxSpans && this.#waiting > 1) this.#takeWaiting();
   }
 
+  /** The segments of a trace, in the order they ended. */
   get(traceId: string): readonly Trace[] {
     this.#putInOrder();
-    return this.#cache.get<Trace[]>(traceId) ?? [];
+    const sampled = this.#cache.get<Trace[]>(traceId) ?? [];
+    const notable = this.#notable.get(traceId);
+    const held = this.#held.get(traceId);
+    if (notable.length + held.length === 0) return sampled;
+    return [...new Set([...held, ...sampled, ...notable])].sort((a, b) => endOf(a) - endOf(b));
   }
 
-  /** Summaries of what matches, the latest first. */
+  /**
+   * Keeps traces readable for so many milliseconds, although newer ones take their place meanwhile.
+   *
+   * @returns the ids of those that are kept
+   */
+  hold(traceIds: readonly string[], duration: number): string[] {
+    return traceIds.filter((id) => {
+      const segments = this.get(id);
+      if (segments.length > 0) this.#held.hold(id, segments, duration);
+      return segments.length > 0;
+    });
+  }
+
+  /** Summaries of the matching traces, the newest first. */
   list(query: TraceQuery): TraceSummary[] {
     const { limit = DEFAULT_LIMIT, attributes = {} } = query;
     const wantedAttributes = Object.entries(attributes);
-    this.#putInOrder();
+    const candidates = this.#ids()
+      .reverse() // of those that ended at the same time, too
+      .map((id) => this.get(id))
+      .filter((segments) => segments.length > 0)
+      .sort((a, b) => endOf(b.at(-1)!) - endOf(a.at(-1)!));
     const found: TraceSummary[] = [];
-    const seen = new Set<string>();
-    for (let i = this.#order.length - 1; i >= 0 && found.length < limit; i--) {
-      const { id } = this.#order[i]!;
-      if (seen.has(id)) continue;
-      seen.add(id);
-      const segments = this.get(id);
-      if (segments.length === 0) continue;
+    for (const segments of candidates) {
+      if (found.length >= limit) break;
       const summary = summaryOf(segments);
       if (isWanted(summary, query) && haveAttributes(segments, wantedAttributes)) found.push(summary);
     }
     return found;
+  }
+
+  /** The ids of the traces held. */
+  #ids(): string[] {
+    this.#putInOrder();
+    return [...new Set([...this.#cache.keys(), ...this.#notable.ids()])];
   }
 
   #takeWaiting(): Trace | undefined {
@@ -148,6 +187,10 @@ export class TraceStore {
     segments.shift();
     if (segments.length === 0) this.#cache.del(id);
   }
+}
+
+function endOf({ root }: Trace): number {
+  return root.start + root.duration;
 }
 
 /** The trace whole: its segments as one. */

@@ -1,44 +1,39 @@
 /**
- * A trace as far as this process sees it: a root span (of a request served, or of work begun here) and the spans below
- * it. Every trace is recorded; whether it is kept is decided by its id at the head and by its outcome at the end.
+ * The part of a trace in this process: a root span (of a request, or of work begun here) and the spans below it. Every
+ * trace is recorded. Its id decides at the start whether it is kept, and its outcome decides at the end.
  */
 import type { Clock } from '../shared/clock.js';
 import type { Attributes } from '../shared/instrumentation.js';
 import { propagatableBaggage } from './baggage.js';
 import { carriedBaggage } from './context.js';
-import { newTraceId } from './ids.js';
-import { Span, type SpanKind, type SpanRecord } from './span.js';
+import { newSpanId, newTraceId } from './ids.js';
+import { replaceOutgoingFields } from './outgoing-fields.js';
+import { Span, type OwningTrace, type SpanKind, type SpanRecord } from './span.js';
+import type { RemoteParent, RequestParent } from './request-parent.js';
 import { formatTraceparent, formatTracestate, parseTraceparent, parseTracestate } from './trace-context.js';
 
-/** What a trace and its spans need of the tracer. */
+/** The interface of the tracer that a trace and its spans use. */
 export interface TraceOwner extends Pick<Clock, 'now'> {
   readonly serviceName: string;
-  /** What is added to a reading of the tracer's clock to get milliseconds since the Unix epoch. */
+  /** The difference in milliseconds from a reading of the tracer's clock to the Unix epoch time. */
   wallOffset(): number;
   readonly isSampled: (traceId: string) => boolean;
   /** Whether a trace that is not sampled may still be kept for its outcome. */
   readonly keepsByOutcome: boolean;
-  spanEnded(span: Span): void;
+  spanEnded(span: Span, trace: Trace): void;
   traceEnded(trace: Trace): void;
-}
-
-/** Where a trace comes from when another service began it. */
-export interface RemoteParent {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly sampled: boolean;
-  readonly random: boolean;
-  readonly traceState?: string | undefined;
-  readonly baggage?: string | undefined;
 }
 
 type FieldValue = string | string[] | undefined;
 
-/** Spans below one root; a loop that opens more is told apart by the count of dropped ones, not by running out of memory. */
+/**
+ * The most spans below one root. A loop that opens more is visible in the count of dropped spans, and does not exhaust
+ * the memory.
+ */
 const MAX_SPANS = 512;
 const NO_SPANS: readonly Span[] = [];
 
-/** Reads the trace an incoming request belongs to; undefined when it names none, or not validly. */
+/** Reads the trace that an incoming request belongs to; undefined if the request names none, or an invalid one. */
 export function readRemoteParent(headers: Readonly<Record<string, FieldValue>>): RemoteParent | undefined {
   const field = headers['traceparent'];
   if (typeof field !== 'string') return undefined;
@@ -47,8 +42,12 @@ export function readRemoteParent(headers: Readonly<Record<string, FieldValue>>):
   const state = joined(headers['tracestate']);
   const members = state === undefined ? undefined : parseTracestate(state);
   const baggage = joined(headers['baggage']);
+  const { traceId, spanId, sampled, random } = parent;
   return {
-    ...parent,
+    traceId,
+    spanId,
+    sampled,
+    random,
     traceState: members === undefined || members.length === 0 ? undefined : formatTracestate(members),
     baggage: baggage === undefined ? undefined : propagatableBaggage(baggage),
   };
@@ -58,7 +57,7 @@ function joined(field: FieldValue): string | undefined {
   return Array.isArray(field) ? field.join(',') : field;
 }
 
-export class Trace {
+export class Trace implements OwningTrace {
   readonly tracer: TraceOwner;
   readonly traceId: string;
   readonly sampled: boolean;
@@ -66,88 +65,136 @@ export class Trace {
   readonly traceState: string | undefined;
   readonly baggage: string | undefined;
   #children: Span[] | undefined = undefined;
-  /** Spans, the root among them, as counted when the trace ended. */
+  /** The number of spans, including the root, when the trace ended. */
   spanCount = 1;
   readonly root: Span;
   droppedSpans = 0;
   isEnded = false;
   /** Decided at the end. */
   isKept = false;
+  /** Another SDK exports the root span. */
+  readonly isRootForeign: boolean;
   #wallOffset: number | undefined = undefined;
+  #unrecorded: Map<string, Span> | undefined = undefined;
+  /** The request that replaced this trace. */
+  #successor: Trace | undefined = undefined;
 
   constructor(
     tracer: TraceOwner,
     operation: string,
     kind: SpanKind,
-    parent: RemoteParent | undefined,
+    parent: RequestParent | undefined,
     traceId?: string,
     start?: number,
   ) {
+    const adopted = parent?.adopted;
     this.tracer = tracer;
     this.traceId = parent?.traceId ?? traceId ?? newTraceId();
     this.random = parent?.random ?? traceId === undefined;
-    // A caller that records wants the rest of its trace; a caller that does not leaves the decision where it was taken.
+    // The caller's decision is followed, so that its trace is either complete or not recorded.
     this.sampled = parent === undefined ? tracer.isSampled(this.traceId) : parent.sampled;
     this.traceState = parent?.traceState;
     this.baggage = parent?.baggage;
-    this.root = new Span(this, operation, kind, parent?.spanId, start);
+    this.root =
+      adopted === undefined
+        ? new Span(this, operation, kind, parent?.spanId, start)
+        : new Span(this, operation, kind, adopted.parentSpanId, start, parent!.spanId);
+    this.isRootForeign = adopted !== undefined && adopted.trace === undefined;
+    adopted?.trace?.giveWayTo(this);
   }
 
-  /** Spans below the root, in the order they began. */
+  /** Spans below the root, in the order in which they began. */
   get children(): readonly Span[] {
     return this.#children ?? NO_SPANS;
   }
 
+  /** From now on this trace is the other one: its spans, and those it receives later, belong there. */
+  giveWayTo(successor: OwningTrace): void {
+    if (!(successor instanceof Trace)) return;
+    this.#successor = successor;
+    successor.#children = this.#children;
+    successor.root.setAttributes(this.root.ownAttributes);
+  }
+
   /**
-   * Opens a span below `parentSpanId`; undefined where nobody will ever see it, and past the limit of 512, which is
-   * counted.
+   * Opens a span below `parentSpanId`. A span that will not be kept, or that exceeds the limit of 512, is counted in
+   * the metrics when it ends but not recorded. It shares the id of its parent, so its children become children of that
+   * parent.
    */
-  startSpan(operation: string, parentSpanId: string, kind: SpanKind = 'internal', start?: number): Span | undefined {
-    if (!this.sampled && !this.tracer.keepsByOutcome) return undefined;
-    const children = (this.#children ??= []);
-    if (children.length >= MAX_SPANS) {
-      this.droppedSpans++;
-      return undefined;
+  startSpan(operation: string, parentSpanId: string, kind: SpanKind = 'internal', start?: number): Span {
+    if (this.#successor !== undefined) return this.#successor.startSpan(operation, parentSpanId, kind, start);
+    const isWanted = this.sampled || this.tracer.keepsByOutcome;
+    const children = this.#children ?? NO_SPANS;
+    if (!isWanted || children.length >= MAX_SPANS) {
+      if (isWanted) this.droppedSpans++;
+      return new Span(this, operation, kind, parentSpanId, start, parentSpanId, false);
     }
     const span = new Span(this, operation, kind, parentSpanId, start);
-    children.push(span);
+    (this.#children ??= []).push(span);
     return span;
   }
 
-  /** Milliseconds since the Unix epoch of a reading of the tracer's clock; fixed once asked, whatever the wall clock does. */
+  /**
+   * Converts a reading of the tracer's clock to milliseconds since the Unix epoch. The offset is fixed at the first
+   * call, even if the wall clock is adjusted later.
+   */
   wallTimeOf(reading: number): number {
     this.#wallOffset ??= this.tracer.wallOffset();
     return reading + this.#wallOffset;
   }
 
-  /** The reverse: what the tracer's clock reads at a wall time. */
+  /** The reverse: the reading of the tracer's clock at a wall time. */
   readingOf(wallTime: number): number {
     return wallTime - this.wallTimeOf(0);
   }
 
+  /**
+   * Keeps a span that is only counted until it is ended by a caller, under its own id. Beyond 512 it is not counted.
+   */
+  holdUnrecorded(span: Span): string {
+    const id = newSpanId();
+    const held = (this.#unrecorded ??= new Map<string, Span>());
+    if (held.size < MAX_SPANS) held.set(id, span);
+    return id;
+  }
+
   findSpan(spanId: string): Span | undefined {
+    const held = this.#unrecorded?.get(spanId);
+    if (held !== undefined) {
+      this.#unrecorded!.delete(spanId);
+      return held;
+    }
     return this.root.spanId === spanId ? this.root : this.children.find((span) => span.spanId === spanId);
   }
 
   spanEnded(span: Span): void {
-    this.tracer.spanEnded(span);
+    if (this.#successor !== undefined) {
+      if (span === this.root) this.#successor.root.setAttributes(span.ownAttributes);
+      else this.#successor.spanEnded(span);
+      return;
+    }
+    this.tracer.spanEnded(span, this);
     if (span !== this.root) return;
     this.isEnded = true;
     this.spanCount = 1 + this.children.length;
     this.tracer.traceEnded(this);
   }
 
-  /** What the trace itself knows of a span, by the names of the semantic conventions. Asked when the span is looked at. */
+  /**
+   * The attributes that the trace itself adds to a span, by the names of the semantic conventions. Called when the span
+   * is read.
+   */
   attributesOf(_span: Span): Attributes | undefined {
     return undefined;
   }
 
-  /** Writes the trace into the header fields of an outgoing request, `spanId` being its parent there. */
+  /** Writes the trace into the header fields of an outgoing request, with `spanId` as the parent. */
   inject(headers: Record<string, FieldValue>, spanId: string): void {
+    replaceOutgoingFields();
     headers['traceparent'] = this.traceparent(spanId);
     if (this.traceState !== undefined) headers['tracestate'] = this.traceState;
     const baggage = carriedBaggage() ?? this.baggage;
-    // What the caller of inject put there itself is its own intention.
+    // A value that the caller of inject set is kept.
     if (baggage !== undefined) headers['baggage'] ??= baggage;
   }
 
@@ -155,7 +202,7 @@ export class Trace {
     return formatTraceparent({ traceId: this.traceId, spanId, sampled: this.sampled, random: this.random });
   }
 
-  /** The root first, then the others as they began. */
+  /** The root first, then the others in the order in which they began. */
   toRecords(): SpanRecord[] {
     return [this.root.toRecord(), ...this.children.map((span) => span.toRecord())];
   }

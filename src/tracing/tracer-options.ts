@@ -1,4 +1,4 @@
-/** The options of a tracer, and what is asked of each. */
+/** The options of a tracer, and their checks. */
 import type { Clock } from '../shared/clock.js';
 import {
   anyOf,
@@ -14,26 +14,39 @@ import {
 } from '../shared/options.js';
 import type { SpanExporter } from './exporter.js';
 import type { Keep } from './keep.js';
+import type { NotableOptions } from './notable-traces.js';
+import { samplingRateFrom, serviceNameFrom } from './otel-environment.js';
 
-/** What is sampled, kept and exported. */
+/** The options for sampling, keeping and exporting. */
 export interface TracerOptions {
-  /** Names the service in spans and metrics; 'service' by default. */
+  /** The name of the service in spans and metrics; default `OTEL_SERVICE_NAME`, otherwise 'service'. */
   serviceName?: string;
-  /** Share of the traces begun here that are sampled, 0 … 1; 0.1 by default. A caller's decision is followed. */
+  /**
+   * Share of the traces begun here that are sampled, 0 … 1. Default: the value of `OTEL_TRACES_SAMPLER`, else 0.1. A
+   * caller's decision is followed.
+   */
   samplingRate?: number;
-  /** Spans held in memory, over all kept traces; 10,000 by default. The oldest traces go first. */
+  /**
+   * Most spans of sampled traces held in memory, and as many again of traces kept for their outcome. Default 10,000. The
+   * oldest sampled traces are dropped first.
+   */
   maxSpans?: number;
+  /**
+   * How many of the traces kept for their outcome are held, and how long: `{ traces, maxAge }`, maxAge in milliseconds.
+   * Default `{ traces: 1000, maxAge: 900_000 }`. A burst of errors is thinned out, so that earlier ones stay.
+   */
+  notable?: NotableOptions;
   /** How often traces left open are looked for, in milliseconds; 60,000 by default. */
   flushInterval?: number;
-  /** Where the spans of kept traces go. Closed with the tracer. */
+  /** Exports the spans of kept traces. Closed with the tracer. */
   exporter?: SpanExporter;
-  /** What is kept although not sampled; errors and traces of a second and more by default. */
+  /** Traces to keep although they are not sampled. Default: errors and traces of at least one second. */
   keep?: Keep;
-  /** Time in milliseconds; by default durations are monotonic and timestamps of the wall clock. */
+  /** The clock, in milliseconds. By default durations are monotonic and timestamps are those of the wall clock. */
   clock?: Clock;
 }
 
-/** The options the `trace` middleware hands on. */
+/** The options that the `trace` middleware passes on. */
 export type SharedTracerOptions = Pick<TracerOptions, 'serviceName' | 'samplingRate' | 'exporter' | 'keep' | 'clock'>;
 
 export const SHARED_CHECKS: OptionChecks<SharedTracerOptions> = {
@@ -47,7 +60,23 @@ export const SHARED_CHECKS: OptionChecks<SharedTracerOptions> = {
 export const TRACER_CHECKS: OptionChecks<TracerOptions> = {
   ...SHARED_CHECKS,
   maxSpans: count(),
+  notable: object('an object { traces, maxAge }'),
   flushInterval: number({ min: 1 }),
 };
 
-export const TRACER_DEFAULTS = { serviceName: 'service', samplingRate: 0.1, maxSpans: 10_000, flushInterval: 60_000 };
+const DEFAULTS = {
+  serviceName: 'service',
+  samplingRate: 0.1,
+  maxSpans: 10_000,
+  flushInterval: 60_000,
+  notable: {} as NotableOptions,
+};
+
+/** The defaults of options that are not set, from OpenTelemetry's environment variables where they are defined. */
+export function tracerDefaults(): typeof DEFAULTS {
+  return {
+    ...DEFAULTS,
+    serviceName: serviceNameFrom() ?? DEFAULTS.serviceName,
+    samplingRate: samplingRateFrom() ?? DEFAULTS.samplingRate,
+  };
+}

@@ -1,4 +1,4 @@
-/** What a tracer counts: every trace that ended, whether it was kept or not. */
+/** The statistics of a tracer: every trace that ended, whether it was kept or not. */
 import { OperationStats, OperationTable, RecentStats, type LatencySummary } from './operation-stats.js';
 import { RequestMetrics, type RequestSeries, type RouteMetrics } from './request-metrics.js';
 import type { RequestTrace } from './request-trace.js';
@@ -6,7 +6,7 @@ import { QuantileSketch } from './sketch.js';
 import type { Span } from './span.js';
 import type { Trace } from './trace.js';
 
-/** Distinct operations and label sets; what is beyond is counted under `(other)`. */
+/** The most distinct operations and label sets. Those beyond it are counted under `(other)`. */
 const MAX_SERIES = 2000;
 
 export class TracerStats {
@@ -14,7 +14,10 @@ export class TracerStats {
   readonly #recent: RecentStats;
   readonly #operations = new OperationTable(MAX_SERIES);
   readonly #requests = new RequestMetrics(MAX_SERIES);
-  /** Traces whose id was sampled, and those stored and exported: these and the ones kept for their outcome. */
+  /**
+   * Traces whose id was sampled, and traces that were stored and exported: the sampled ones and those kept for their
+   * outcome.
+   */
   sampled = 0;
   kept = 0;
   droppedSpans = 0;
@@ -29,7 +32,7 @@ export class TracerStats {
       .record(span.duration, QuantileSketch.binOf(span.duration), span.status !== 'success');
   }
 
-  /** Counts a request, and gives it the name it is counted under. */
+  /** Counts a request, and assigns the name under which it is counted. */
   requestEnded(trace: RequestTrace): RouteMetrics {
     const { root, method, route, status = 0, isSecure } = trace;
     const bin = QuantileSketch.binOf(root.duration);

@@ -1,7 +1,8 @@
 /**
- * The tracer of a service: traces begun by hand or by the `trace` middleware, what became of them in numbers, the
- * recent ones to look at, and the way out to an exporter.
+ * The tracer of a service: traces begun explicitly or by the `trace` middleware, their statistics, the recent ones for
+ * inspection, and the exporter.
  */
+import { types } from 'node:util';
 import { monotonicClock, startInterval, wallClock, type Clock, type Timer } from '../shared/clock.js';
 import type { Closeable } from '../shared/http.js';
 import type { Attributes, AttributeValue } from '../shared/instrumentation.js';
@@ -18,36 +19,26 @@ import { ServingList } from './serving-list.js';
 import type { Span, SpanStatus } from './span.js';
 import { runSpan } from './run-span.js';
 import { TraceStore, viewOf, type TraceQuery, type TraceSummary, type TraceView } from './trace-store.js';
-import { TRACER_CHECKS, TRACER_DEFAULTS, type TracerOptions } from './tracer-options.js';
+import { TRACER_CHECKS, tracerDefaults, type TracerOptions } from './tracer-options.js';
+import type { TracerMetrics } from './tracer-metrics.js';
 import { TracerStats } from './tracer-stats.js';
-import { Trace, type RemoteParent, type TraceOwner } from './trace.js';
+import type { RequestParent } from './request-parent.js';
+import { Trace, type TraceOwner } from './trace.js';
 
-/** What the tracer counted: since the start, over the last minute and by operation. */
-export interface TracerMetrics extends Omit<LatencySummary, 'count'> {
-  readonly service: string;
-  readonly activeTraces: number;
-  /** Traces that ended since the start: exactly the requests served. */
-  readonly totalRequests: number;
-  /** Traces a second that ended, over the last minute. */
-  readonly throughput: number;
-  /** The last minute alone. */
-  readonly recent: LatencySummary & { readonly throughput: number };
-  /** By operation: `GET /api/items/:id` for a request, else the name given; at most 2000, the rest in `(other)`. */
-  readonly operations: Readonly<Record<string, LatencySummary>>;
-  readonly sampledTraces: number;
-  /** Sampled, or kept for their outcome. */
-  readonly keptTraces: number;
-  readonly storedTraces: number;
-  /** Spans beyond the limit of their trace. */
-  readonly droppedSpans: number;
-  /** What the exporter counts. */
-  readonly exporter: Readonly<Record<string, number>> | undefined;
-}
-
-/** Traces begun by hand and not ended: past so many, or so old, the oldest are ended as errors. */
+/** Traces that were begun explicitly and not ended. Beyond this number or age, the oldest are ended as errors. */
 const MAX_ACTIVE = 10_000;
 const MAX_AGE = 3_600_000;
 
+/**
+ * Records traces: starts spans, decides which traces are kept, stores them, and exports them.
+ *
+ * @example
+ * import { DistributedTracer, otlpExporter, trace } from '@tooloo/resilience';
+ *
+ * const tracer = new DistributedTracer({ serviceName: 'orders', exporter: otlpExporter() });
+ * app.use(trace({ tracer }));
+ * await tracer.trace('nightly-cleanup', () => cleanUp());
+ */
 export class DistributedTracer implements TraceOwner, Closeable {
   readonly serviceName: string;
   readonly samplingRate: number;
@@ -61,7 +52,10 @@ export class DistributedTracer implements TraceOwner, Closeable {
   readonly #store: TraceStore;
   readonly #stats: TracerStats;
   readonly #sweep: Timer;
-  /** Begun by hand, by id; and of requests, which their context finds faster than an index would. */
+  /**
+   * Traces begun explicitly, by id; and those of requests, which are found faster through their context than by an
+   * index.
+   */
   readonly #manual = new Map<string, Trace>();
   readonly #serving = new ServingList();
   readonly #requestEnds = new Listeners<[RequestEnd]>('DistributedTracer.onRequest');
@@ -69,7 +63,7 @@ export class DistributedTracer implements TraceOwner, Closeable {
 
   /** @throws TypeError, RangeError for an option that is unknown, or of the wrong type or range */
   constructor(options?: TracerOptions) {
-    const resolved = { ...TRACER_DEFAULTS, ...checkOptions('DistributedTracer', options, TRACER_CHECKS) };
+    const resolved = { ...tracerDefaults(), ...checkOptions('DistributedTracer', options, TRACER_CHECKS) };
     this.serviceName = resolved.serviceName;
     this.samplingRate = resolved.samplingRate;
     this.isSampled = createSampler(resolved.samplingRate);
@@ -78,17 +72,17 @@ export class DistributedTracer implements TraceOwner, Closeable {
     this.#wall = resolved.clock ?? wallClock;
     this.#exporter = resolved.exporter;
     this.#keep = compileKeep(resolved.keep);
-    this.#store = new TraceStore(resolved.maxSpans);
+    this.#store = new TraceStore(resolved.maxSpans, resolved.notable, () => this.now());
     this.#stats = new TracerStats(this.now());
     this.#sweep = startInterval(this.#clock, () => this.#endForgotten(), resolved.flushInterval);
     installTracing();
   }
 
-  // --- Traces by hand
+  // --- Explicit traces
 
   /**
-   * Begins a trace, or finds the active one of that id. An id that is not 32 hexadecimal digits is replaced, and kept as
-   * the tag `trace.requested_id`.
+   * Begins a trace, or returns the active one with that id. An id that is not 32 hexadecimal digits is replaced, and
+   * stored as the tag `trace.requested_id`.
    */
   startTrace(traceId?: string, operation = 'trace'): { traceId: string; spanId: string } {
     const isValid = traceId !== undefined && isId(traceId, 32);
@@ -101,10 +95,12 @@ export class DistributedTracer implements TraceOwner, Closeable {
     return { traceId: trace.traceId, spanId: trace.root.spanId };
   }
 
-  /** Begins a span below another, the root by default. Of a trace that is not active the id leads nowhere. */
+  /** Begins a span below another one, by default the root. Of an inactive trace, the returned id refers to no span. */
   startSpan(traceId: string, operation: string, parentSpanId?: string): string {
     const trace = this.#find(traceId);
-    return trace?.startSpan(operation, parentSpanId ?? trace.root.spanId)?.spanId ?? newSpanId();
+    const span = trace?.startSpan(operation, parentSpanId ?? trace.root.spanId);
+    if (span === undefined || span.isRecorded) return span?.spanId ?? newSpanId();
+    return trace!.holdUnrecorded(span);
   }
 
   /** Ends a span; `metadata` becomes its attributes. The first end counts. */
@@ -135,13 +131,16 @@ export class DistributedTracer implements TraceOwner, Closeable {
     this.#find(traceId)?.root.addLog(message, level);
   }
 
-  /** Runs the function as a trace of its own, a background job for instance: ended when it returns, settles or throws. */
+  /**
+   * Runs the function as its own trace, for example a background job. It ends when the function returns, settles or
+   * throws.
+   */
   trace<R>(operation: string, callback: (span: Span) => R): R {
     const { root } = new Trace(this, operation, 'internal', undefined);
-    return runSpan(root, () => callback(root));
+    return runSpan(root, () => callback(root), types.isAsyncFunction(callback));
   }
 
-  // --- Looking
+  // --- Reading
 
   /** A trace that is active, or was kept recently. */
   getTrace(traceId: string): TraceView | undefined {
@@ -150,9 +149,18 @@ export class DistributedTracer implements TraceOwner, Closeable {
     return segments.length === 0 ? undefined : viewOf(segments);
   }
 
-  /** Recent traces that were kept, the latest first. */
+  /** Recent kept traces, newest first. */
   listTraces(query: TraceQuery = {}): TraceSummary[] {
     return this.#store.list(query);
+  }
+
+  /**
+   * Keeps traces readable for so many milliseconds, although newer ones take their place meanwhile: at most 500.
+   *
+   * @returns the ids of those that are kept here
+   */
+  holdTraces(traceIds: readonly string[], duration: number): string[] {
+    return this.#store.hold(traceIds, duration);
   }
 
   getMetrics(): TracerMetrics {
@@ -174,17 +182,17 @@ export class DistributedTracer implements TraceOwner, Closeable {
     };
   }
 
-  /** The request histogram's series, as they stand. */
+  /** The current series of the request histogram. */
   requestSeries(): readonly RequestSeries[] {
     return this.#stats.requestSeries();
   }
 
-  /** What the operations that are not requests add up to, by name. */
+  /** The totals of the operations that are not requests, by name. */
   innerOperations(): Readonly<Record<string, LatencySummary>> {
     return this.#stats.innerOperations();
   }
 
-  /** Calls back at the end of every request served. For a log line; exceptions are caught. */
+  /** Calls back at the end of every request. Useful for a log line; exceptions are caught. */
   onRequest(callback: (request: RequestEnd) => unknown): () => void {
     return this.#requestEnds.add(callback);
   }
@@ -192,7 +200,7 @@ export class DistributedTracer implements TraceOwner, Closeable {
   // --- For the middleware
 
   /** @internal */
-  startRequest(method: string | undefined, isSecure: boolean, parent: RemoteParent | undefined): RequestTrace {
+  startRequest(method: string | undefined, isSecure: boolean, parent: RequestParent | undefined): RequestTrace {
     const trace = new RequestTrace(this, method, isSecure, parent);
     this.#serving.add(trace);
     return trace;
@@ -211,30 +219,31 @@ export class DistributedTracer implements TraceOwner, Closeable {
   }
 
   /** @internal */
-  spanEnded(span: Span): void {
-    const { trace } = span;
+  spanEnded(span: Span, trace: Trace): void {
     // A request is counted by its route when it ends.
     if (span !== trace.root || !(trace instanceof RequestTrace)) this.#stats.spanEnded(span);
-    // What outlives its trace follows it: the trace itself is exported whole when it ends.
-    if (trace.isEnded && trace.isKept) this.#export([span]);
+    // A span that outlives its trace is exported on its own, because the trace was exported as a whole when it ended.
+    if (trace.isEnded && trace.isKept && span.isRecorded) this.#export([span]);
   }
 
   /** @internal */
   traceEnded(trace: Trace): void {
     const request = trace instanceof RequestTrace ? trace : undefined;
     const route = request === undefined ? undefined : this.#stats.requestEnded(request);
-    trace.isKept = trace.sampled || this.#keep(trace);
+    const isNotable = this.#keep(trace);
+    trace.isKept = trace.sampled || isNotable;
     this.#stats.traceEnded(trace);
     if (request !== undefined) this.#serving.delete(request);
     if (trace.isKept && request !== undefined) this.#stats.addExemplar(route!, request);
     if (trace.isKept) {
-      this.#store.add(trace);
-      if (this.#exporter !== undefined) this.#export([trace.root, ...trace.children.filter((span) => span.isEnded)]);
+      this.#store.add(trace, isNotable);
+      const roots = trace.isRootForeign ? [] : [trace.root];
+      if (this.#exporter !== undefined) this.#export([...roots, ...trace.children.filter((span) => span.isEnded)]);
     }
     if (request !== undefined && this.#requestEnds.size > 0) this.#requestEnds.emit(request.toEnd());
   }
 
-  /** Ends what is open, lets the exporter send what it holds, and stops. The traces kept stay readable. */
+  /** Ends open spans, lets the exporter send its queue, and stops. Kept traces stay readable. */
   shutdown(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -253,9 +262,9 @@ export class DistributedTracer implements TraceOwner, Closeable {
     callGuarded('SpanExporter.export', () => exporter.export(spans.map((span) => span.toRecord())));
   }
 
-  /** An active trace: the current one, one begun by hand, or that of a request being served. */
+  /** An active trace: the current one, one begun explicitly, or that of a request being served. */
   #find(traceId: string): Trace | undefined {
-    const trace = currentSpan()?.trace;
+    const trace = currentSpan()?.trace as Trace | undefined;
     if (trace?.traceId === traceId && trace.tracer === this) return trace;
     const manual = this.#manual.get(traceId);
     if (manual !== undefined) return manual;
@@ -269,7 +278,7 @@ export class DistributedTracer implements TraceOwner, Closeable {
 
   #endForgotten(): void {
     for (const [id, { root }] of this.#manual) {
-      if (this.now() - root.start < MAX_AGE) return; // in the order they began
+      if (this.now() - root.start < MAX_AGE) return; // in the order in which they began
       this.endTrace(id, 'abandoned');
     }
   }

@@ -20,7 +20,7 @@ test('every module that a part of the benchmark names is there', () => {
   expect(modules.filter((module) => !existsSync(join(bench, module)))).toEqual([]);
 });
 
-test('memory that grows by what each request leaves is told from memory that is full', () => {
+test('the soak distinguishes memory that grows with each request from memory that reached its limit', () => {
   const print = `import { secondHalf, slope } from './soak/flatness.js';
     const noise = (i) => (i % 7) * 1e5 + (i === 33 ? 5e7 : 0);
     const soak = (left) => Array.from({ length: 40 }, (_, i) => [i * 2.5e5, Math.min(i, 15) * 1e6 + noise(i) + left * i * 2.5e5]);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { hrefOf, VIEWS } from '../../servers/dashboard/model/location.js';
-import { browserUnavailable, launchBrowser, openPage } from '../support/browser.js';
+import { browserUnavailable, closePages, launchBrowser, openPage } from '../support/browser.js';
 import { buildFleet, FREE_PORTS } from '../support/fleet.js';
 import { freePort } from '../support/free-port.js';
 import { HOSTILE, HOSTILE_TRACE, startRogue, type RogueService } from '../support/rogue-service.js';
@@ -49,6 +49,8 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     browser = await launchBrowser();
   });
 
+  afterEach(() => closePages(browser));
+
   afterAll(async () => {
     await browser?.close();
     server?.kill('SIGTERM');
@@ -57,33 +59,44 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('from afar it asks for a token, shows what that opens, and forgets it with the tab', async () => {
+  test('from afar it asks for a token, shows what that opens in every tab, and forgets it with the last one', async () => {
     const fromAfar = { extraHTTPHeaders: { 'X-Forwarded-For': '203.0.113.9' } };
     const { page } = await openPage(browser, fromAfar);
     await page.goto(`${web}/#/caches`);
     await page.getByText('This control room asks for a token').waitFor();
     const give = async (token: string) => {
-      await page.getByLabel('Token').locator('visible=true').fill(token);
-      await page.getByRole('button', { name: 'Use it' }).locator('visible=true').click();
+      await page.getByLabel('Token').locator('visible=true').last().fill(token);
+      await page.getByRole('button', { name: 'Use it' }).locator('visible=true').last().click();
     };
     await give('a-token-that-is-guessed');
     await page.getByText('The server does not accept this token.').locator('visible=true').waitFor();
     await give(LOOK);
-    await page.getByText(/^● Live/).waitFor();
-    expect(await page.getByRole('button', { name: 'Purge everywhere' }).isDisabled()).toBe(true);
+    await page.getByText(/^[●▲✕] Live/).waitFor();
+    expect(await page.getByRole('button', { name: 'Purge…' }).isDisabled()).toBe(true);
     await page.getByRole('button', { name: 'Read-only' }).click();
     await give(CONTROL);
     await page.getByText('Accepted: you may act.').locator('visible=true').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
-    expect(await page.getByRole('button', { name: 'Purge everywhere' }).isEnabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Purge…' }).isEnabled()).toBe(true);
+
+    const tab = await page.context().newPage();
+    await tab.goto(`${web}/#/caches`);
+    await tab.getByText(/^[●▲✕] Live/).waitFor();
+    expect(await tab.getByRole('button', { name: 'Purge…' }).isEnabled()).toBe(true);
+    await page.getByRole('button', { name: 'Control' }).click();
+    await give('a-token-that-is-guessed');
+    await page.getByText('The server does not accept this token.').locator('visible=true').waitFor();
+    expect(await tab.getByRole('button', { name: 'Purge…' }).isEnabled()).toBe(true);
+    await give('');
+    await tab.getByText('This control room asks for a token').waitFor();
 
     const another = await openPage(browser, fromAfar);
     await another.page.goto(`${web}/#/caches`);
     await another.page.getByText('This control room asks for a token').waitFor();
   });
 
-  test('whatever a service calls things, and whatever a link says, is shown and never run', async () => {
-    const { page, wrongs } = await openPage(browser);
+  test('names chosen by a service, and the parameters of a link, are shown and never run', async () => {
+    const { page, wrongs } = await openPage(browser, { extraHTTPHeaders: { Authorization: `Bearer ${CONTROL}` } });
     await page.goto(web);
     const instance = `training 127.0.0.1:${rogue.port}`;
     const places: ReadonlyArray<Parameters<typeof hrefOf>> = [
@@ -94,7 +107,7 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
       ['caches'],
       ['limits'],
       ['queries'],
-      // What an attacker can put into a link.
+      // Parameters that an attacker can put into a link.
       ['fleet', [HOSTILE]],
       ['traffic', [], { service: 'training', route: HOSTILE }],
       ['queries', [], { instance: HOSTILE, statement: HOSTILE }],

@@ -1,4 +1,4 @@
-/** What a cache tells of itself to people: what is asked for most, what was invalidated last, and never a secret. */
+/** Figures of a cache for people: the keys that are read most, the latest invalidations, and never a secret. */
 import { MultiLayerCacheManager, type MultiLayerCacheOptions } from '../../src/caching/index.js';
 import { keyOf, shownResponseKey } from '../../src/caching/http/request-key.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
@@ -60,12 +60,12 @@ describe('the hottest', () => {
     cache.peek('session:s3cret');
     await cache.invalidate('session:s3cret');
     expect(JSON.stringify([cache.hottest(), cache.recentInvalidations()])).not.toMatch(/s3cret|ada/);
-    expect(cache.recentInvalidations()[0]!.name).toBe(cache.hottest().keys[0]!.key); // told apart, and known again
+    expect(cache.recentInvalidations()[0]!.name).toBe(cache.hottest().keys[0]!.key); // one hash per key
   });
 });
 
 describe('the key of a stored response', () => {
-  const key = (target: string, standIns = '') => keyOf('GET', { target, origin: 'http://kit', standIns });
+  const key = (target: string, facet = '') => keyOf('GET', { target, origin: 'http://kit' }) + facet;
 
   test('is shown by its path; what a client put beside it only as a hash', () => {
     expect(shownResponseKey(key('/items'))).toBe('GET /items http://kit');
@@ -89,7 +89,7 @@ describe('the key of a stored response', () => {
 });
 
 describe('the last invalidations', () => {
-  test('are told with their time, their kind and who asked for them, the latest first', async () => {
+  test('are listed with their time, kind and author, latest first', async () => {
     const clock = new FakeClock(1_000);
     const cache = open({ clock });
     await cache.set('a', 1, { tags: ['red'] });
@@ -108,7 +108,7 @@ describe('the last invalidations', () => {
     expect(cache.recentInvalidations(1)).toHaveLength(1);
   });
 
-  test('are without what took nothing away and nobody asked for by name, and bounded', async () => {
+  test('are limited in number, and omit those that removed no entries and name no author', async () => {
     const cache = open();
     await cache.invalidate('never stored');
     await cache.invalidate('never stored', { by: 'budget#1' });

@@ -24,7 +24,7 @@ async function left(...keys: string[]): Promise<string[]> {
   return found;
 }
 
-test('invalidating a key takes along what depends on it, and tells which', async () => {
+test('invalidating a key also invalidates its dependents, and returns their keys', async () => {
   strategies.registerDependency('b', 'a');
   strategies.registerDependency('c', ['b', 'x']);
   strategies.registerDependency('a', 'c'); // a circle
@@ -80,7 +80,7 @@ test('listeners hear of it', async () => {
 });
 
 describe('analysis', () => {
-  test('tells who depends, how far it reaches, and where it goes round', () => {
+  test('reports the dependents of a key, the depth of the graph and its cycles', () => {
     strategies.registerDependency('b', 'a');
     strategies.registerDependency('c', 'b');
     strategies.registerDependency('d', 'a');
@@ -92,7 +92,7 @@ describe('analysis', () => {
     expect(analysis.cycles).toEqual([['a', 'b', 'c', 'a']]);
   });
 
-  test('of a key nothing depends on', () => {
+  test('of a key without dependents is empty', () => {
     expect(strategies.analyzeDependencies('a')).toEqual({
       directlyDependents: [],
       transitiveDependents: [],
@@ -119,7 +119,7 @@ describe('analysis', () => {
     graph.add('one more', 'b');
   });
 
-  test('the closure is what following the edges reaches, whatever the graph', () => {
+  test('on any graph, the transitive dependents are all keys reachable along its edges', () => {
     const name = fc.integer({ min: 0, max: 9 }).map(String);
     fc.assert(
       fc.property(fc.array(fc.tuple(name, name), { maxLength: 40 }), name, (edges, start) => {

@@ -46,7 +46,7 @@ describeUnless(VarnishServer.unavailable, 'purging a Varnish', () => {
     return body;
   }
 
-  /** Fills the edge with these paths, invalidates, and tells which of them it no longer holds. */
+  /** Fills the edge with these paths, invalidates, and returns the paths that the edge no longer holds. */
   async function goneAfter(invalidate: () => Promise<unknown>, ...paths: string[]): Promise<string[]> {
     const before = new Map<string, string>();
     for (const path of paths) before.set(path, await get(path));

@@ -73,7 +73,7 @@ const outdate = ({ port }: Service, key: string): Promise<Answer> => ask(port, `
 const statusOf = async (service: Service): Promise<CoordinationStatus> =>
   JSON.parse(await valueAt(service, '')) as CoordinationStatus;
 
-/** Clients that ask these services without a pause. Stopping them tells what they got. */
+/** Clients that send requests to these services without a pause. `stop` returns the answers that they received. */
 function load(services: readonly Service[]): { answers: () => number; stop: () => Promise<Answer[]> } {
   let isOver = false;
   let answers = 0;
@@ -134,7 +134,7 @@ test('clocks two hours apart: no outdated value survives an invalidation', async
   }
 });
 
-test('a peer that is frozen holds nobody up, and hears what it missed', async () => {
+test('a frozen peer does not delay the others, and receives what it missed once it resumes', async () => {
   const [a, b, c] = (await start({ a: {}, b: {}, c: {} })) as [Service, Service, Service];
   for (const key of KEYS) await get(c, key);
   const loaded = load([a, b]);
@@ -171,7 +171,7 @@ describeWith(redisService, 'through Redis', () => {
       await redis.kill();
       await changeUnderLoad(a, loaded);
       expect((await statusOf(a)).pendingInvalidations).toBeGreaterThan(0);
-      expect(await valueAt(b, KEYS[0]!)).toBe(`version ${version - 1}`); // nobody could tell it
+      expect(await valueAt(b, KEYS[0]!)).toBe(`version ${version - 1}`); // the invalidation could not reach it
       await redis.start(...durable);
       await untilCurrent(services);
       expect(await loaded.stop()).toEqual([]);

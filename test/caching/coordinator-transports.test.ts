@@ -1,4 +1,4 @@
-/** The conformance suite, on every transport; and a Redis that goes away. */
+/** The conformance suite, on every transport; and a Redis that becomes unavailable. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -14,7 +14,9 @@ import { until } from '../support/eventually.js';
 const cases = coordinatorTransportCases.map(({ name, run }) => [name, run] as const);
 
 async function overHttp(secret?: string): Promise<TransportFixture> {
-  const transports = [1, 2, 3].map(() => new HttpTransport({ ...(secret && { secret }) }));
+  const transports = [1, 2, 3].map(
+    () => new HttpTransport(secret === undefined ? { control: 'loopback' } : { secret }),
+  );
   const servers: Server[] = transports.map(({ router }) => createServer(compose(router)).listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
@@ -37,7 +39,7 @@ async function overHttp(secret?: string): Promise<TransportFixture> {
 }
 
 describe.each([
-  ['HttpTransport', () => overHttp()],
+  ["HttpTransport with control: 'loopback'", () => overHttp()],
   ['HttpTransport with a secret', () => overHttp('secret')],
 ])('%s', (_name, create) => {
   test.each(cases)('%s', (_case, run) => run(create));

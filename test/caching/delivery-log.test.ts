@@ -9,7 +9,7 @@ function message(name: string, count: number, rest: Partial<CoordinationMessage>
 
 const peersOf = (log: DeliveryLog) => log.recent(100, shown).map(({ name, peers }) => [name, peers]);
 
-test('each peer is told with the time it took, the latest invalidation first', () => {
+test('lists the latest invalidation first, with the delay of each peer', () => {
   const log = new DeliveryLog();
   log.published(message('x', 0), ['b', 'c'], 100);
   log.published(message('y', 1, { kind: 'tag', soft: true }), ['b'], 110);
@@ -38,7 +38,7 @@ test('a later message about the same, or everything, confirms those before it; a
   ]);
 });
 
-test('who leaves is waited for no more, and who confirmed before stays told', () => {
+test('does not wait for a peer that left, and keeps the confirmations that the peer sent before', () => {
   const log = new DeliveryLog();
   log.published(message('x', 0), ['b', 'c'], 0);
   log.confirmed('b', [message('x', 0)], 1);

@@ -1,11 +1,12 @@
-/** What only the layer on disk has: its file, its bound, its neighbours, its accidents. */
+/** Behaviour of the layer on disk only: its file, its size limit, other processes on the file, and faults. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DiskCacheLayer, type DiskCacheLayerOptions } from '../../src/caching/disk-cache-layer.js';
-import { SqliteDatabase } from '../../src/shared/sqlite-driver.js';
+import { DiskCacheLayer } from '../../src/caching/disk-cache-layer.js';
+import type { DiskCacheLayerOptions } from '../../src/caching/disk-options.js';
+import { openSqlite } from '../../src/shared/sqlite-driver.js';
 import { FakeClock } from '../../src/testing.js';
 import { bundleProgram, nextMessage, startProgram } from '../support/bundled-child.js';
 
@@ -107,7 +108,7 @@ describe('values', () => {
     layer.set('text', 'abc'.repeat(100_000));
     layer.set('noise', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 2654435761) >>> 24)));
     layer.set('small', 'abc');
-    const sizes = new SqliteDatabase(path, { readonly: true });
+    const sizes = openSqlite(path, { readonly: true });
     const size = sizes
       .prepare<[string], number>('SELECT length(CAST(value AS BLOB)) FROM cache_entries WHERE key = ?')
       .pluck();
@@ -121,7 +122,7 @@ describe('values', () => {
     const path = newFile();
     const layer = open(path);
     layer.set('a', { n: 1 });
-    const other = new SqliteDatabase(path);
+    const other = openSqlite(path);
     other.prepare('UPDATE cache_entries SET value = ?').run('{"n":');
     other.close();
     expect(layer.get('a')).toBeUndefined();
@@ -188,14 +189,14 @@ describe('the file', () => {
     expect(small.get('key:2999')).toHaveLength(1000);
   });
 
-  test('vacuum gives back what deleting left free', () => {
+  test('vacuum gives back what deleting left free', async () => {
     const path = newFile();
     const layer = open(path, { compressionThreshold: Infinity });
     layer.transaction(() => {
       for (let i = 0; i < 1000; i++) layer.set(`key:${i}`, 'x'.repeat(1000));
     });
     layer.invalidatePattern('key:*');
-    layer.vacuum();
+    await layer.vacuum();
     expect(statSync(path).size).toBeLessThan(100_000);
   });
 
@@ -211,7 +212,7 @@ describe('the file', () => {
     layer.invalidateTag('u');
     clock.set(clock.now() + 1000);
     expect(layer.cleanup()).toBe(2500);
-    const raw = new SqliteDatabase(path, { readonly: true });
+    const raw = openSqlite(path, { readonly: true });
     const rows = (table: string): unknown => raw.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
     expect([rows('cache_entries'), rows('cache_tags'), rows('cache_leases')]).toEqual([2, 2, 0]);
     await clock.advance(60_000);
@@ -253,7 +254,7 @@ describe('the file', () => {
   test('finds by index, never by walking the table', () => {
     const path = newFile();
     open(path);
-    const raw = new SqliteDatabase(path, { readonly: true });
+    const raw = openSqlite(path, { readonly: true });
     const plan = (sql: string): string =>
       raw
         .prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
@@ -339,8 +340,8 @@ describe('accidents', () => {
     const bytes = readFileSync(path);
     bytes.fill(0xaa, 4096);
     writeFileSync(path, bytes);
-    const other = new SqliteDatabase(path); // a write by another, so that both read the file again
-    other.exec('CREATE TABLE x (y)');
+    const other = openSqlite(path); // a write by another, so that both read the file again
+    other.pragma('user_version = 3');
     other.close();
     for (const layer of [first, second]) for (let i = 0; i < 500; i++) layer.get(`key:${i}`);
     first.set('a', 1);

@@ -1,4 +1,4 @@
-/** A process of its own beside the tests, on the file they name: writes, increments or loads as told. */
+/** A separate process on the file that a test names. Its first argument is its task: write, increment or load. */
 import { DiskCacheLayer } from '../../src/caching/disk-cache-layer.js';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 
@@ -35,7 +35,7 @@ function told(word: string): Promise<void> {
   });
 }
 
-/** Asks for one key many times at once, through a manager on the shared file; the origin answers when it is told to. */
+/** Asks a manager on the shared file for one key many times at once. The origin answers on the message `finish`. */
 async function load(): Promise<void> {
   const cache = new MultiLayerCacheManager({ disk: { dbPath, busyTimeout: 10_000 } });
   const [go, finish] = [told('go'), told('finish')];

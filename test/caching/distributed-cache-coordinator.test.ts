@@ -1,12 +1,10 @@
-/** Coordinators over real HTTP: what one publishes is gone from all, whatever happens on the way. */
+/** Coordinators over real HTTP: each invalidation reaches every cache, even after faults on the way. */
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { CacheInvalidationStrategies } from '../../src/caching/cache-invalidation-strategies.js';
-import {
-  DistributedCacheCoordinator,
-  type DistributedCacheCoordinatorOptions,
-} from '../../src/caching/coordination/distributed-cache-coordinator.js';
+import type { DistributedCacheCoordinatorOptions } from '../../src/caching/coordination/coordinator-options.js';
+import { DistributedCacheCoordinator } from '../../src/caching/coordination/distributed-cache-coordinator.js';
 import { HttpTransport, type HttpTransportOptions } from '../../src/caching/coordination/http-transport.js';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 import { compose } from '../../src/middleware/compose.js';
@@ -96,7 +94,7 @@ describe('publishing', () => {
     });
   });
 
-  test('tells who has confirmed what, who asked for it, and how far the others are behind', async () => {
+  test('reports the confirmations of each invalidation, its author, and how far each peer is behind', async () => {
     const [a, b, c] = await trio();
     await a.cache.set('k', 1);
     await a.coordinator.publishInvalidation('k');
@@ -127,7 +125,7 @@ describe('publishing', () => {
     expect((await a.coordinator.checkCoherence()).isCoherent).toBe(false);
     expect(a.coordinator.getCoordinationStatus().coherence.lastCheck).toMatchObject({ isCoherent: false });
 
-    a.coordinator.unregisterPeer('c'); // it never comes back
+    a.coordinator.unregisterPeer('c'); // the peer is removed for good
     expect(a.coordinator.getCoordinationStatus().coherence).toMatchObject({ upToDate: 1, peers: 1, oldestPending: 0 });
     expect(Object.keys(a.coordinator.recentDeliveries()[0]!.peers)).toEqual(['b']);
   });
@@ -209,7 +207,7 @@ describe('clocks', () => {
     }
   });
 
-  test('not even where the later one comes from the clock that is behind, and nobody had heard of the other', async () => {
+  test('not even if the later one comes from the clock that is behind, and its service missed the other', async () => {
     const ahead = await start('ahead', { secret: 's', clock: { now: () => Date.now() + hour } });
     const behind = await start('behind', { secret: 's', clock: { now: () => Date.now() - hour } });
     behind.coordinator.registerPeer('ahead', '127.0.0.1', ahead.port);
@@ -220,7 +218,7 @@ describe('clocks', () => {
     expect(await ahead.cache.get('k')).toBeUndefined();
   });
 
-  test('the later of two values stands everywhere once each was heard, whatever the clocks say', async () => {
+  test('the later of two values is in every cache once both were delivered, even if the clocks differ', async () => {
     const [a, b, c] = await trio((id) => ({
       secret: 's',
       clock: { now: () => Date.now() + (id === 'b' ? -hour : 0) },
@@ -326,7 +324,7 @@ describe('accidents', () => {
     expect(await b.cache.get('other')).toBeUndefined();
   });
 
-  test('a peer that is gone for good is waited for no longer; should it come back, it compares', async () => {
+  test('does not wait for a peer that was unregistered; if the peer returns, it compares its state', async () => {
     const [a, b, c] = await trio();
     b.server.closeAllConnections();
     b.server.close();
@@ -348,7 +346,7 @@ describe('accidents', () => {
   test('coherence: what was never delivered is found and repaired, both ways', async () => {
     const a = await start('a', { secret: 's' });
     const b = await start('b', { secret: 's' });
-    for (let i = 0; i < 1200; i++) await a.coordinator.publishInvalidation(`a:${i}`); // nobody to hear
+    for (let i = 0; i < 1200; i++) await a.coordinator.publishInvalidation(`a:${i}`); // there is no peer yet
     await b.coordinator.publishInvalidation('b:1');
     introduce(a, b);
     await b.cache.set('a:7', 'outdated');
@@ -370,7 +368,7 @@ describe('accidents', () => {
     });
   });
 
-  test('a value older than an invalidation does not come back', async () => {
+  test('a value older than an invalidation is not restored', async () => {
     const a = await start('a', { secret: 's' });
     const b = await start('b', { secret: 's', clock: { now: () => Date.now() + 1000 } });
     a.coordinator.registerPeer('b', '127.0.0.1', b.port);
@@ -392,7 +390,7 @@ describe('the router', () => {
     'x-cache-signature': 'f'.repeat(64),
   };
 
-  test('believes nobody without the secret, and passes on what is not for it', async () => {
+  test('rejects messages that are not signed with the secret, and passes on requests for other paths', async () => {
     const [, b] = await trio();
     const stranger = await start('stranger', { secret: 'another' });
     stranger.coordinator.registerPeer('b', '127.0.0.1', b.port);
@@ -405,8 +403,24 @@ describe('the router', () => {
     expect(stranger.coordinator.getCoordinationStatus().peerStatus.b?.state).not.toBe('up');
   });
 
-  test('without a secret it believes this machine, but not through a proxy', async () => {
+  test('without a secret it is closed to everybody, also to this machine', async () => {
     const [a, b] = await trio(() => ({}));
+    await b.cache.set('k', 1);
+    await a.coordinator.publishInvalidation('k');
+    for (const route of ['messages', 'digest'])
+      for (const fields of [{}, headers, { ...headers, 'x-cache-signature': 'none' }])
+        expect(await post(b.port, `/cache-coordination/${route}`, '[]', fields)).toBe(403);
+    expect((await a.coordinator.checkCoherence()).peers.b?.isReachable).toBe(false);
+    expect(await b.cache.get('k')).toBe(1);
+  });
+
+  test("a secret is required from this machine too, even if 'control' is 'loopback'", async () => {
+    const b = await start('b', { secret: 's', control: 'loopback' });
+    expect(await post(b.port, '/cache-coordination/messages', '[]', headers)).toBe(403);
+  });
+
+  test("with control: 'loopback' it believes this machine, but not through a proxy", async () => {
+    const [a, b] = await trio(() => ({ control: 'loopback' }));
     await b.cache.set('k', 1);
     await a.coordinator.publishInvalidation('k');
     await a.coordinator.flush();

@@ -73,7 +73,7 @@ test('what begins with a prefix, and only that, lies before what comes after it'
   );
 });
 
-test('the index finds what a walk over all keys finds, whatever was added and removed', () => {
+test('after any additions and removals, the index finds what a scan of all keys finds', () => {
   fc.assert(
     fc.property(fc.array(key), fc.array(key), fc.array(pattern), (added, removed, patterns) => {
       const index = new KeyIndex();

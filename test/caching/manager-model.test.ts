@@ -1,4 +1,4 @@
-/** The manager against a model that is a Map: whatever happens in whatever order, no outdated value is ever answered. */
+/** Compares the manager with a Map as its model: no sequence of operations makes it return an outdated value. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -234,7 +234,7 @@ test('over a layer that fails at any call, before or after, it never answers an 
           // A restart forgets what the layer had missed: such steps are left to the other property.
           for (const one of steps.filter((other) => other.do !== 'restart')) {
             const found = await run.take(one);
-            // What a failing layer lost is a miss.
+            // A value that a failing layer lost is a miss.
             if (found !== undefined && found.answer !== undefined) expect(found.answer).toBe(found.fresh);
             if (found !== undefined && found.answer === undefined && one.do !== 'get')
               throw new Error('a load was lost');
@@ -248,7 +248,7 @@ test('over a layer that fails at any call, before or after, it never answers an 
   );
 });
 
-test('two managers on one file agree on what is on disk, whatever each of them does', async () => {
+test('two managers on one file agree on what is on disk after any sequence of operations', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(fc.boolean(), step), { maxLength: 40 }), async (steps) => {
       const dbPath = join(folder, `${files++}.db`);

@@ -327,7 +327,7 @@ describe('getOrSet', () => {
     expect(await cache.get('a')).toBe('new');
   });
 
-  test('nobody waits beyond the hard timeout; the next one starts over', async () => {
+  test('no caller waits longer than the hard timeout; the next caller starts a new load', async () => {
     const cache = open();
     const origin = deferred<string>();
     let signal: AbortSignal | undefined;
@@ -449,7 +449,7 @@ describe('invalidation', () => {
     expect(await cache.get('report')).toBe(1);
   });
 
-  test('tells who listens, once an invalidation, and survives their failures', async () => {
+  test('calls each listener once per invalidation, and survives listeners that throw', async () => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const cache = open();
     cache.registerDependency('list', 'user:1');
@@ -481,7 +481,7 @@ describe('a layer that fails while a load holds its lease', () => {
   });
   afterEach(() => warned.mockRestore());
 
-  /** A cache over a layer whose next calls of one kind fail, before or after they are done, as often as told. */
+  /** A cache over a layer whose next `times` calls of one kind fail, before or after they are done. */
   function overFailing(call: string, when: 'before' | 'after', times: number): MultiLayerCacheManager {
     let left = times;
     const layer = new ChaosCacheLayer(
@@ -494,12 +494,12 @@ describe('a layer that fails while a load holds its lease', () => {
     return cache;
   }
 
-  // The clock stands still: whoever waited for a lease that nobody holds would wait for ever.
+  // The clock stands still, so a caller that waited for a lease without a holder would wait forever.
   test.each([
     ['lease', 'after'],
     ['write', 'before'],
     ['release', 'before'],
-  ] as const)('%s failing %s it is done leaves nobody waiting for it', async (call, when) => {
+  ] as const)('a %s that fails %s it is done leaves no caller waiting for it', async (call, when) => {
     const cache = overFailing(call, when, 1);
     const failing = (): never => {
       throw new Error('the origin failed');

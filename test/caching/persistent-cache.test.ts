@@ -33,6 +33,17 @@ test('keeps values, null on a miss', async () => {
   expect(cache.getStats()).toMatchObject({ memoryHits: 1, misses: 2 });
 });
 
+test('hits are those of memory and disk', async () => {
+  const cache = open({ maxMemoryItems: 1 });
+  expect(cache.getStats().hits).toBe(0);
+  await cache.set('a', 1);
+  await cache.set('b', 2); // 'a' is on disk only now
+  for (const key of ['b', 'a', 'a', 'none']) await cache.get(key);
+  const { hits, memoryHits, diskHits, misses } = cache.getStats();
+  expect({ hits, misses }).toEqual({ hits: 3, misses: 1 });
+  expect([memoryHits + diskHits, diskHits > 0]).toEqual([3, true]);
+});
+
 test('survives a restart, beyond what memory holds', async () => {
   const cacheDir = newFolder();
   const first = open({ cacheDir, maxMemoryItems: 2 });

@@ -1,6 +1,7 @@
 /**
- * A service in a process of its own: values of an origin through a cache, kept one with the caches of the others.
- * `GET /<key>` answers the value, `POST /<key>` says that it is outdated, `GET /` tells the coordinator's status.
+ * A service in a process of its own. It caches the values of an origin, and a coordinator keeps its cache coherent with
+ * those of the other services. `GET /<key>` returns the value, `POST /<key>` invalidates it, and `GET /` returns the
+ * coordinator's status.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -40,7 +41,7 @@ const coordinator = new DistributedCacheCoordinator(cache, id, {
 
 function connect(port: number): Redis {
   const redis = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, enableOfflineQueue: false });
-  redis.on('error', () => undefined); // it goes away: that is what is tested
+  redis.on('error', () => undefined); // the tests stop Redis on purpose
   return redis;
 }
 

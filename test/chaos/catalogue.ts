@@ -26,7 +26,7 @@ export function lasting(): Promise<void> {
   return pause(LASTING);
 }
 
-/** What a fleet is started with, so that only faults stand in the way of its answers. */
+/** Settings with which a fleet is started, so that only faults keep it from answering. */
 export const UNLIMITED = { RATE_LIMIT_CAPACITY: '1000000', RATE_LIMIT_SERVICE_CAPACITY: '1000000', LOG_LEVEL: 'error' };
 
 export class Catalogue {

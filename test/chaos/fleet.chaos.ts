@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { ServiceName } from '../../servers/support/fleet.js';
 import { eventually, until } from '../support/eventually.js';
 import { buildFleet, exitOf, startFleet, type RunningFleet } from '../support/fleet.js';
+import { testWhereBuilt } from '../support/services.js';
 import { Catalogue, lasting, UNLIMITED, type Outcome } from './catalogue.js';
 
 jest.setTimeout(180_000);
@@ -100,33 +101,27 @@ test('the orchestrator is killed, and another one started', async () => {
 });
 
 const isRoot = process.getuid?.() === 0 && process.platform === 'linux';
-(isRoot ? test : test.skip)(
-  `the disk is full${isRoot ? '' : ' (skipped: making a small one takes root)'}`,
-  async () => {
-    const disk = mkdtempSync(join(tmpdir(), 'small-disk-'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', disk]);
-    const before = { fleet, web };
-    try {
-      fleet = await startFleet({ ...UNLIMITED, DATA_DIR: join(disk, 'data') });
-      web = await fleet.urlOf('web');
-      await fault('the disk is full for 5 s', async () => {
-        const filler = join(disk, 'filler');
-        fill(filler);
-        await lasting();
-        rmSync(filler);
-        await until(
-          async () => (await createSession()) === 201,
-          'nothing can be written after the disk has room again',
-        );
-      });
-    } finally {
-      await fleet.stop();
-      ({ fleet, web } = before);
-      execFileSync('umount', [disk]);
-      rmSync(disk, { recursive: true });
-    }
-  },
-);
+testWhereBuilt(isRoot ? undefined : 'a small disk needs root on Linux', 'the disk is full', async () => {
+  const disk = mkdtempSync(join(tmpdir(), 'small-disk-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', disk]);
+  const before = { fleet, web };
+  try {
+    fleet = await startFleet({ ...UNLIMITED, DATA_DIR: join(disk, 'data') });
+    web = await fleet.urlOf('web');
+    await fault('the disk is full for 5 s', async () => {
+      const filler = join(disk, 'filler');
+      fill(filler);
+      await lasting();
+      rmSync(filler);
+      await until(async () => (await createSession()) === 201, 'nothing can be written after the disk has room again');
+    });
+  } finally {
+    await fleet.stop();
+    ({ fleet, web } = before);
+    execFileSync('umount', [disk]);
+    rmSync(disk, { recursive: true });
+  }
+});
 
 /** Writes until nothing more fits. */
 function fill(path: string): void {

@@ -49,7 +49,7 @@ async function broken(link: FaultyLink, how: (link: FaultyLink) => void): Promis
   link.heal();
 }
 
-/** A link tears again and again, in the middle of whatever it carries. */
+/** A link resets its connections again and again, even in the middle of a transfer. */
 async function torn(link: FaultyLink): Promise<void> {
   const tearing = setInterval(() => link.tear(), 100);
   await lasting();
@@ -67,7 +67,7 @@ describe('Redis', () => {
       },
     ],
     ['cannot be reached', () => broken(toRedis, (link) => link.cut())],
-    ['does not answer any more', () => broken(toRedis, (link) => link.silence())],
+    ['stops answering', () => broken(toRedis, (link) => link.silence())],
     ['is behind a network that takes 100 ms', () => broken(toRedis, (link) => link.slow(50))],
     ['is behind a network that tears ten times a second', () => torn(toRedis)],
   ])('%s: no request fails', async (what, run) => {

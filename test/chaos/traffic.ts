@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 
-/** What became of the requests sent so far. */
+/** The outcomes of the requests sent so far. */
 export interface Account {
   readonly sent: number;
   /** How often each failure was seen: a status of 500 and above, a 429, or the code of what broke. */
@@ -24,7 +24,7 @@ const PATHS = [
   '/api/v4/meta-learning/report',
   '/api/v1/segmentation/status',
 ];
-/** Milliseconds a client of ours waits for an answer, as a browser would. */
+/** Milliseconds that a client of this test waits for an answer, as a browser would. */
 const PATIENCE = 30_000;
 /** Milliseconds between a client's requests: a load the machine carries beside the fleet itself. */
 const THINKING = 10;

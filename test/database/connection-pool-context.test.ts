@@ -1,4 +1,7 @@
-/** Whose context code runs in: the caller's own, whoever gave the connection back or caused it to be opened. */
+/**
+ * The asynchronous context that code runs in. It is the caller's own, even if another caller released the connection or
+ * caused it to be opened.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ConnectionPool } from '../../src/database/index.js';
 import { FakeConnections } from '../../src/testing/fake-connections.js';

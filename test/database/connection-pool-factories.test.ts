@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { ConnectionPool, sqliteConnections, sqliteThreadConnections } from '../../src/database/index.js';
 import { postgresConnections } from '../../src/postgres.js';
-import { SQLITE_DRIVER, SqliteDatabase } from '../../src/shared/sqlite-driver.js';
+import { openSqlite, sqliteDriver } from '../../src/shared/sqlite-driver.js';
 import { connectionFactoryCases, type ConnectionFactoryFixture } from '../../src/testing/connection-factory-cases.js';
 import { describeWith, postgresService } from '../support/services.js';
 
@@ -177,10 +177,10 @@ describe('SQLite in threads', () => {
   });
 });
 
-/** Holds the write lock of a file in another process until told to let go. */
+/** Holds the write lock of a file in another process until it receives a message. */
 const LOCKER = `
-  const Database = require(process.argv[2]);
-  const db = new Database(process.argv[3]);
+  const open = eval(process.argv[2]);
+  const db = open(process.argv[3]);
   db.exec('BEGIN IMMEDIATE');
   process.send('locked');
   process.once('message', () => { db.exec('COMMIT'); db.close(); process.disconnect(); });
@@ -192,7 +192,7 @@ describe('SQLite shared by processes', () => {
   async function lock(path: string): Promise<void> {
     const script = join(folder, 'locker.cjs');
     writeFileSync(script, LOCKER);
-    locker = fork(script, [SQLITE_DRIVER, path]);
+    locker = fork(script, [sqliteDriver().expression, path]);
     await once(locker, 'message');
   }
 
@@ -221,7 +221,7 @@ describe('SQLite shared by processes', () => {
 
   test('opens a file another process is writing to', async () => {
     const path = newPath();
-    const setup = new SqliteDatabase(path);
+    const setup = openSqlite(path);
     setup.pragma('journal_mode = WAL');
     setup.close();
     await lock(path);
@@ -247,7 +247,7 @@ describeWith(postgresService, 'PostgreSQL', (url) => {
 
   conformance(fixture);
 
-  test('a connection the server ends is replaced, and nobody gets it', async () => {
+  test('a connection that the server ends is replaced, and no caller gets it', async () => {
     await using pool = new ConnectionPool({ factory: postgresConnections(url), maxConnections: 1 });
     const pid = (): Promise<unknown> =>
       pool.use(async (connection) => (await connection.query('SELECT pg_backend_pid() AS pid')).rows[0]!.pid);

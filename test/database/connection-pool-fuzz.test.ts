@@ -70,10 +70,10 @@ class Model {
   }
 
   checkServed(caller: Caller): void {
-    // First come, first served: nobody who came before is still waiting.
+    // First come, first served: no earlier caller is still waiting.
     const passed = this.callers.filter(({ number, state }) => number < caller.number && state === 'waiting');
     expect(passed.map(({ number }) => number)).toEqual([]);
-    // One borrower a connection.
+    // Each connection has at most one borrower.
     const holders = this.callers.filter(({ state }) => state === 'served').map(({ connection }) => connection!.id);
     expect(new Set(holders).size).toBe(holders.length);
   }

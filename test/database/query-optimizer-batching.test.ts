@@ -224,7 +224,7 @@ describe('SQLite', () => {
       await expect(queued).rejects.toMatchObject({ code: 'POOL_CLOSED' });
     });
 
-    test('without a pool there is none', async () => {
+    test('batching requires a pool', async () => {
       const optimizer = new QueryOptimizer();
       await expect(optimizer.queueQuery('SELECT 1')).rejects.toMatchObject({ code: 'NOT_CONFIGURED' });
       await expect(optimizer.query('SELECT 1')).rejects.toMatchObject({ code: 'NOT_CONFIGURED' });

@@ -1,5 +1,5 @@
 import fc from '../support/fast-check.js';
-import { QueryOptimizer } from '../../src/database/index.js';
+import { ConnectionPool, QueryOptimizer } from '../../src/database/index.js';
 import { tokenizeSql } from '../../src/database/sql-tokens.js';
 
 const optimizer = new QueryOptimizer();
@@ -109,7 +109,7 @@ describe('tokens', () => {
     );
   });
 
-  test('whatever is in the strings, names and comments, the tokens are those that were written', () => {
+  test('strings, names and comments with any content are read as the tokens that were written', () => {
     const text = fc.string({ unit: 'binary', maxLength: 12 });
     const token = fc.oneof(
       text.map((value) => `string '${value.replaceAll("'", "''")}'`),
@@ -249,7 +249,111 @@ describe('shapes', () => {
     );
   });
 
-  test('is short even of the longest statement, and still tells two apart', () => {
+  test.each([
+    [
+      'rows with constants',
+      'INSERT INTO t VALUES (1, NULL, TRUE), (NULL, 2, DEFAULT)',
+      'insert into t values (?, ?, ?)',
+    ],
+    ['rows that call', "VALUES (1, lower('a')), (2, lower('b')), (3, now())", 'values (?, lower(?)), (?, now())'],
+    ['rows with signs and casts', "VALUES (-1, '1'::int), (2, '2'::int)", 'values (?, ?::int)'],
+    ['row lists', 'SELECT a FROM t WHERE (a, b) IN ((1, 2), (3, 4))', 'select a from t where (a, b) in ((?, ?))'],
+    ['rows in IN', 'SELECT a FROM t WHERE a IN (VALUES (1), (2))', 'select a from t where a in (values (?))'],
+    ['nested arrays', 'SELECT ARRAY[[1, 2], [3, 4]], ARRAY[ARRAY[1], ARRAY[2]]', 'select array[[?]], array[array[?]]'],
+    ['arrays in rows', 'VALUES (1, ARRAY[1, 2]), (2, ARRAY[3])', 'values (?, array[?])'],
+    ['casts in lists', "SELECT a FROM t WHERE b IN ('1'::uuid, '2'::uuid)", 'select a from t where b in (?::uuid)'],
+    ['columns in lists', 'SELECT a FROM t WHERE ? IN (b, c, 1, 2)', 'select a from t where ? in (b, c, ?)'],
+    ['ROW', 'SELECT a FROM t WHERE b IN (ROW(1, 2), ROW(3, 4))', 'select a from t where b in (row (?, ?))'],
+    ['subscripts', 'SELECT a[1], b[2][3] FROM t', 'select a[?], b[?][?] from t'],
+    ['arguments keep their number', 'SELECT coalesce(?, ?, ?), (?, ?)', 'select coalesce(?, ?, ?), (?, ?)'],
+  ])('%s', (_title, sql, expected) => expect(normalize(sql)).toBe(expected));
+
+  test('are independent of the length of every list, however the lists are nested', () => {
+    const value = fc.constantFrom('1', '-2.5', "'x'", '?', '$3', 'NULL', "E'\\''", "'(,'");
+    const list = (item: fc.Arbitrary<string>, open: string, close: string): fc.Arbitrary<string> =>
+      fc.array(item, { minLength: 1, maxLength: 30 }).map((items) => open + items.join(', ') + close);
+    const array = list(value, 'ARRAY[', ']');
+    const forms: fc.Arbitrary<string>[] = [
+      list(value, 'SELECT a FROM t WHERE b IN (', ')'),
+      list(
+        fc.tuple(value, value).map(([a, b]) => `(${a}, ${b})`),
+        'SELECT a FROM t WHERE (a, b) IN (',
+        ') LIMIT 1',
+      ),
+      list(
+        fc.tuple(value, array).map(([a, b]) => `(${a}, ${b})`),
+        'INSERT INTO t (a, b) VALUES ',
+        ' RETURNING a',
+      ),
+      list(array, 'SELECT ARRAY[', ']::int[][]'),
+      list(
+        list(array, '(', ')').map((row) => row.replace(/^\((.*)\)$/s, '$1')),
+        'SELECT a = ANY (ARRAY[',
+        '])',
+      ),
+      list(
+        list(value, 'b IN (', ')').map((one) => `(1, ${one})`),
+        'VALUES ',
+        '',
+      ),
+    ];
+    for (const form of forms) {
+      const shapes = new Set<string>();
+      fc.assert(
+        fc.property(form, (sql) => shapes.add(normalize(sql)).size === 1),
+        { numRuns: 300 },
+      );
+    }
+  });
+
+  test('of a long statement are of its beginning and end, and independent of the length of its list', () => {
+    const bulk = (rows: number, end: string): string =>
+      `INSERT INTO t (a, b) VALUES ${Array.from({ length: rows }, (_, i) => `(${i * rows}, 'secret, (${i}) ${rows}')`).join(', ')}${end}`;
+    const shapes = [300, 301, 5000, 20_000].map((rows) => normalize(bulk(rows, ' ON CONFLICT DO NOTHING')));
+    expect(new Set(shapes).size).toBe(1);
+    expect(shapes[0]).toBe('insert into t(a, b) values (?, ?) on conflict do nothing');
+    expect(normalize(bulk(300, ''))).not.toBe(shapes[0]);
+    const [one, other] = ['x', 'y'].map((text) => normalize(`UPDATE t SET doc = '${text.repeat(9000)}' WHERE id = 4`));
+    expect(one).toBe(other);
+    expect(one).toMatch(/^update t set doc =… #/);
+    const numbers = (count: number): string => Array.from({ length: count }, (_, i) => 1_000_000 + i * 7).join(', ');
+    for (const count of [3, 300, 600, 3001, 50_000]) {
+      const shape = normalize(`SELECT a FROM t WHERE (b IN (${numbers(count)}) AND c = 3) LIMIT 5`);
+      expect(shape).toBe('select a from t where (b in (?) and c = ?) limit ?');
+      expect(normalize(`SELECT a FROM t WHERE b = ANY (ARRAY[${numbers(count)}])`)).toBe(
+        'select a from t where b = any (array[?])',
+      );
+    }
+    const dollar = `$q$${"it's secret ".repeat(900)}$q$`;
+    expect(normalize(`SELECT a FROM t WHERE b IN (1, ${dollar}) LIMIT 1`)).toMatch(
+      /^select a from t where b in \(\?… #/,
+    );
+  });
+
+  test('no value is in that of a long statement, wherever it is cut', () => {
+    const cut = fc.integer({ min: 1900, max: 2100 });
+    fc.assert(
+      fc.property(cut, fc.constantFrom("'", "E'", '$q$'), (length, quote) => {
+        const value = quote.slice(-1) === '$' ? `$q$${'SECRET '.repeat(500)}$q$` : `${quote}${'SECRET '.repeat(500)}'`;
+        const shape = normalize(`SELECT ${'a, '.repeat(Math.floor(length / 3))}${value} FROM t WHERE b = ${value}`);
+        return !/secret/i.test(shape);
+      }),
+    );
+  });
+
+  test('a batch of a long statement is found by the statement and by its shape', async () => {
+    const pool = new ConnectionPool();
+    const batching = new QueryOptimizer({ pool, batchTimeout: 60_000 });
+    const long = `SELECT ${Array.from({ length: 1500 }, (_, i) => `${i}`).join(', ')}`;
+    const answers = [batching.queueQuery(long)];
+    expect(await batching.executeBatch(batching.normalizeQuery(long))).toBe(1);
+    answers.push(batching.queueQuery(long));
+    expect(await batching.executeBatch(long)).toBe(1);
+    await Promise.all(answers);
+    await pool.close();
+  });
+
+  test('is short even for the longest statement, and still differs between two statements', () => {
     const columns = (last: string): string =>
       [...Array.from({ length: 2000 }, (_, i) => `column_${i}`), last].join(', ');
     const one = normalize(`SELECT ${columns('a')} FROM t`);

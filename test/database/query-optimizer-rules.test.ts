@@ -22,6 +22,14 @@ const BAD: ReadonlyArray<readonly [rule: string, sql: string]> = [
   ['implicit-cross-join', 'SELECT a.id FROM a, b WHERE a.id = ?'],
   ['implicit-cross-join', 'SELECT a.id FROM a JOIN b WHERE a.id = ?'],
   ['implicit-cross-join', 'SELECT a.id FROM a, b, c WHERE a.id = b.id AND a.x = ?'],
+  ['implicit-cross-join', 'SELECT a.id FROM a, b'],
+  [
+    'implicit-cross-join',
+    'SELECT a.id FROM a, b WHERE a.x > b.y AND a.z = 1 UNION SELECT a.id FROM a, b WHERE a.id = 1',
+  ],
+  ['implicit-cross-join', 'SELECT a.id FROM a JOIN b ON a.id = b.a_id, c WHERE b.x = ?'],
+  ['implicit-cross-join', 'SELECT a.id FROM s.a x, s.b y WHERE x.id = x.parent'],
+  ['missing-where', 'SELECT 1; DELETE FROM users'],
   ['null-comparison', 'SELECT id FROM users WHERE name = NULL'],
   ['null-comparison', 'DELETE FROM users WHERE name <> null'],
   ['not-in-subquery', 'SELECT id FROM a WHERE id NOT IN (SELECT a_id FROM b) AND x = ?'],
@@ -127,7 +135,7 @@ test('ten thousand random statements never throw', () => {
 test('deeply nested and very long statements are read in reasonable time', () => {
   const nested = `${'SELECT a FROM ('.repeat(5000)}SELECT 1${')'.repeat(5000)}`;
   const wide = `SELECT ${Array(20_000).fill('lower(a)').join(', ')} FROM t WHERE ${Array(20_000).fill('a = b.c').join(' AND ')}`;
-  expect(find(nested)).toEqual(['missing-limit']);
+  expect(find(nested)).toEqual([]);
   expect(find(wide)).toEqual([]);
   expect(find(`${'('.repeat(50_000)}SELECT`)).toEqual([]);
 });
@@ -161,7 +169,7 @@ describe('with a database the plan decides', () => {
     expect(rulesOf(await analyse('SELECT id FROM users WHERE name = ?'))).toEqual(['full-scan']);
   });
 
-  test('a covering index is no scan of the table, and reading all of it on purpose is none to warn of', async () => {
+  test('a covering index is not a table scan, and reading a whole table on purpose causes no warning', async () => {
     expect(rulesOf(await analyse('SELECT age FROM users ORDER BY age LIMIT 5'))).toEqual([]);
     expect(rulesOf(await analyse('SELECT count(*) FROM users'))).toEqual([]);
   });

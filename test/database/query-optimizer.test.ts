@@ -9,14 +9,21 @@ import { describeWith, postgresService } from '../support/services.js';
 /** A tracer of which only these parts matter. */
 function instrument(parts: Partial<Instrumentation>): void {
   const none = (): undefined => undefined;
-  const nothing = { startSpan: none, inject: none, current: none, currentRoute: none, nameRoute: none };
+  const nothing = {
+    startSpan: none,
+    inject: none,
+    current: none,
+    currentWork: none,
+    currentRoute: none,
+    nameRoute: none,
+  };
   installInstrumentation({ ...nothing, bind: (callback) => callback, ...parts });
 }
 
 afterEach(() => installInstrumentation(undefined));
 
 let clock: FakeClock;
-/** A database that takes as long as it is told, and fails when it is told to. */
+/** A database whose duration and failures the test sets. */
 let database: Queryable & { takes: number; fails: boolean };
 
 beforeEach(() => {
@@ -36,6 +43,37 @@ describe('options', () => {
     expect(() => new QueryOptimizer({ batchsize: 3 } as never)).toThrow("did you mean 'batchSize'");
     expect(() => new QueryOptimizer({ batchSize: 0 })).toThrow(RangeError);
     expect(() => new QueryOptimizer({ pool: {} as never })).toThrow('a ConnectionPool');
+  });
+});
+
+describe('options by their former names', () => {
+  test('are understood, and warn once with what to do', () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const former = { enablePreparedStatements: true, batchSize: 5 };
+    new QueryOptimizer(former);
+    new QueryOptimizer(former);
+    const pool = new ConnectionPool({ maxRetries: 3, minConnections: 0 } as never);
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringContaining("'enablePreparedStatements'"),
+        expect.objectContaining({ code: 'TOOLOO_OPTION_RENAMED' }),
+      ],
+      [expect.stringContaining("'maxRetries'"), expect.objectContaining({ code: 'TOOLOO_OPTION_RENAMED' })],
+    ]);
+    expect(former).toEqual({ enablePreparedStatements: true, batchSize: 5 });
+    expect(() => new QueryOptimizer({ enablePrepared: true } as never)).toThrow(TypeError);
+    warn.mockRestore();
+    return pool.close();
+  });
+
+  test('queueSize is the number of statements that wait in batches', async () => {
+    const pool = new ConnectionPool();
+    const optimizer = new QueryOptimizer({ pool });
+    const answers = [optimizer.queueQuery('SELECT 1 AS a'), optimizer.queueQuery('SELECT 2 AS b')];
+    expect(optimizer.getStats().queueSize).toBe(2);
+    await Promise.all(answers);
+    expect(optimizer.getStats().queueSize).toBe(0);
+    await pool.close();
   });
 });
 
@@ -116,7 +154,7 @@ describe('slow statements', () => {
     expect(optimizer.getSlowQueries()[0]).toMatchObject({ plan: ['SCAN t'] });
   });
 
-  test('a listener that throws harms nobody', async () => {
+  test('a listener that throws does not fail the query', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const onSlowQuery = (): never => {
       throw new Error('log full');
@@ -129,7 +167,7 @@ describe('slow statements', () => {
 });
 
 describe('tracing', () => {
-  test('a statement is a span that tells its shape, never its values', async () => {
+  test('a statement is a span that records its shape, never its values', async () => {
     const ends: unknown[] = [];
     const startSpan = jest.fn(() => ({
       setAttribute: () => undefined,
@@ -146,8 +184,9 @@ describe('tracing', () => {
   });
 
   test('a statement that one trace sends again and again is found, with the place it comes from', async () => {
-    let traceId = 'first';
-    instrument({ current: () => ({ traceId, spanId: 's', sampled: true }), currentRoute: () => '/api/posts' });
+    let [traceId, request] = ['first', {}];
+    const current = () => ({ traceId, spanId: 's', sampled: true });
+    instrument({ current, currentWork: () => request, currentRoute: () => '/api/posts' });
     const optimizer = new QueryOptimizer({ clock });
     async function loadAuthorsOneByOne(): Promise<void> {
       for (let id = 0; id < 12; id++) await optimizer.run(database, 'SELECT name FROM authors WHERE id = ?', [id]);
@@ -155,7 +194,7 @@ describe('tracing', () => {
     for (let id = 0; id < 9; id++) await optimizer.run(database, 'SELECT once FROM t WHERE id = ?', [id]);
     expect(optimizer.getRepeatedQueries()).toEqual([]);
     await loadAuthorsOneByOne();
-    traceId = 'second';
+    [traceId, request] = ['second', {}];
     await loadAuthorsOneByOne();
     expect(optimizer.getRepeatedQueries()).toEqual([
       {
@@ -168,11 +207,10 @@ describe('tracing', () => {
     ]);
   });
 
-  test('what many traces send once each is not', async () => {
-    let trace = 0;
-    instrument({ current: () => ({ traceId: String(trace), spanId: 's', sampled: true }) });
+  test('what many requests send once each is not, though they belong to one trace', async () => {
+    instrument({ current: () => ({ traceId: 'one', spanId: 's', sampled: true }), currentWork: () => ({}) });
     const optimizer = new QueryOptimizer({ clock });
-    for (trace = 0; trace < 100; trace++) await optimizer.run(database, 'SELECT 1');
+    for (let request = 0; request < 100; request++) await optimizer.run(database, 'SELECT 1');
     expect(optimizer.getRepeatedQueries()).toEqual([]);
   });
 });

@@ -23,14 +23,14 @@ interface Service {
 const text = readFileSync(join(DEPLOY, 'compose.yaml'), 'utf8');
 const compose = parse(text, { merge: true }) as { services: Record<string, Service> };
 
-/** As Compose puts in what the environment has: here, nothing but the token. */
+/** Replaces variables like Compose does, in an environment that sets only the token. */
 function interpolated(value: string): string {
   return value.replace(/\$\{(\w+)(?::([-?])([^}]*))?\}/g, (_all, name: string, kind, fallback: string) =>
     kind === '-' ? fallback : `a value for ${name} of enough characters`,
   );
 }
 
-/** The specification as the linter dclint carries it; its draft, 7, goes by another name here. */
+/** The specification that the linter dclint includes. The member that names its draft, 7, is removed. */
 const { $schema: _draft, ...schema } = JSON.parse(
   readFileSync(join(dirname(require.resolve('dclint/package.json')), 'schemas/compose.schema.json'), 'utf8'),
 ) as { readonly $schema: string };
@@ -53,14 +53,14 @@ test('starts each service of the fleet, with variables that it reads and accepts
   }
 });
 
-test('asks each on its own port whether it is well', () => {
+test('checks the health of each service on its own port', () => {
   for (const name of MANAGED_SERVICES.filter((one) => one !== 'web')) {
     const { healthcheck } = compose.services[name]!;
     expect(healthcheck?.test).toEqual(['CMD', 'node', 'healthcheck.js', String(FLEET[name].port)]);
   }
 });
 
-test('takes no image by the name of whatever is newest', () => {
+test('pins the version of every image that it does not build', () => {
   for (const { image } of Object.values(compose.services)) {
     if (image !== 'tooloo/fleet') expect(image).toMatch(/:v?\d+\.\d+/);
   }
@@ -70,14 +70,14 @@ describe('the image', () => {
   const dockerfile = readFileSync(join(DEPLOY, 'Dockerfile'), 'utf8');
   const final = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
 
-  test('runs as nobody special, and tells whether it is well', () => {
+  test('runs as an unprivileged user, and has a health check', () => {
     expect(final).toMatch(/^USER node$/m);
     expect(final).toMatch(/^HEALTHCHECK .*"healthcheck\.js", "3000"\]$/m);
     const variables = [...final.matchAll(/^(?:ENV| {4}) *([A-Z_]+)=/gm)].map(([, name]) => name);
     expect(['NODE_ENV', ...VARIABLE_NAMES]).toEqual(expect.arrayContaining(variables));
   });
 
-  test('its health check knows a server that is ready from one that is not there', async () => {
+  test('has a health check that passes for a ready server and fails without a server', async () => {
     const check = async (port: string): Promise<number> => {
       const child: ChildProcess = spawn(process.execPath, [join(DEPLOY, 'healthcheck.js'), port], { stdio: 'ignore' });
       const [code] = (await once(child, 'exit')) as [number];

@@ -1,6 +1,7 @@
 /**
- * The image of deploy/Dockerfile, run as Compose and the pods run it. Building it takes minutes and the network, so it is
- * looked for, and nothing is tested without it, on CI neither: docs/deployment.md says how.
+ * The image of deploy/Dockerfile, run as Compose and the pods run it. A build takes minutes and needs the network. The
+ * image is therefore not built here, and without it nothing is tested, not even on CI. docs/deployment.md says how to
+ * build it.
  */
 import { FLEET } from '../../servers/support/fleet.js';
 import { Container, imageUnavailable, type ContainerOptions } from '../support/containers.js';
@@ -9,7 +10,7 @@ import { eventually } from '../support/eventually.js';
 
 jest.setTimeout(120_000);
 
-/** Status of an answer; 0 for none. */
+/** Status of a response; 0 without a response. */
 const statusOf = (url: string): Promise<number> =>
   fetch(url).then(
     async (answer) => {
@@ -23,7 +24,7 @@ describeWhereBuilt(imageUnavailable, 'the image', () => {
   const containers: Container[] = [];
   afterEach(() => Promise.all(containers.splice(0).map((container) => container.remove())));
 
-  /** A container that says that it is ready. */
+  /** Starts a container and waits until it is ready. */
   async function run(options: ContainerOptions): Promise<Container> {
     const container = await Container.run(options);
     containers.push(container);
@@ -34,7 +35,7 @@ describeWhereBuilt(imageUnavailable, 'the image', () => {
     return container;
   }
 
-  test('is one service, which may write nothing but its data, and ends well when it is told to', async () => {
+  test('runs one service, which cannot write to its program folder, and exits with 0 on SIGTERM', async () => {
     const { port } = FLEET.training;
     const env = { DRAIN_DELAY_MS: '200' };
     const service = await run({ port, env, args: ['dist/servers/training-server.js'] });
@@ -48,18 +49,18 @@ describeWhereBuilt(imageUnavailable, 'the image', () => {
     expect(await service.stop()).toBe(0);
   });
 
-  test('is the whole fleet, which ends well when it is told to', async () => {
+  test('runs the whole fleet, which exits with 0 on SIGTERM', async () => {
     const fleet = await run({ port: FLEET.web.port, env: { CONTROL_TOKEN: 'sixteen characters or more' } });
     await eventually(
       () => statusOf(`${fleet.url}/api/v1/training/sessions`),
       (status) => status === 200,
     );
     const answer = await fetch(`${fleet.url}/api/v1/system/scale/training/up`, { method: 'POST' });
-    expect(answer.status).toBe(401); // who comes from beyond the container shows the token
+    expect(answer.status).toBe(401); // a request from outside the container needs the token
     expect(await fleet.stop()).toBe(0);
   });
 
-  test('serves what it has begun when it is told to end', async () => {
+  test('serves requests during the drain delay after SIGTERM, while it is not ready', async () => {
     const env = { DRAIN_DELAY_MS: '2000' };
     const service = await run({ port: FLEET.training.port, env, args: ['dist/servers/training-server.js'] });
     let isOver = false;

@@ -1,6 +1,6 @@
 /**
- * The manifests of deploy/kubernetes against the API's schemas, and against the servers they start. kubectl is needed only
- * after a change: `UPDATE_MANIFESTS=1` renders them anew.
+ * The manifests of deploy/kubernetes against the schemas of the API, and against the servers they start. kubectl is
+ * needed only after a change: `UPDATE_MANIFESTS=1` renders them again.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ import {
 
 const FOLDER = 'deploy/kubernetes';
 
-/** The secret that a user makes, as docs/deployment.md says. */
+/** The secret that a user creates according to docs/deployment.md. */
 const SECRETS = {
   DATABASE_URL: 'postgres://tooloo:secret@postgres:5432/tooloo',
   REDIS_URL: 'redis://redis:6379',
@@ -34,7 +34,7 @@ const SECONDS = 1000;
 describe('deploy/kubernetes', () => {
   let manifests: Manifest[];
   let settings: Record<string, string>;
-  /** A manifest, as loose as JSON is; a copy, to be changed at will. */
+  /** A loosely typed copy of a manifest, which a test may change. */
   const find = (kind: string, name: string) =>
     JSON.parse(JSON.stringify(manifests.find((one) => one.kind === kind && one.metadata.name === `tooloo-${name}`)));
   const podOf = (name: string) => find('Deployment', name).spec.template;
@@ -45,17 +45,17 @@ describe('deploy/kubernetes', () => {
     settings = find('ConfigMap', 'settings').data;
   });
 
-  test('is what was rendered last', () => {
+  test('matches the manifests rendered last', () => {
     expect(renderedManifests().split('\n', 1)).toEqual([renderedFrom(FOLDER)]);
     if (kubectlUnavailable === undefined) expect(manifests).toEqual(parseManifests(renderManifests(FOLDER)));
   });
 
-  test('fits the schemas of the API, and names nothing that they do not know', () => {
+  test('matches the schemas of the API, without unknown members', () => {
     expect(schemaErrors(manifests)).toEqual([]);
     expect(typeErrors(manifests)).toEqual([]);
   }, 60_000);
 
-  test('the checks find what is wrong', () => {
+  test('the checks find mistakes', () => {
     const [deployment, service] = [find('Deployment', 'web'), find('Service', 'web')];
     deployment.spec.template.spec.containers[0].ports[0].containerPort = 'http';
     service.spec.clusterIp = 'None';
@@ -110,7 +110,7 @@ describe('deploy/kubernetes', () => {
     expect(terminationGracePeriodSeconds * SECONDS).toBeGreaterThan(needed);
   });
 
-  test('every pod may as little as it needs', () => {
+  test('every pod runs with the least privileges that it needs', () => {
     for (const name of MANAGED_SERVICES) {
       const { spec } = podOf(name);
       expect(spec).toMatchObject({

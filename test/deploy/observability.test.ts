@@ -1,4 +1,4 @@
-/** What Prometheus and Grafana are told to look at is what the servers really export. */
+/** The servers export every metric that the configuration of Prometheus and Grafana uses. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,13 @@ interface ScrapeConfig {
   readonly dns_sd_configs: ReadonlyArray<{ readonly names: readonly string[]; readonly port: number }>;
 }
 interface Rules {
-  readonly groups: ReadonlyArray<{ readonly rules: ReadonlyArray<{ readonly alert: string; readonly expr: string }> }>;
+  readonly groups: ReadonlyArray<{
+    readonly rules: ReadonlyArray<{
+      readonly alert: string;
+      readonly expr: string;
+      readonly annotations: { readonly runbook_url: string };
+    }>;
+  }>;
 }
 interface Dashboard {
   readonly panels: ReadonlyArray<{
@@ -35,10 +41,10 @@ const expressions = [...targets, ...alerts].map(({ expr }) =>
   expr.replaceAll('$__rate_interval', '5m').replaceAll('$service', '.*'),
 );
 
-/** Labels that Prometheus itself gives. */
+/** Labels that Prometheus itself adds. */
 const SCRAPED_LABELS = ['job', 'instance', 'exported_instance', 'namespace', 'pod'];
 
-describe('what is exported', () => {
+describe('the set of exported metrics', () => {
   const metrics = new Set<string>();
   const labels = new Set(SCRAPED_LABELS);
 
@@ -46,10 +52,10 @@ describe('what is exported', () => {
     const fleet = testFleet();
     try {
       const budget = await fleet.listen(budgetServer);
-      const web = await fleet.create(webServer, { clients: { budget } });
+      const web = await fleet.create(webServer, { clients: { budget }, env: { MAX_IN_FLIGHT: 'adaptive' } });
       await request(web.app).get('/api/v1/budget').expect(200);
       for (const server of [budget, web.app]) {
-        // How busy the processor is, nobody knows of a process that has just begun.
+        // A process that has just started does not export its CPU usage yet.
         const { text } = await eventually(
           () => request(server).get('/metrics').expect(200),
           (answer) => answer.text.includes('\ntooloo_load_cpu_ratio'),
@@ -71,7 +77,7 @@ describe('what is exported', () => {
   const namesIn = (text: string): string[] =>
     [...text.matchAll(/\b(?:tooloo|http_server|nodejs|process)_[a-z0-9_]+/g)].map(([name]) => name);
 
-  test('is what dashboard, alerts and autoscalers name', () => {
+  test('contains every metric that the dashboard, the alerts and the autoscalers use', () => {
     const autoscaled = namesIn(read('kubernetes/service/autoscaler.yaml'));
     expect(autoscaled).toHaveLength(2);
     const named = [...expressions.flatMap(namesIn), ...autoscaled];
@@ -79,7 +85,7 @@ describe('what is exported', () => {
     expect(named.filter((name) => !metrics.has(name))).toEqual([]);
   });
 
-  test('has the labels that they ask for', () => {
+  test('has the labels that they use', () => {
     const asked = expressions.flatMap((expr) => [
       ...[...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list]) => list!.split(/, */)),
       ...[...expr.matchAll(/([a-z_]+)(?:=~|!=|!~|=)"/g)].map(([, label]) => label!),
@@ -90,7 +96,7 @@ describe('what is exported', () => {
     expect([...asked, ...shown].filter((label) => !labels.has(label))).toEqual([]);
   });
 
-  test('is what the adapter hands to the autoscalers', () => {
+  test('contains every metric that the adapter passes to the autoscalers', () => {
     const { rules } = parse(read('prometheus/adapter.yaml')) as { rules: Array<{ seriesQuery: string }> };
     const [, pattern] = /__name__=~"([^"]+)"/.exec(rules[0]!.seriesQuery)!;
     for (const name of namesIn(read('kubernetes/service/autoscaler.yaml')))
@@ -98,13 +104,33 @@ describe('what is exported', () => {
   });
 });
 
-test('Prometheus asks every service on its port', () => {
+test('Prometheus scrapes every service on its port', () => {
   const { scrape_configs } = parse(read('prometheus/prometheus.yml')) as { scrape_configs: ScrapeConfig[] };
   const asked = scrape_configs.flatMap((job) => job.dns_sd_configs.map(({ names, port }) => [...names, port]));
   expect(asked).toEqual(MANAGED_SERVICES.map((name) => [name, FLEET[name].port]));
 });
 
-test('no panel has the number of another', () => {
+test('each alert leads to a section of the operations page, and each row of the page has an alert', () => {
+  const page = readFileSync(resolve(DEPLOY, '../docs/operations.md'), 'utf8');
+  const anchors = [...page.matchAll(/^### (.+)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
+  const linked = alerts.map(({ annotations: { runbook_url: url } }) => url.split('docs/operations.md#')[1]);
+  expect(linked.filter((anchor) => !anchors.includes(anchor ?? ''))).toEqual([]);
+  const rows = page.split('\n').filter((line) => /^\| .*\? \|/.test(line));
+  expect(rows.length).toBeGreaterThan(10);
+  const known = alerts.map(({ expr }) => expr).join(' ');
+  const named = rows.map((row) => [...row.matchAll(/`((?:tooloo|http|nodejs)_\w+)`/g)].map(([, name]) => name!));
+  // The latency alerts use the percentile that the services report.
+  const isWatched = (name: string) =>
+    known.includes(name.replace(/^http_server_request_duration_seconds$/, 'p99_seconds'));
+  expect(rows.filter((_, i) => !named[i]!.some(isWatched))).toEqual([]);
+});
+
+test('every panel has a number of its own', () => {
   const ids = dashboard.panels.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
 });
@@ -124,7 +150,7 @@ describeWithPromtool('promtool', () => {
   test('accepts the configuration and its alerts', () => check('config', join(DEPLOY, 'prometheus/prometheus.yml')));
 
   test('accepts the configuration for Kubernetes', () => {
-    // Debian's is built without the discovery of Kubernetes: the rest of the file is checked with targets in its place.
+    // Debian builds Prometheus without Kubernetes discovery: static targets replace it to check the rest of the file.
     const config = parse(read('prometheus/kubernetes.yml')) as { scrape_configs: Array<Record<string, unknown>> };
     for (const job of config.scrape_configs) {
       expect(job.kubernetes_sd_configs).toEqual([{ role: 'pod', namespaces: { names: ['tooloo'] } }]);
@@ -132,6 +158,20 @@ describeWithPromtool('promtool', () => {
     }
     writeFileSync(join(folder, 'kubernetes.yml'), stringify({ ...config, rule_files: [] }));
     check('config', join(folder, 'kubernetes.yml'));
+  });
+
+  test('confirms that each alert fires only when it should', () => {
+    const { tests } = parse(read('prometheus/alerts.test.yml')) as {
+      tests: Array<{ name: string; promql_expr_test: Array<{ expr: string; exp_samples: Array<{ value: number }> }> }>;
+    };
+    const outcomes = tests.map(({ name, promql_expr_test: [asked] }) => `${name}: ${asked!.exp_samples[0]!.value}`);
+    const wanted = alerts.flatMap(({ alert }) => [`${alert} fires: 1`, `${alert} does not fire: 0`]);
+    expect(outcomes.sort()).toEqual(wanted.sort());
+    const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'alerts.test.yml'], {
+      cwd: join(DEPLOY, 'prometheus'),
+      encoding: 'utf8',
+    });
+    expect([status, status === 0 ? '' : stdout + stderr]).toEqual([0, '']);
   });
 
   test('accepts every expression of the dashboard', () => {

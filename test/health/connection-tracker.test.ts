@@ -1,4 +1,4 @@
-/** What is known of a server's connections: all of them, what they are still answering, and nothing of what is over. */
+/** The tracker knows all connections of a server and their unfinished responses, and keeps nothing of finished ones. */
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
@@ -33,7 +33,7 @@ afterEach(async () => {
 
 const unfinished = (): ServerResponse[] => trackers[0]!.unfinishedResponsesOf(server);
 
-test('of a connection the response that is not finished is known, and of an idle one none', async () => {
+test('an unfinished response is known for its connection, and an idle connection has none', async () => {
   let response: ServerResponse | undefined;
   handle = (_req, res) => (response = res);
   client.write(REQUEST);
@@ -45,7 +45,7 @@ test('of a connection the response that is not finished is known, and of an idle
   expect(trackers[0]!.socketsOf(server)).toHaveLength(1);
 });
 
-test('an idle connection lets go of what it answered', async () => {
+test('an idle connection keeps no reference to its last response', async () => {
   const refs: WeakRef<object>[] = [];
   handle = (req, res) => {
     refs.push(new WeakRef(req), new WeakRef(res));
@@ -62,7 +62,7 @@ test('an idle connection lets go of what it answered', async () => {
   expect(trackers[0]!.socketsOf(server)).toHaveLength(1);
 });
 
-test('however many trackers there are, a socket has one listener of them; each goes on when another is closed', async () => {
+test('several trackers add one listener per socket, and closing one tracker does not affect the others', async () => {
   const responses: ServerResponse[] = [];
   handle = (_req, res) => void responses.push(res);
   client.write(REQUEST);

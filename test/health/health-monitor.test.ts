@@ -34,7 +34,7 @@ function setUp(options: HealthMonitorOptions = {}) {
 }
 
 describe('one instance', () => {
-  test('is unknown until its first pass, which suffices', async () => {
+  test('is unknown until its first pass, and healthy after it', async () => {
     const { clock, monitor } = setUp();
     monitor.registerService('reports', 3008);
     expect(monitor.getHealth('reports').status).toBe('unknown');
@@ -49,7 +49,7 @@ describe('one instance', () => {
     });
   });
 
-  test('falls after three failures in a row, rises after two passes, checked faster in between', async () => {
+  test('becomes unhealthy after three failures in a row and healthy after two passes, with faster checks in between', async () => {
     const { clock, monitor, answers, checks } = setUp();
     const changes: string[] = [];
     monitor.onInstanceChange(({ id, status, previous }) => changes.push(`${clock.now()} ${id} ${previous}>${status}`));
@@ -67,7 +67,7 @@ describe('one instance', () => {
     expect(checks.map((one) => Number(one.split(' ')[0]))).toEqual([0, 10_000, 11_000, 12_000, 22_000, 23_000]);
   });
 
-  test('two failures and a pass between do not make it fall', async () => {
+  test('failures with a pass in between do not make it unhealthy', async () => {
     const { clock, monitor, answers } = setUp();
     monitor.registerService('reports', 3008);
     await clock.advance(0);
@@ -81,7 +81,7 @@ describe('one instance', () => {
     expect(monitor.getHealth('reports').status).toBe('healthy');
   });
 
-  test('that never came up is unhealthy after three failures, and up with the rise', async () => {
+  test('that never passed is unhealthy after three failures, and healthy after two passes', async () => {
     const { clock, monitor, answers } = setUp();
     answers[3008] = 'unhealthy';
     monitor.registerService('reports', 3008);
@@ -97,7 +97,7 @@ describe('one instance', () => {
     expect(monitor.getHealth('reports').instances[0]).not.toHaveProperty('error');
   });
 
-  test('that warns is degraded and takes traffic', async () => {
+  test('that warns is degraded and receives traffic', async () => {
     const { clock, monitor, answers } = setUp();
     answers[3008] = 'degraded';
     monitor.registerService('reports', 3008);
@@ -106,7 +106,7 @@ describe('one instance', () => {
     expect(monitor.isReadyForTraffic('reports')).toBe(true);
   });
 
-  test('that hangs has failed at the timeout, and is checked once at a time', async () => {
+  test('that hangs fails its check at the timeout, and its checks never overlap', async () => {
     const { clock, monitor, answers, check } = setUp({ timeout: 2000, checkInterval: 100, fall: 1 });
     answers[3008] = 'hangs';
     monitor.registerService('reports', 3008);
@@ -121,23 +121,37 @@ describe('one instance', () => {
     });
   });
 
-  test('whose check does not heed its signal is not checked a second time beside itself', async () => {
-    let release = (): void => undefined;
+  test('whose check ignores its abort signal is checked again, with at most two checks running', async () => {
+    const lost: Array<(outcome: CheckOutcome) => void> = [];
+    let isLost = true;
     const check = jest.fn(
-      () => new Promise<CheckOutcome>((resolve) => (release = () => resolve({ status: 'healthy' }))),
+      () =>
+        new Promise<CheckOutcome>((resolve) => {
+          if (isLost) lost.push(resolve);
+          else resolve({ status: 'healthy' });
+        }),
     );
     const { clock, monitor } = setUp({ check, checkInterval: 1000, timeout: 100, fall: 1, rise: 1 });
     monitor.registerService('reports', 3008);
     await clock.advance(60_000);
-    expect(check).toHaveBeenCalledTimes(1);
-    expect(monitor.getHealth('reports').status).toBe('unhealthy');
-    release();
-    await clock.advance(100);
     expect(check).toHaveBeenCalledTimes(2);
-    release();
-    await clock.advance(0);
+    expect(monitor.getHealth('reports').status).toBe('unhealthy');
+    isLost = false;
+    lost[0]!({ status: 'unhealthy' });
+    await clock.advance(2000);
     expect(monitor.getHealth('reports').status).toBe('healthy');
   });
+
+  test.each([{ status: 'down' }, { status: 'FAIL' }, {}, null, 'ok', new Error('no')])(
+    'a check that answers %p is a failed check',
+    async (answer) => {
+      const check = (): Promise<CheckOutcome> => Promise.resolve(answer as never);
+      const { clock, monitor } = setUp({ check, fall: 1 });
+      monitor.registerService('reports', 3008);
+      await clock.advance(0);
+      expect(monitor.getHealth('reports').status).toBe('unhealthy');
+    },
+  );
 
   test('a check that throws is a failed check', async () => {
     const { clock, monitor, answers } = setUp({ fall: 1 });
@@ -162,7 +176,7 @@ describe('one instance', () => {
   });
 });
 
-test('property: an instance is what its latest checks say, by the rule of rise and fall', async () => {
+test('property: the status of an instance follows from its latest checks by the thresholds for rise and fall', async () => {
   const answer = fc.constantFrom<CheckOutcome['status']>('healthy', 'degraded', 'unhealthy');
   const rule = fc.integer({ min: 1, max: 4 });
   await fc.assert(
@@ -203,7 +217,7 @@ describe('a service', () => {
     expect(monitor.getHealth('reports').status).toBe(status);
   });
 
-  test('tells its listeners every change of status, once, with the whole', async () => {
+  test('listeners receive each change of status once, with the full report', async () => {
     const { clock, monitor, answers } = setUp({ fall: 1, rise: 1 });
     const told: string[] = [];
     const stop = monitor.onHealthChange('reports', (status, previous, health) =>
@@ -223,7 +237,7 @@ describe('a service', () => {
     expect(told).toEqual(['unknown>healthy 2', 'healthy>degraded 2', 'degraded>healthy 1']);
   });
 
-  test('instances of one port on several hosts are ended apart', () => {
+  test('instances with the same port on several hosts are removed separately', () => {
     const { monitor } = setUp();
     for (const host of ['10.0.0.1', '10.0.0.2', '::1']) monitor.registerService('reports', 3008, { host });
     const hosts = (): string[] => monitor.getHealth('reports').instances.map(({ host }) => host);
@@ -267,7 +281,7 @@ describe('registering', () => {
     expect(Object.keys(monitor.getAllHealth())).toEqual(['a', 'b', 'c']);
   });
 
-  test('again keeps the status, takes the settings and leaves one timer', async () => {
+  test('a second time keeps the status, applies the settings and leaves one timer', async () => {
     const { clock, monitor, answers } = setUp();
     monitor.registerService('reports', 3008);
     await clock.advance(0);
@@ -280,7 +294,7 @@ describe('registering', () => {
     expect(clock.pendingTimers).toBe(1);
   });
 
-  test('wrong arguments are named', () => {
+  test('invalid arguments are named in the error', () => {
     const { monitor } = setUp();
     expect(() => monitor.registerService('', 3008)).toThrow(/name/);
     expect(() => monitor.registerService('x', 70_000)).toThrow(/port.*70000/);
@@ -288,7 +302,7 @@ describe('registering', () => {
     expect(() => new HealthMonitor({ rise: 0 })).toThrow(/rise/);
   });
 
-  test('what nobody registered is unknown, not ready, and cannot be unregistered', () => {
+  test('an unregistered instance is unknown, not ready, and cannot be unregistered', () => {
     const { monitor } = setUp();
     expect(monitor.getHealth('x')).toEqual({ service: 'x', status: 'unknown', checks: [], instances: [] });
     expect(monitor.isReadyForTraffic('x')).toBe(false);
@@ -296,7 +310,7 @@ describe('registering', () => {
   });
 });
 
-test('keeps the latest twenty checks, counts all', async () => {
+test('keeps the latest twenty checks, and counts all of them', async () => {
   const { clock, monitor, answers } = setUp({ checkInterval: 10 });
   answers[3008] = 'unhealthy';
   monitor.registerService('reports', 3008);
@@ -392,13 +406,13 @@ describe('over HTTP', () => {
     expect(await monitor.checkNow('peer')).toMatchObject({ status: 'unhealthy', instances: [{ error: 'draining' }] });
   });
 
-  test('nobody listening', async () => {
+  test('a port on which no process listens', async () => {
     const port = await serve(() => undefined);
     servers.pop()!.close();
     expect(await checkOnce(port)).toMatchObject({ status: 'unhealthy', error: 'ECONNREFUSED' });
   });
 
-  test('an endless body is read no further than 64 KiB, and the status decides', async () => {
+  test('of an endless body at most 64 KiB are read, and the status decides', async () => {
     let closed = (): void => undefined;
     const disconnected = new Promise<void>((resolve) => (closed = resolve));
     const port = await serve((_req, res) => {

@@ -11,14 +11,14 @@ const pass = (): boolean => true;
 const fail = (): boolean => false;
 const never = (): Promise<never> => new Promise(() => undefined);
 
-/** A probe that answers when it is told to. */
+/** A probe that answers when the test calls `answer`. */
 function manual() {
   const waiting: Array<(answer: unknown) => void> = [];
   const probe = jest.fn((_signal: AbortSignal) => new Promise((resolve) => waiting.push(resolve)));
   return { probe, answer: (value: unknown) => waiting.shift()!(value) };
 }
 
-describe('what an answer means', () => {
+describe('the meaning of an answer', () => {
   test.each<[string, ProbeFunction, string]>([
     ['nothing', () => undefined, 'pass'],
     ['true', pass, 'pass'],
@@ -53,8 +53,8 @@ describe('what an answer means', () => {
   });
 });
 
-describe('what the probes say together', () => {
-  test('without any, ready', async () => {
+describe('the combined verdict', () => {
+  test('without probes it is ready', async () => {
     expect(await setUp().probes.check()).toEqual({
       status: 'pass',
       started: true,
@@ -65,7 +65,7 @@ describe('what the probes say together', () => {
     });
   });
 
-  test('what has not answered yet is not ready, but alive', () => {
+  test('before the first answer it is not ready, but alive', () => {
     const { probes } = setUp();
     probes.registerReadinessProbe('db', never);
     probes.registerLivenessProbe('loop', never);
@@ -73,7 +73,7 @@ describe('what the probes say together', () => {
     probes.close();
   });
 
-  test('liveness failing is not live and not ready; readiness failing is live', async () => {
+  test('a failing liveness probe makes it neither live nor ready; a failing readiness probe leaves it live', async () => {
     const dead = setUp().probes;
     dead.registerLivenessProbe('loop', fail);
     expect(await dead.check()).toMatchObject({ live: false, ready: false, status: 'fail' });
@@ -82,7 +82,7 @@ describe('what the probes say together', () => {
     expect(await waiting.check()).toMatchObject({ live: true, ready: false, status: 'fail' });
   });
 
-  test('what is not critical warns; a resource is critical only when told so', async () => {
+  test('a probe that is not critical only warns; a resource is critical only if an option sets it', async () => {
     const { probes } = setUp();
     probes.registerReadinessProbe('search', fail, { critical: false });
     probes.registerResourceProbe('disk', fail);
@@ -91,7 +91,7 @@ describe('what the probes say together', () => {
     expect(await probes.check()).toMatchObject({ ready: false, status: 'fail' });
   });
 
-  test('draining is not ready, whatever the probes say', async () => {
+  test('a draining process is not ready even if all probes pass', async () => {
     const { probes } = setUp();
     probes.registerReadinessProbe('db', pass);
     probes.startDraining();
@@ -100,7 +100,7 @@ describe('what the probes say together', () => {
 });
 
 describe('start-up gates the rest', () => {
-  test('until it has passed nothing else runs; once it has, it is not asked again', async () => {
+  test('no other probe runs until it has passed; after that it does not run again', async () => {
     const { probes, clock } = setUp();
     let migrated = false;
     const startup = jest.fn(() => migrated);
@@ -137,7 +137,7 @@ describe('running', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test('however many look, a probe runs once, and its answer is kept for the interval', async () => {
+  test('a probe runs once for any number of callers, and its answer is cached for the interval', async () => {
     const { probes, clock } = setUp();
     const probe = jest.fn(async () => true);
     probes.registerReadinessProbe('db', probe, { interval: 1000 });
@@ -149,7 +149,7 @@ describe('running', () => {
     expect(probe).toHaveBeenCalledTimes(2);
   });
 
-  test('one that hangs is told to stop, stays failed and never runs beside itself', async () => {
+  test('a lost answer does not keep a probe failed: the next round runs it again, with at most two running', async () => {
     const { probes, clock } = setUp();
     const { probe, answer } = manual();
     probes.registerReadinessProbe('db', probe, { timeout: 100, interval: 50 });
@@ -157,18 +157,23 @@ describe('running', () => {
     await clock.advance(100);
     expect((await first).ready).toBe(false);
     expect(probe.mock.calls[0]![0].aborted).toBe(true);
+    clock.tick(50);
+    const second = probes.check();
+    expect(probe).toHaveBeenCalledTimes(2);
+    await clock.advance(100);
+    expect((await second).ready).toBe(false);
     for (let i = 0; i < 5; i++) {
       await clock.advance(1000);
-      expect((await probes.check()).ready).toBe(false); // at once, without waiting for the deadline again
+      expect((await probes.check()).ready).toBe(false); // at once: two are lost, and no third is started
     }
-    expect(probe).toHaveBeenCalledTimes(1);
-    answer(true); // too late for its own run, but now it may run again
-    await clock.advance(0);
-    expect(probes.getProbeStatus().ready).toBe(false);
     expect(probe).toHaveBeenCalledTimes(2);
-    answer(true);
+    answer(true); // too late for its own run, but now another may run
     await clock.advance(0);
-    expect(probes.getProbeStatus().ready).toBe(true);
+    const third = probes.check();
+    expect(probe).toHaveBeenCalledTimes(3);
+    answer(true); // the second, too late as well
+    answer(true);
+    expect((await third).ready).toBe(true);
     probes.close();
   });
 
@@ -186,7 +191,7 @@ describe('running', () => {
     probes.close();
   });
 
-  test('liveness asks no dependency', async () => {
+  test('liveness checks no dependency', async () => {
     const { probes } = setUp();
     const dependency = jest.fn(pass);
     probes.registerReadinessProbe('db', dependency);
@@ -196,7 +201,7 @@ describe('running', () => {
 });
 
 describe('getProbeStatus', () => {
-  test('by name: every kind registered under it; of an unknown name: not ready', async () => {
+  test('returns every kind registered under the name; an unknown name is not ready', async () => {
     const { probes } = setUp();
     probes.registerStartupProbe('db', pass);
     probes.registerReadinessProbe('db', pass);
@@ -231,7 +236,7 @@ describe('waitForReady', () => {
     await expect(probes.waitForReady('db', 100)).resolves.toMatchObject({ ready: true });
   });
 
-  test('in time, naming what does not pass, also when a probe takes longer than the wait', async () => {
+  test('rejects at the timeout and names the failing probes, also if a probe takes longer than the timeout', async () => {
     const { probes, clock } = setUp({ timeout: 10_000 });
     probes.registerReadinessProbe('db', never);
     probes.registerReadinessProbe('fine', pass);
@@ -263,7 +268,7 @@ describe('waitForReady', () => {
 });
 
 describe('registering and closing', () => {
-  test('the same name twice for one kind is an error; unregistering makes room', () => {
+  test('the same name twice for one kind is an error; after unregistering it is free', () => {
     const { probes } = setUp();
     const unregister = probes.registerReadinessProbe('db', pass);
     probes.registerLivenessProbe('db', pass);
@@ -273,7 +278,7 @@ describe('registering and closing', () => {
     probes.registerReadinessProbe('db', pass);
   });
 
-  test('wrong arguments are named', () => {
+  test('invalid arguments are named in the error', () => {
     const { probes } = setUp();
     expect(() => probes.registerReadinessProbe('', pass)).toThrow(RangeError);
     expect(() => probes.registerReadinessProbe('db', 5 as never)).toThrow(/readiness probe 'db': expected a function/);
@@ -281,7 +286,7 @@ describe('registering and closing', () => {
     expect(() => new ReadinessProbe({ intervall: 5 } as never)).toThrow(/did you mean 'interval'/);
   });
 
-  test('close tells running probes to stop, closes what they hold, is idempotent; nothing runs afterwards', async () => {
+  test('close aborts running probes and closes what they hold, is idempotent, and no probe runs afterwards', async () => {
     const { probes, clock } = setUp();
     const { probe } = manual();
     const holding = Object.assign(jest.fn(pass), { close: jest.fn() });

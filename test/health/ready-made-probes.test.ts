@@ -34,7 +34,7 @@ describe('eventLoopProbe', () => {
     });
   });
 
-  test("reads Node's histogram from its first run on, afresh each time, and lets it go when closed", async () => {
+  test("reads Node's histogram from its first run on, resets it each time, and releases it when closed", async () => {
     const probes = new ReadinessProbe({ interval: 0 });
     probes.registerResourceProbe('loop', eventLoopProbe({ max: 10_000, warn: 9000 }));
     for (let i = 0; i < 3; i++) expect((await probes.check()).checks[0]!.status).toBe('pass');
@@ -52,7 +52,7 @@ describe('memoryProbe', () => {
     expect(await run(memoryProbe({ measure: () => used }))).toMatchObject({ status, observedUnit: '%' });
   });
 
-  test('of this process there is some', async () => {
+  test('this process uses some memory', async () => {
     const { observedValue } = await run(memoryProbe());
     expect(observedValue).toBeGreaterThan(0);
     expect(observedValue).toBeLessThan(100);
@@ -80,7 +80,7 @@ describe('poolProbe', () => {
     expect((await run(poolProbe({ healthCheck: () => health }))).status).toBe(status);
   });
 
-  test('a pool that cannot be asked fails; what is no pool is refused', async () => {
+  test('a pool whose statistics throw fails; a value that is not a pool is rejected', async () => {
     const broken = { healthCheck: () => Promise.reject(new Error('closed')) };
     expect(await run(poolProbe(broken))).toMatchObject({ status: 'fail', output: 'closed' });
     expect(() => poolProbe({} as never)).toThrow(/healthCheck/);
@@ -106,7 +106,7 @@ describe('peerProbe', () => {
     });
   });
 
-  test('only http and https are asked', () => {
+  test('only http and https URLs are accepted', () => {
     expect(() => peerProbe('file:///etc/passwd')).toThrow(/http or https/);
     expect(() => peerProbe('reports')).toThrow(/http or https/);
   });

@@ -35,7 +35,7 @@ beforeAll(async () => {
   });
   const file = join(folder, 'providers.json');
   writeFileSync(file, JSON.stringify(providers));
-  env = { PROVIDERS_FILE: file, CONTROL_TOKEN: 'the token of this fleet', LOG_LEVEL: 'error' };
+  env = { PROVIDERS_FILE: file, CONTROL_TOKEN: 'the-token-of-this-fleet', LOG_LEVEL: 'error' };
 });
 afterAll(async () => {
   await endpoint.close();
@@ -45,7 +45,7 @@ afterAll(async () => {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what an endpoint answers is what the tests look at
 async function ask(url: string, body?: object): Promise<{ cache: string; body: any }> {
   const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${env['CONTROL_TOKEN']}` };
-  const answer = await fetch(url, body && { method: 'POST', headers, body: JSON.stringify(body) });
+  const answer = await fetch(url, { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) });
   expect(answer.status).toBe(200);
   return { cache: answer.headers.get('cache-status') ?? '', body: await answer.json() };
 }

@@ -94,7 +94,7 @@ test('errors keep their problem document through the gateway', async () => {
   expect(method.headers.get('allow')).toContain('POST');
 });
 
-test('control routes are closed to whoever comes through a proxy, and to pages of other sites', async () => {
+test('control routes are closed to clients that connect through a proxy, and to pages of other sites', async () => {
   const attempts: Record<string, string>[] = [
     { 'X-Forwarded-For': '203.0.113.9' },
     { Origin: 'https://evil.example' },
@@ -171,7 +171,7 @@ test('one of two instances is killed under load: the other serves, and none fail
 test('a service stopped on purpose stays stopped, and starts again', async () => {
   expect((await post('/api/v1/system/services/reports/stop')).status).toBe(200);
   expect((await fleet.instances()).find(({ service }) => service === 'reports')).toMatchObject({ state: 'stopped' });
-  const away = await fetch(`${web}/api/v1/reports/trends`); // waits first, since it might be coming back
+  const away = await fetch(`${web}/api/v1/reports/trends`); // waits first, because the service might be restarting
   expect(away.status).toBe(503);
   expect(Number(away.headers.get('retry-after'))).toBeGreaterThan(0);
   expect((await post('/api/v1/system/services/reports/start')).status).toBe(200);

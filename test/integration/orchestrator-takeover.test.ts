@@ -57,7 +57,7 @@ test('the services serve on, the next orchestrator has them where they are, and 
   expect(running.filter(isAlive)).toEqual([]);
 });
 
-test('instances that a start now would make otherwise are ended, and so is nobody else', async () => {
+test('instances that would be started differently now are ended, and no other process is', async () => {
   const before = await fleet.instances();
   await killOrchestrator();
   const gone = before.find(({ service }) => service === 'coach')!;

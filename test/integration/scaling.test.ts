@@ -55,7 +55,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Clients that ask without a pause, as many as told to at any moment. */
+/** Clients that send requests without a pause. Their number can be changed at any time. */
 class Load {
   served = 0;
   readonly failed: unknown[] = [];
@@ -77,7 +77,7 @@ class Load {
   async #run(number: number): Promise<void> {
     while (number < this.#wanted) {
       try {
-        // A POST that nobody may repeat, and no two alike.
+        // Every POST is different, and none is safe to retry.
         const answer = await fetch(`${web}/api/v1/providers/burst`, {
           method: 'POST',
           headers: { 'Content-Type': 'application/json' },

@@ -17,8 +17,8 @@ beforeEach(() => {
 afterEach(() => rig.close());
 
 /**
- * What `compression` does, in few words: once the head is decided, encodes, drops the length and varies. Wraps the same
- * methods in the same order.
+ * Imitates `compression`: once the head is decided, it encodes the body, removes the length and adds Vary. It wraps the
+ * same methods in the same order.
  */
 function gzip(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
   const { writeHead, write, end } = res as unknown as Record<string, (...args: unknown[]) => unknown>;
@@ -54,7 +54,7 @@ function gzip(req: IncomingMessage, res: ServerResponse, next: NextFunction): vo
   next();
 }
 
-/** What `express-session` does: adds its cookie when the head is written. */
+/** Imitates `express-session`, which adds its cookie when the head is written. */
 function session(_req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
   const { writeHead } = res as unknown as Record<string, (...args: unknown[]) => unknown>;
   res.writeHead = ((...args: unknown[]) => {
@@ -138,6 +138,22 @@ describe('sessions', () => {
     app.use(rig.newCache());
     app.use(session);
     app.get('/', (_req, res) => void res.set('Cache-Control', MINUTE).send('x'));
+    const get = await rig.serve(app);
+    await get('/');
+    expect((await get('/')).cache).toBe('fwd=uri-miss; detail=set-cookie');
+  });
+
+  test('a handler that appends a cookie to those set before it has set one', async () => {
+    const app = express();
+    app.use((_req, res, next) => {
+      res.setHeader('Set-Cookie', ['visit=1']); // a list, to which Node adds in place
+      next();
+    });
+    app.use(rig.newCache());
+    app.get('/', (_req, res) => {
+      res.appendHeader('Set-Cookie', 'session=1');
+      res.set('Cache-Control', MINUTE).send('x');
+    });
     const get = await rig.serve(app);
     await get('/');
     expect((await get('/')).cache).toBe('fwd=uri-miss; detail=set-cookie');

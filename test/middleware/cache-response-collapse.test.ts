@@ -38,7 +38,7 @@ test('an answer that is not to be stored lets everyone go at once, and is rememb
   const answers = Array.from({ length: 5 }, () => ask('/'));
   await until(() => cache.stats().waiting === 4);
   waiting[0]!.writeHead(200, { 'Set-Cookie': 'mine', ...MINUTE });
-  waiting[0]!.flushHeaders(); // the head decides: nobody waits for the body of a stream
+  waiting[0]!.flushHeaders(); // the head decides: no request waits for the body of a stream
   await until(() => waiting.length === 5);
   waiting.forEach((res) => res.end('own'));
   await Promise.all(answers);
@@ -89,7 +89,7 @@ test('a leader whose client leaves hands over', async () => {
   expect((await Promise.all(answers)).map(({ body }) => body)).toEqual(['two', 'two']);
 });
 
-test('a leader that fails hands over, a truncated body is nobody’s', async () => {
+test('a leader that fails hands over, and its truncated body reaches no other client', async () => {
   const { origin, waiting } = held();
   const { ask, cache } = await given(origin);
   const leader = ask('/').catch(() => 'failed');
@@ -127,7 +127,7 @@ test('a waiter goes alone when its time is up, and leaves when its client does',
 
 test('an invalidation during the load wins', async () => {
   const { origin, waiting } = held();
-  const { ask, cache } = await given(origin);
+  const { ask, cache } = await given(origin, { tags: ['t'] });
   const answer = ask('/a');
   await until(() => waiting.length === 1);
   rig.origin = (_req, res) => void res.writeHead(204).end();

@@ -136,8 +136,26 @@ describe('the purge calls', () => {
 });
 
 describe('PURGE', () => {
-  test('from this machine directly, without a token', async () => {
+  test("is the application's own method until it is asked for", async () => {
     const { ask } = await given(counting(MINUTE));
+    await ask('/a');
+    expect((await ask('/a', { method: 'PURGE' })).body).toBe('answer 2');
+  });
+
+  test('without a token configured: refused, from this machine too', async () => {
+    const { ask } = await given(counting(MINUTE), { purge: true });
+    await ask('/a');
+    expect((await ask('/a', { method: 'PURGE' })).status).toBe(403);
+    expect((await ask('/a')).body).toBe('answer 1');
+  });
+
+  test('with a token configured: refused without it, from this machine too', async () => {
+    const { ask } = await given(counting(MINUTE), { controlToken: 'secret' });
+    expect((await ask('/a', { method: 'PURGE' })).status).toBe(401);
+  });
+
+  test('opened to loopback: from this machine directly, without a token', async () => {
+    const { ask } = await given(counting(MINUTE), { control: 'loopback' });
     await ask('/a');
     const purged = await ask('/a', { method: 'PURGE' });
     expect([purged.status, JSON.parse(purged.body)]).toEqual([200, { ok: true, purged: 1 }]);

@@ -158,7 +158,7 @@ describe('raw requests', () => {
     expect(answer.match(/tooloo; hit/g)).toHaveLength(4);
   });
 
-  test('whatever header fields a client sends, it gets a well-formed answer and spoils nobody else’s', async () => {
+  test('arbitrary header fields get a well-formed answer, and spoil no answer for other clients', async () => {
     const { ask } = await given(counting({ 'Cache-Control': 'max-age=6000', ETag: '"1"', Vary: 'Accept-Encoding' }));
     const name = fc.constantFrom(
       ...['Range', 'If-Range', 'If-None-Match', 'If-Modified-Since', 'Cache-Control', 'Pragma', 'Accept-Encoding'],
@@ -196,6 +196,6 @@ test('what one client stores under names of its own is bounded', async () => {
   const { ask, cache } = await given(counting(MINUTE));
   for (let i = 0; i < 30; i++) await ask('/', { headers: { 'X-Forwarded-Host': 'x'.repeat(i * 100) } });
   const { memory } = cache.stats().store as { memory: { bytes: number; size: number } };
-  expect(memory.size).toBe(30);
+  expect(memory.size).toBe(31); // and the index of them
   expect(memory.bytes).toBeLessThan(60_000);
 });

@@ -68,15 +68,19 @@ describe('what is reused', () => {
     expect((await ask('/')).body).toBe('answer 2');
     rig.origin = counting({ 'Last-Modified': formatHttpDate(clock.now() - 100_000) });
     await ask('/heuristic');
-    clock.tick(9_000);
-    expect((await ask('/heuristic')).cache).toBe('hit; ttl=1');
+    expect((await ask('/heuristic')).cache).toBe('fwd=uri-miss; detail=no-freshness');
+    await rig.close();
+    await given(counting({ 'Last-Modified': formatHttpDate(clock.now() - 100_000) }), { heuristicFreshness: true });
+    await rig.ask('/heuristic');
+    rig.clock.tick(9_000);
+    expect((await rig.ask('/heuristic')).cache).toBe('hit; ttl=1');
     await rig.close();
     await given(counting({}), { ttl: 5_000 });
     await rig.ask('/');
     expect((await rig.ask('/')).cache).toBe('hit; ttl=5');
   });
 
-  test('`ttl` gives way to what the response says, and may depend on the request', async () => {
+  test('the lifetime in the response takes precedence over `ttl`, which may depend on the request', async () => {
     const { ask } = await given(counting({ 'Cache-Control': 'max-age=10' }), { ttl: 5_000 });
     await ask('/');
     expect((await ask('/')).cache).toBe('hit; ttl=10');

@@ -51,7 +51,7 @@ describe('the chain', () => {
   });
 
   test('only functions are handlers', () => {
-    expect(() => compose(pass, {} as never)).toThrow('compose: expected handler 2 to be a function, got object');
+    expect(() => compose({} as never, pass)).toThrow('compose: expected handler 1 to be a function, got object');
   });
 });
 
@@ -126,6 +126,46 @@ describe('errors', () => {
   });
 });
 
+describe('as in Express', () => {
+  test.each([undefined, null, false, 0, '', 'route'])('next(%p) continues', async (value) => {
+    const response = await get((_req, _res, next) => next(value), answer('continued'));
+    expect(response.text).toBe('continued');
+  });
+
+  test("next('router') skips the rest", async () => {
+    expect((await get((_req, _res, next) => next('router'), answer('not reached'))).status).toBe(404);
+  });
+
+  test('an error handler in the chain is refused, since it would never be called as one', () => {
+    const handler = (_error: unknown, _req: unknown, _res: unknown, _next: unknown): void => {};
+    expect(() => compose(pass, handler as unknown as Handler)).toThrow(
+      'compose: expected handler 2 to be a function (req, res, next), got one of four parameters: error handlers belong in the application',
+    );
+  });
+
+  test('called with next, it passes on unanswered requests and errors', () => {
+    const passedOn: unknown[] = [];
+    const ask = (handler: Handler): void => {
+      const [req, res] = [{}, {}] as [IncomingMessage, ServerResponse];
+      compose(handler)(req, res, (error?: unknown) => passedOn.push(error));
+    };
+    const failure = new Error('x');
+    ask(pass);
+    ask((_req, _res, next) => next(failure));
+    ask(() => {
+      throw failure;
+    });
+    expect(passedOn).toEqual([undefined, failure, failure]);
+  });
+
+  test('options come last and are checked', () => {
+    expect(() => compose(pass, { errors: 'json' as never })).toThrow(
+      `compose: option 'errors': expected "application" or "problem", got "json"`,
+    );
+    expect(() => compose(pass, { error: 'problem' } as never)).toThrow("did you mean 'errors'?");
+  });
+});
+
 describe.each([
   ['Express 5', express],
   ['Express 4', express4],
@@ -151,6 +191,45 @@ describe.each([
     expect((await request(server).get('/after')).text).toBe('after express');
     expect((await request(server).get('/nowhere')).body).toMatchObject({ code: 'NOT_FOUND' });
     expect((await request(server).get('/broken')).body).toMatchObject({ code: 'INTERNAL' });
+  });
+
+  const failures: ReadonlyArray<readonly [string, unknown]> = [
+    ['none', undefined],
+    ['plain', new Error('plain')],
+    ['a 403 that is not exposed', Object.assign(new Error('x'), { status: 403 })],
+    ['a 503 with a field', Object.assign(new Error('x'), { statusCode: 503, headers: { 'Retry-After': '7' } })],
+    [
+      'a 401 with a challenge',
+      Object.assign(new Error('x'), { status: 401, headers: { 'WWW-Authenticate': 'Basic' } }),
+    ],
+    ['a string', 'broken'],
+    ["'router'", 'router'],
+  ];
+
+  test.each(failures)('last in the chain, it answers its own errors and 404s: %s', async (_name, failure) => {
+    const app = framework();
+    app.set('env', 'test');
+    app.get('/x', (_req, _res, next) => next(failure));
+    const [bare, composed, problemDocument] = await Promise.all([
+      request(http.createServer(app)).get('/x'),
+      request(http.createServer(compose(pass, app))).get('/x'),
+      request(http.createServer(compose(pass, app, { errors: 'problem' }))).get('/x'),
+    ]);
+    const seen = ({ status, text, headers }: typeof bare): unknown => [status, text, { ...headers, date: undefined }];
+    expect(seen(composed)).toEqual(seen(bare));
+    expect(problemDocument.status).toBe(bare.status);
+    expect(problemDocument.type).toBe('application/problem+json');
+  });
+
+  test('mounted in another application, what it leaves is the outer one’s', async () => {
+    const inner = framework();
+    inner.get('/inner/broken', (_req, _res, next) => next(new Error('inside')));
+    const outer = framework();
+    outer.use(compose(pass, inner));
+    outer.get('/after', (_req, res) => void res.send('after'));
+    outer.use(((_error, _req, res, _next) => void res.status(418).send('outer')) as express.ErrorRequestHandler);
+    expect((await request(outer).get('/after')).text).toBe('after');
+    expect((await request(outer).get('/inner/broken')).text).toBe('outer');
   });
 
   test('as the only handler under app.use, a composed listener ends the request', async () => {

@@ -1,20 +1,25 @@
 import { hasSubscribers } from 'node:diagnostics_channel';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import tls from 'node:tls';
 import { compose } from '../../src/middleware/compose.js';
-import { healthEndpoints } from '../../src/middleware/health-endpoints.js';
+import { healthEndpoints, type HealthEndpointsOptions } from '../../src/middleware/health-endpoints.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { cert, key } from '../support/tls.js';
 
 const closing: Array<() => void> = [];
 afterEach(() => closing.splice(0).forEach((close) => close()));
 
+interface Settings extends Pick<HealthEndpointsOptions, 'drainDelay' | 'beforeShutdown' | 'onSignal'> {
+  readonly secure?: boolean;
+}
+
 /** A server whose `/held` requests the test answers itself. */
-async function setUp({ secure = false, drainDelay = 5000 } = {}) {
+async function setUp({ secure = false, drainDelay = 5000, ...hooks }: Settings = {}) {
   const clock = new FakeClock();
-  const health = healthEndpoints({ clock, drainDelay, drainTimeout: 25_000 });
+  const health = healthEndpoints({ clock, drainDelay, drainTimeout: 25_000, ...hooks });
   const held: ServerResponse[] = [];
   const listener = compose(health, (req: IncomingMessage, res: ServerResponse) =>
     req.url === '/held' ? held.push(res) : res.end('done'),
@@ -84,23 +89,86 @@ describe.each([
 ])('over %s', (_, secure) => {
   test('readiness fails at once, traffic is served through the delay, then nothing is accepted', async () => {
     const { clock, health, server, port, connect } = await setUp({ secure });
-    const connection = await connect();
-    connection.send('/readyz');
-    await connection.receive('"pass"');
+    const [kept, idle] = [await connect(), await connect()];
+    for (const connection of [kept, idle]) {
+      connection.send('/readyz');
+      await connection.receive('"pass"');
+      expect(connection.received()).not.toMatch(/connection: close/i);
+    }
     const ended = health.shutdown(server);
-    connection.send('/readyz');
-    await connection.receive('503 Service Unavailable');
-    connection.send('/livez');
-    await until(() => connection.received().split('"pass"').length === 3);
+    kept.send('/readyz'); // on an open connection: answered with `Connection: close`
+    await kept.receive('503 Service Unavailable');
+    await kept.closed;
+    expect(kept.received()).toMatch(/connection: close/i);
     await clock.advance(4999);
-    connection.send('/anything');
-    await connection.receive('done');
-    expect(connection.received()).not.toMatch(/connection: close/i);
-    await clock.advance(1);
-    await connection.closed; // idle
+    const fresh = await connect();
+    fresh.send('/anything');
+    await fresh.receive('done');
+    expect(fresh.received()).toMatch(/connection: close/i);
+    await fresh.closed;
+    await clock.advance(101);
+    await idle.closed;
+    await clock.advance(100);
     await ended;
     expect(await refusesConnections(port)).toBe(true);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('idle connections stay open for a second, and a request that arrives on one is answered', async () => {
+    const { clock, health, server, connect } = await setUp({ secure, drainDelay: 0 });
+    const [late, idle, unused] = [await connect(), await connect(), await connect()];
+    for (const connection of [late, idle]) {
+      connection.send('/anything');
+      await connection.receive('done');
+    }
+    const ended = health.shutdown(server);
+    await clock.advance(900);
+    late.send('/livez');
+    await late.receive('"pass"');
+    await late.closed;
+    expect(idle.socket.destroyed).toBe(false);
+    expect(unused.socket.destroyed).toBe(false);
+    await clock.advance(100);
+    await Promise.all([idle.closed, unused.closed]);
+    await clock.advance(100);
+    await ended;
+  });
+
+  test('a connection that is accepted during the drain delay stays open for a second of its own', async () => {
+    const { clock, health, server, connect } = await setUp({ secure, drainDelay: 950 });
+    const listeners = server.listenerCount('connection');
+    const ended = health.shutdown(server);
+    await clock.advance(940);
+    let accepted = 0;
+    server.on('connection', () => accepted++);
+    const [young, unused] = [await connect(), await connect()];
+    await until(() => accepted === 2);
+    await clock.advance(900); // the grace of connections that are older than the drain is over
+    young.send('/anything');
+    await young.receive('done');
+    await young.closed;
+    expect(unused.socket.destroyed).toBe(false);
+    await clock.advance(210);
+    await unused.closed;
+    await clock.advance(100);
+    await ended;
+    expect(server.listenerCount('connection')).toBe(listeners + 1);
+  });
+
+  test('requests pipelined on a connection that the server asks to close are all answered', async () => {
+    const { clock, health, server, held, connect } = await setUp({ secure, drainDelay: 0 });
+    const connection = await connect();
+    connection.send('/anything');
+    await connection.receive('done');
+    const ended = health.shutdown(server);
+    for (let i = 0; i < 3; i++) connection.send('/held');
+    await until(() => held.length === 3);
+    held.forEach((res, i) => res.end(`answer ${i}`));
+    await connection.receive('answer 2');
+    await connection.closed;
+    expect(connection.received().match(/connection: close/gi)).toHaveLength(1);
+    await clock.advance(1100);
+    await ended;
   });
 
   test('a request in flight finishes and says Connection: close; one begun on its connection too', async () => {
@@ -135,7 +203,7 @@ describe.each([
     await until(() => held.length === 1);
     const ended = health.shutdown(server);
     await clock.advance(5100);
-    if (!secure) await silent.closed; // opened and never used: closed without waiting for the deadline
+    await silent.closed; // opened and never used: closed without waiting for the deadline
     await clock.advance(25_000 - 5100 - 1);
     expect([slow.socket.destroyed, upgraded.socket.destroyed]).toEqual([false, false]);
     await clock.advance(1);
@@ -188,8 +256,9 @@ test('a response whose headers are sent closes its connection when it ends', asy
   held[0]!.end('finished');
   await connection.receive('finished');
   await until(() => held[0]!.writableFinished);
-  await clock.advance(100);
+  await clock.advance(1000);
   await connection.closed;
+  await clock.advance(100);
   await ended;
 });
 
@@ -205,6 +274,8 @@ test('two servers drain each by themselves', async () => {
   connection.send('/anything');
   await connection.receive('done');
   const rest = health.shutdown(server);
+  await clock.advance(1000);
+  await connection.closed;
   await clock.advance(100);
   await Promise.all([connection.closed, rest]);
 });
@@ -239,10 +310,123 @@ test('a server closed by others is waited for until its last connection ends', a
 });
 
 test('opening and closing a thousand times leaves no subscription', () => {
+  // Node's channels are shared by all suites of a Jest worker.
+  const before = hasSubscribers('net.server.socket');
   for (let i = 0; i < 1000; i++) {
     const health = healthEndpoints();
     health.close();
     health.close();
   }
-  expect(hasSubscribers('net.server.socket')).toBe(false);
+  expect(hasSubscribers('net.server.socket')).toBe(before);
+});
+
+test('an HTTP/2 server sends GOAWAY on its sessions, answers running requests and closes', async () => {
+  const clock = new FakeClock();
+  const health = healthEndpoints({ clock, drainDelay: 1000, drainTimeout: 25_000 });
+  const held: http2.Http2ServerResponse[] = [];
+  const server = http2.createServer(
+    compose(health, (_req: IncomingMessage, res: ServerResponse) => held.push(res as never)) as never,
+  );
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = http2.connect(`http://127.0.0.1:${port}`);
+  closing.push(() => {
+    client.destroy();
+    server.close();
+    health.close();
+  });
+  const away = new Promise<number[]>((resolve) => client.once('goaway', (code, last) => resolve([code, last ?? -1])));
+  const stream = client.request({ ':path': '/held' });
+  let body = '';
+  stream.on('data', (chunk: Buffer) => (body += chunk.toString()));
+  const finished = new Promise<void>((resolve) => stream.once('end', () => resolve()));
+  await until(() => held.length === 1);
+  const ended = health.shutdown(server);
+  expect(await away).toEqual([0, 2 ** 31 - 1]);
+  await clock.advance(1000);
+  held[0]!.end('held answer');
+  await finished;
+  expect(body).toBe('held answer');
+  await until(() => client.closed && client.destroyed);
+  await clock.advance(200);
+  await ended;
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test('an HTTP/2 session that is still busy at the deadline is destroyed', async () => {
+  const clock = new FakeClock();
+  const health = healthEndpoints({ clock, drainDelay: 100, drainTimeout: 1000 });
+  let requests = 0;
+  const server = http2.createServer(compose(health, () => requests++) as never);
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  client.on('error', () => undefined);
+  client.request({ ':path': '/held' }).on('error', () => undefined);
+  await until(() => requests === 1);
+  const ended = health.shutdown(server);
+  await clock.advance(1000);
+  await until(() => client.destroyed);
+  await clock.advance(200);
+  await ended;
+  health.close();
+});
+
+describe('hooks', () => {
+  const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  beforeEach(() => emitWarning.mockClear());
+  afterAll(() => emitWarning.mockRestore());
+
+  test('the server serves until beforeShutdown is over, and onSignal runs when it is closed', async () => {
+    const calls: string[] = [];
+    let letGo!: () => void;
+    const { clock, health, server, port } = await setUp({
+      beforeShutdown: () => new Promise<void>((resolve) => (letGo = resolve)).then(() => void calls.push('before')),
+      onSignal: () => void calls.push(server.listening ? 'listening' : 'closed'),
+    });
+    const ended = health.shutdown(server);
+    clock.tick(6000);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503);
+    letGo();
+    await until(() => !server.listening);
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.tick(1000);
+    await ended;
+    expect(calls).toEqual(['before', 'closed']);
+  });
+
+  test('one that throws or hangs is reported, and the shutdown goes on', async () => {
+    const { clock, health, server } = await setUp({
+      beforeShutdown: () => new Promise(() => undefined),
+      onSignal: () => {
+        throw new Error('no database');
+      },
+    });
+    const ended = health.shutdown(server);
+    clock.tick(25_000);
+    await until(() => !server.listening);
+    clock.tick(1000);
+    await ended;
+    const texts = emitWarning.mock.calls.map(([text]) => String(text));
+    expect(texts).toEqual([
+      expect.stringMatching(/'beforeShutdown' failed: did not finish within 25000 ms/),
+      expect.stringMatching(/'onSignal' failed: no database/),
+    ]);
+  });
+
+  test('onSignal has five seconds', async () => {
+    const onSignal = jest.fn(() => new Promise(() => undefined));
+    const { clock, health, server } = await setUp({ onSignal });
+    const ended = health.shutdown(server);
+    clock.tick(5000);
+    await until(() => !server.listening);
+    clock.tick(1000);
+    await until(() => onSignal.mock.calls.length === 1);
+    expect(emitWarning).not.toHaveBeenCalled();
+    clock.tick(5000);
+    await ended;
+    expect(emitWarning).toHaveBeenCalledTimes(1);
+  });
 });

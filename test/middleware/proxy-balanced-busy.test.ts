@@ -1,4 +1,4 @@
-/** Instances that say that they have no room: they are full, not broken. */
+/** Instances that report that they have no room: they are full, not broken. */
 import type { RequestListener, ServerResponse } from 'node:http';
 import { proxyBalanced, type ProxyBalancedOptions } from '../../src/middleware/proxy-balanced.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
@@ -55,7 +55,7 @@ test('instances that are full stay in use, each up to its room', async () => {
   expect(instances().reduce((sum, one) => sum + one.busy, 0)).toBe(17 * ROOM);
 });
 
-test('a 503 that does not say when to come back is a failure, and ejects', async () => {
+test('a 503 without Retry-After is a failure, and ejects the instance', async () => {
   const { port, instances } = await front([always(503), always(200)]);
   for (let i = 0; i < 10; i++) await ask(port, { method: 'POST' });
   expect(instances().map(({ state, failures, busy }) => [state, failures, busy])).toEqual([
@@ -64,7 +64,7 @@ test('a 503 that does not say when to come back is a failure, and ejects', async
   ]);
 });
 
-test('who is refused for want of room is asked elsewhere, where that may be done twice', async () => {
+test('a request rejected for lack of room is retried on another instance if it is safe to repeat', async () => {
   const { port } = await front([busy, always(200)]);
   expect(await ask(port)).toMatchObject({ status: 200 });
   expect(await ask(port)).toMatchObject({ status: 200 });
@@ -72,7 +72,7 @@ test('who is refused for want of room is asked elsewhere, where that may be done
   expect(posted.map(({ status }) => status).sort()).toEqual([200, 503]);
 });
 
-test('where all are full the client is told so, and when to come back', async () => {
+test('if all instances are full, the client gets 503 with Retry-After', async () => {
   const { port, instances } = await front([busy, busy, busy]);
   const answer = await ask(port);
   expect(answer).toMatchObject({ status: 503, body: '503' });
@@ -92,19 +92,23 @@ describe('without budget for another attempt', () => {
     return { answer, clock };
   }
 
-  test('a refusal is passed on', async () => {
-    const { answer } = await afterFirst(busy);
-    expect(await answer).toMatchObject({ status: 503, headers: { 'retry-after': '7' } });
+  test.each([
+    ['a refusal', busy, 503],
+    ['a failure', always(500), 500],
+  ])('%s is passed on at once, and nothing is retried', async (_what, listener, status) => {
+    const clock = new FakeClock(); // which never ticks: nothing may wait
+    const { port, proxy } = await front([listener, listener], { clock, retryBudget: { ratio: 0, min: 0 } });
+    expect(await ask(port)).toMatchObject({ status, body: String(status) });
+    expect(proxy.stats().retries).toBe(0);
   });
 
-  test('a failure waits two seconds for some', async () => {
-    const { answer, clock } = await afterFirst(always(503));
+  test('a request without any answer waits two seconds for some', async () => {
+    const { answer, clock } = await afterFirst((req) => req.socket.destroy());
     const timers = clock.pendingTimers; // one of them its next turn
     for (let i = 0; i < 19; i++) clock.tick(100);
     expect(clock.pendingTimers).toBe(timers);
     for (let i = 0; i < 5; i++) clock.tick(100);
-    expect(clock.pendingTimers).toBe(timers - 1);
-    expect((await answer).status).toBe(503);
+    expect((await answer).status).toBe(502);
   });
 });
 

@@ -41,7 +41,7 @@ test('a small body that trickles holds no instance', async () => {
   );
   await Promise.all(slow.map((socket) => once(socket, 'connect')));
   for (let i = 0; i < 10; i++) expect((await ask(port)).body).toBe('ok');
-  expect(proxy.stats().active).toBe(0);
+  expect(proxy.router.getRoutingStats()['upstream']!.inFlight).toBe(0);
   for (const socket of slow) socket.destroy();
 });
 

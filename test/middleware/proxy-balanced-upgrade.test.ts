@@ -57,6 +57,76 @@ async function open(port: number, bytes = HANDSHAKE): Promise<{ socket: Socket; 
   return { socket, head: received.slice(0, end), rest: received.slice(end) };
 }
 
+describe('an upgrade behind a pipelined request', () => {
+  const FIRST = 'GET /first HTTP/1.1\r\nHost: h\r\n\r\n';
+
+  /** The second request has reached the proxy before the first is answered. */
+  async function pipelined(instance: Server): Promise<{ port: number; answerFirst: () => void }> {
+    let first: (() => void) | undefined;
+    instance.on('request', (_req, res) => (first = () => res.end('of the first')));
+    const { port, server } = await front({ targets: [`http://127.0.0.1:${await rig.serveWith(instance)}`] });
+    let hasUpgrade = false;
+    server.prependListener('upgrade', () => (hasUpgrade = true));
+    const answerFirst = (): void => {
+      void until(() => hasUpgrade && first !== undefined).then(() => first!());
+    };
+    return { port, answerFirst };
+  }
+
+  test('waits for the response to that', async () => {
+    const instance = createServer();
+    instance.on('upgrade', (_req, socket: Duplex) => {
+      socket.write('HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      socket.pipe(socket);
+    });
+    const { port, answerFirst } = await pipelined(instance);
+    answerFirst();
+    const received = await exchangeBytes(port, `${FIRST}${HANDSHAKE}early`, (text) => text.endsWith('early'));
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*of the first\r?\n?[^]*HTTP\/1\.1 101 Switching/);
+  });
+
+  test('ends with a client that leaves in between', async () => {
+    const { port, proxy, server } = await front({ targets: [await rig.origin(() => undefined)] });
+    const client = connect(port, '127.0.0.1', () => client.write(FIRST + HANDSHAKE));
+    await once(server, 'upgrade');
+    expect(proxy.stats().active).toBe(1);
+    client.destroy();
+    await until(() => proxy.stats().active === 0, 'the request before the upgrade goes on');
+  });
+
+  test('is refused after it', async () => {
+    const instance = createServer();
+    instance.on('upgrade', (_req, socket: Duplex) => {
+      socket.end('HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno');
+    });
+    const { port, answerFirst } = await pipelined(instance);
+    answerFirst();
+    const received = await exchangeBytes(port, FIRST + HANDSHAKE);
+    expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 403']);
+  });
+});
+
+test.each([
+  ['POST', 1],
+  ['GET', 3],
+])('an upgrade by %s that no instance answers is sent to %i of three', async (method, times) => {
+  let seen = 0;
+  const dying = (): Promise<string> => rig.rawOrigin((socket) => socket.on('data', () => (seen++, socket.destroy())));
+  const { port } = await front({ targets: [await dying(), await dying(), await dying()] });
+  expect(await exchangeBytes(port, HANDSHAKE.replace('GET', method))).toMatch(/^HTTP\/1\.1 502/);
+  expect(seen).toBe(times);
+});
+
+test('a refusal that breaks off looks truncated, also without a length', async () => {
+  const instance = createServer();
+  instance.on('upgrade', (_req, socket: Duplex) => {
+    socket.write('HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', () => socket.destroy());
+  });
+  const { port } = await front({ targets: [`http://127.0.0.1:${await rig.serveWith(instance)}`] });
+  const received = await exchangeBytes(port, HANDSHAKE);
+  expect(received).toMatch(/\r\ntransfer-encoding: chunked\r\n[^]*\r\n\r\n4\r\nhalf\r\n$/i);
+});
+
 test('an upgrade goes through, bytes sent along with it included, and then everything both ways', async () => {
   let asked: IncomingMessage | undefined;
   const { port, proxy } = await front({ targets: [await echo((req) => (asked = req))] });
@@ -122,8 +192,8 @@ test('an instance that cannot be reached is passed over', async () => {
 });
 
 test.each([
-  ['nobody is there', { targets: [] }, / 503 [^]*retry-after: 1[^]*NO_TARGET_AVAILABLE/i],
-  ['nobody can be reached', { targets: ['http://127.0.0.1:1'] }, / 502 [^]*UPSTREAM_REFUSED/],
+  ['there is no instance', { targets: [] }, / 503 [^]*retry-after: 1[^]*NO_TARGET_AVAILABLE/i],
+  ['no instance can be reached', { targets: ['http://127.0.0.1:1'] }, / 502 [^]*UPSTREAM_REFUSED/],
   ['upgrades are off', { targets: ['http://127.0.0.1:1'], webSocket: false }, / 404 /],
 ])('%s: a problem document', async (_name, options, expected) => {
   const { port } = await front(options);
@@ -219,7 +289,7 @@ describe('Expect: 100-continue', () => {
     origin.on('checkContinue', (_req, res) => res.writeHead(413).end('too large'));
     const { port } = await front({ targets: [`http://127.0.0.1:${await rig.serveWith(origin)}`] });
     const req = upload(port);
-    req.once('continue', () => req.destroy(new Error('it was told to go on')));
+    req.once('continue', () => req.destroy(new Error('the proxy sent 100 Continue')));
     req.flushHeaders();
     const [res] = (await once(req, 'response')) as [IncomingMessage];
     expect(res.statusCode).toBe(413);

@@ -36,7 +36,7 @@ const post = (port: number, headers: Record<string, string | number> = {}): Clie
 
 const statsOf = (proxy: ProxyBalanced) => proxy.router.getRoutingStats()['upstream']!;
 
-test.each(['by length', 'in chunks'])('64 MiB %s go there and come back, every byte in its place', async (framing) => {
+test.each(['by length', 'in chunks'])('64 MiB %s reach the instance and return unchanged', async (framing) => {
   const origin = await rig.origin((req, res) => {
     void digest(req).then((received) => {
       res.setHeader('X-Received', received);
@@ -53,7 +53,7 @@ test.each(['by length', 'in chunks'])('64 MiB %s go there and come back, every b
   expect(await digest(res)).toBe(expected);
 });
 
-test('a client that gives up in the middle takes its upstream request along, and that is nobody’s failure', async () => {
+test('a client that aborts its upload ends the upstream request, which does not count as a failure', async () => {
   let received = 0;
   let wasCut = false;
   const origin = await rig.origin((req) => {
@@ -65,12 +65,12 @@ test('a client that gives up in the middle takes its upstream request along, and
   req.write(Buffer.alloc(200_000));
   await until(() => received === 200_000);
   req.destroy();
-  await until(() => wasCut, 'the instance was not told');
+  await until(() => wasCut, 'the instance did not see the abort');
   expect(proxy.stats()).toMatchObject({ active: 0, clientGone: 1, retries: 0 });
   expect(statsOf(proxy)).toMatchObject({ requests: 1, failures: 0, inFlight: 0 });
 });
 
-test('an instance that gives up in the middle is 502, not asked again, and its failure', async () => {
+test('an instance that aborts an upload is 502 and not retried, and the failure counts against it', async () => {
   const origin = await rig.rawOrigin((socket) => {
     let received = 0;
     socket.on('data', (chunk) => {

@@ -50,7 +50,7 @@ async function program(script: string): Promise<{ child: ChildProcess; line: str
   return { child, line: String(line).trim() };
 }
 
-test('10,000 messages, text and binary, of 0 to 70,000 bytes: each comes back as it was, in order', async () => {
+test('10,000 messages, text and binary, of 0 to 70,000 bytes: each returns unchanged and in order', async () => {
   const { url, closed } = await echoServer();
   const client = new WebSocket(await front(url), ['first', 'second']);
   await once(client, 'open');
@@ -63,7 +63,7 @@ test('10,000 messages, text and binary, of 0 to 70,000 bytes: each comes back as
     next++;
   });
   for (let i = 0; i < 10_000; i++) client.send(message(i), { binary: i % 3 === 0 });
-  await until(() => next === 10_000, 'not all came back');
+  await until(() => next === 10_000, 'not all messages returned');
   expect(wrong).toEqual([]);
   client.close(4001, 'done');
   const [code, reason] = (await once(client, 'close')) as [number, Buffer];
@@ -82,7 +82,7 @@ test('pings pass, both ways', async () => {
   client.terminate();
 });
 
-test('the server’s process is killed: its clients are told by a closed connection, and nothing is left open', async () => {
+test('the server’s process is killed: its clients see their connection close, and nothing is left open', async () => {
   const { child, line } = await program(`
     const { WebSocketServer } = require('ws');
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' }, () => console.log(server.address().port));
@@ -107,7 +107,7 @@ test('the server’s process is killed: its clients are told by a closed connect
   expect(proxy.router.getRoutingStats()['upstream']!.inFlight).toBe(0);
 });
 
-test('a client’s process is killed in the middle of its messages: the server is told, and the others go on', async () => {
+test('a client’s process is killed while it sends: the server sees the close, and the others go on', async () => {
   const { url, closed } = await echoServer();
   const address = await front(url);
   const other = new WebSocket(address);
@@ -120,7 +120,7 @@ test('a client’s process is killed in the middle of its messages: the server i
   `);
   expect(proxy.stats().upgraded).toBe(2);
   child.kill('SIGKILL');
-  await until(() => closed.length === 1, 'the server was not told');
+  await until(() => closed.length === 1, 'the server did not see the connection close');
   expect(closed).toEqual([1006]);
   await until(() => proxy.stats().upgraded === 1);
   other.send('still here');

@@ -2,7 +2,7 @@ import express from 'express';
 import express4 from 'express4';
 import { createServer, get, request, type IncomingMessage, type RequestListener } from 'node:http';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
 import { compose } from '../../src/middleware/compose.js';
 import { proxyBalanced, type ProxyBalancedOptions } from '../../src/middleware/proxy-balanced.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
@@ -20,7 +20,7 @@ async function front(listener: RequestListener, options: ProxyBalancedOptions = 
   return rig.serve(proxyBalanced({ targets: [await rig.origin(listener)], ...options }));
 }
 
-/** An origin that tells what it was asked. */
+/** An origin that answers with the request it received. */
 const mirror: RequestListener = (req, res) => {
   void bodyOf(req).then((body) => {
     res.setHeader('Content-Type', 'application/json');
@@ -72,7 +72,7 @@ describe('forwarding', () => {
     const [type, body] =
       parser === 'express.json'
         ? ['application/json', '{"a":{"b":[1,"ü"]}}']
-        : ['application/x-www-form-urlencoded', 'a%5Bb%5D=1&c%5B0%5D=%C3%BC&d='];
+        : ['application/x-www-form-urlencoded', 'a%5Bb%5D=1&c%5B%5D=%C3%BC&d='];
     const answer = await ask(port, { method: 'POST', headers: { 'Content-Type': type }, body });
     expect(JSON.parse(answer.body)).toMatchObject({
       body,
@@ -81,7 +81,7 @@ describe('forwarding', () => {
     await proxy.close();
   });
 
-  test('says so when a body was read that cannot be written again', async () => {
+  test('answers 503 if the body was read already and cannot be serialized again', async () => {
     const proxy = proxyBalanced({ targets: [await rig.origin(mirror)] });
     const port = await rig.serve((req, res, next) => {
       req.resume().once('end', () => proxy(req, res, next));
@@ -100,7 +100,7 @@ describe('forwarding', () => {
     expect(seen.headers['content-length']).toBeUndefined();
   });
 
-  test('rewrites the path when told to', async () => {
+  test('rewrites the path with the option `rewrite`', async () => {
     const port = await front(mirror, { rewrite: (path) => path.replace('/old', '/new') });
     expect(JSON.parse((await ask(port, { path: '/old?x' })).body).url).toBe('/new?x');
   });
@@ -266,6 +266,34 @@ describe('responses', () => {
     req.destroy();
   });
 
+  test('the idle limit ends an event stream whose client leaves unnoticed before its request is read', async () => {
+    const origin = createNetServer((socket) => {
+      socket.once('data', () => {
+        socket
+          .pause()
+          .write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n: begun\n\n');
+      });
+      socket.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(origin, 'listening');
+    const targets = [`http://127.0.0.1:${(origin.address() as AddressInfo).port}`];
+    const proxy = proxyBalanced({ targets, idleTimeout: 50 });
+    const server = createServer(compose(proxy)).listen(0, '127.0.0.1');
+    const detach = proxy.attach(server);
+    await once(server, 'listening');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const length = 100_000;
+    client.write(`POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`);
+    const [head] = (await once(client, 'data')) as [Buffer];
+    expect(String(head)).toMatch(/^HTTP\/1.1 200 /);
+    await new Promise((resolve) => client.write(Buffer.alloc(length - 1), resolve));
+    client.destroy();
+    await until(() => proxy.stats().active === 0, 'the exchange is left over');
+    detach();
+    await proxy.close();
+    await Promise.all([server, origin].map((one) => once(one.close(), 'close')));
+  });
+
   test('an event stream may be silent for ever, another response may not', async () => {
     const clock = new FakeClock();
     const ends: Array<() => void> = [];
@@ -318,7 +346,7 @@ describe('errors', () => {
     expect(answer.body).not.toContain('127.0.0.1');
   });
 
-  test('a reset of a request that must not be repeated is 502, and it is not repeated', async () => {
+  test('a reset is 502: a POST is not retried, a GET is retried once', async () => {
     let asked = 0;
     const origin = (socket: Socket) => {
       socket.once('data', () => {
@@ -396,7 +424,7 @@ describe('errors', () => {
 });
 
 describe('retries', () => {
-  test('a refused request goes to another instance, whatever its method', async () => {
+  test('a refused request goes to another instance, regardless of its method', async () => {
     const targets = ['http://127.0.0.1:1', await rig.origin(mirror)];
     const proxy = proxyBalanced({ targets, algorithm: 'round-robin' });
     const port = await rig.serve(proxy);
@@ -442,7 +470,7 @@ describe('retries', () => {
     expect(asked).toHaveLength(3);
   });
 
-  test('a hedged request is answered by whoever is first', async () => {
+  test('a hedged request gets the first answer, and the slower attempt is aborted', async () => {
     let slowGone = false;
     const slow: RequestListener = (_req, res) => res.once('close', () => (slowGone = true));
     const targets = [await rig.origin(slow), await rig.origin((_req, res) => res.end('quick'))];
@@ -453,7 +481,7 @@ describe('retries', () => {
 });
 
 describe('clients that leave', () => {
-  test('end the upstream request at once, and it is nobody’s failure', async () => {
+  test('end the upstream request at once, which does not count as a failure', async () => {
     let gone: () => void = () => undefined;
     const closed = new Promise<void>((resolve) => (gone = resolve));
     const proxy = proxyBalanced({ targets: [await rig.origin((_req, res) => res.once('close', gone))] });

@@ -1,4 +1,4 @@
-/** `trace` over real sockets: what begins, what ends, what is told to whom, and that the numbers are exact. */
+/** `trace` over real sockets: what begins, what ends, what is reported to whom, and that the numbers are exact. */
 import express5 from 'express';
 import express4 from 'express4';
 import { once } from 'node:events';
@@ -285,7 +285,7 @@ describe.each([
   });
 });
 
-test('hundreds at once: the numbers are exact and nobody sees the trace of another', async () => {
+test('hundreds of requests at once: the numbers are exact and no request sees the trace of another', async () => {
   const seen = new Set<string>();
   const { url, ended, tracer } = await bare(
     (req, res) => {
@@ -357,7 +357,7 @@ describe('options', () => {
     warned.mockRestore();
   });
 
-  test('serverTiming tells where the time went, beside what the handler tells', async () => {
+  test('serverTiming reports where the time went, beside the entries of the handler', async () => {
     const { url } = await bare(
       (_req, res) => {
         startSpan('db query')?.end();
@@ -479,7 +479,7 @@ test('a kept trace holds nothing of the request but words', async () => {
   await tracer.close();
 });
 
-test('a listener that throws hurts nobody', async () => {
+test('a listener that throws does not affect the request or its count', async () => {
   const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
   const { url, ended, tracer } = await bare(answer);
   tracer.onRequest(() => {

@@ -1,4 +1,4 @@
-/** The account of what is not ours: the page, the lock file and the bundles agree, and a change of either is noticed. */
+/** The list of third-party code: the page, the lock file and the bundles agree, and a change of either is noticed. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

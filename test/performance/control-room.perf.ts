@@ -1,6 +1,6 @@
 /**
- * An hour of the control room in front of fifty instances, as fast as the page takes it: its memory must not grow once its
- * half hour of history is full. What a frame costs the page is printed.
+ * Shows an hour of fifty instances in the control room, as fast as the page accepts the frames. Its memory must not
+ * grow after its half hour of history is full. Prints the cost of a frame.
  */
 import { once } from 'node:events';
 import { resolve } from 'node:path';
@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import express, { type Response } from 'express';
 import type { Server } from 'node:http';
 import type { Browser, CDPSession, Page } from 'playwright-core';
-import { newTally, record } from '../../servers/support/tally.js';
+import { newTally, recordRequest } from '../../servers/support/tally.js';
 import type { Frame, FrameInstance } from '../../servers/web/fleet-sampler.js';
 import { FrameStream } from '../../servers/web/frame-stream.js';
 import { TrafficMerge } from '../../servers/web/traffic-merge.js';
@@ -27,7 +27,7 @@ const BURST = 30;
 /** Frames sent one by one, as they come in life, to see what one costs. */
 const SINGLES = 60;
 
-/** The frame of a number: the first instance tells the number as its restarts. */
+/** The frame with the given number, which the first instance reports as the number of its restarts. */
 function frameOf(number: number): Frame {
   const merge = new TrafficMerge();
   const instances = Array.from({ length: INSTANCES }, (_, i): FrameInstance => {
@@ -35,7 +35,13 @@ function frameOf(number: number): Frame {
     const requests = Object.fromEntries(
       Array.from({ length: ROUTES }, (__, route) => {
         const tally = newTally();
-        for (let n = 0; n < 5; n++) record(tally, 1 + ((number * 7 + route * n) % 90), n > 0, 'ab'.repeat(16));
+        for (let n = 0; n < 5; n++)
+          recordRequest(tally, {
+            duration: 1 + ((number * 7 + route * n) % 90),
+            status: n > 0 ? 200 : 500,
+            traceId: 'ab'.repeat(16),
+            kept: n === 0,
+          });
         return [`GET /route-${route}`, tally];
       }),
     );
@@ -57,7 +63,7 @@ function frameOf(number: number): Frame {
     return { service, id: `${service}-${i}`, state: 'ready', restarts: i === 0 ? number : 0, figures, ...place };
   });
   const points = merge.take(new Set(instances.map(({ id }) => id)));
-  return { at: number * 2000, slotMs: 2000, isOrchestrated: true, instances, points, scaling: {} };
+  return { at: number * 2000, slotMs: 2000, isOrchestrated: true, missing: [], instances, points, scaling: {} };
 }
 
 describeUnless(browserUnavailable(), 'in Chromium', () => {

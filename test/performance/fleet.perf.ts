@@ -2,7 +2,9 @@
  * What the real fleet does on this machine, printed: `npm run test:phase6-performance`. Numbers are shown, never
  * asserted, since machines differ; that nothing failed under load is.
  */
+import { readFileSync } from 'node:fs';
 import { buildFleet, startFleet, type RunningFleet } from '../support/fleet.js';
+import { testWhereBuilt } from '../support/services.js';
 import { load, type LoadOptions, type LoadResult } from '../support/load.js';
 
 jest.setTimeout(180_000);
@@ -38,6 +40,20 @@ async function measure(what: string, path: string, options: Omit<LoadOptions, 'd
   expect({ warm: warm.failed, failed: result.failed }).toEqual({ warm: 0, failed: 0 });
   return result;
 }
+
+/** Megabytes of a process, by the system's count. Pss divides what processes share among them. */
+function memoryOf(pid: number): string {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const megabytes = (name: string): string =>
+    (Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)![1]) / 1024).toFixed(0).padStart(4);
+  return `Rss ${megabytes('Rss')} MB   Pss ${megabytes('Pss')} MB`;
+}
+
+// Before the load below, while the services are idle.
+const withoutSmaps = process.platform === 'linux' ? undefined : 'only Linux has smaps_rollup';
+testWhereBuilt(withoutSmaps, 'the memory of each idle service', async () => {
+  for (const { id, pid } of await fleet.instances()) process.stdout.write(`${id.padEnd(46)} ${memoryOf(pid!)}\n`);
+});
 
 test('through the gateway', async () => {
   await measure('gateway, cached answer', '/api/v1/capabilities/discovered', { concurrency: 32 });

@@ -1,9 +1,9 @@
 /**
- * What further instances bring on this machine, printed: `npm run test:phase6-performance`. Two services behind the real
- * web-server, run by the real orchestrator, each with 1, 2 and 3 instances. The segmentation-server computes: the cores of
- * the machine bound it, which the gateway and the load itself share. The other only waits for an upstream that takes its
- * time, and each instance has so many requests in flight to it and no more: instances bound it, until the processor does.
- * Numbers are shown, never asserted, since machines differ; that nothing was lost is.
+ * Prints how throughput grows with the number of instances on this machine: `npm run test:phase6-performance`. The real
+ * orchestrator runs two services behind the real web-server, each with 1, 2 and 3 instances. The segmentation-server
+ * computes, so the cores limit it, which the gateway and the load generator share. The other service waits for a slow
+ * upstream, and each instance limits its requests in flight, so the instances limit it until the processor does.
+ * Throughput is not asserted, because machines differ. The test asserts that no request was lost.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -47,6 +47,7 @@ beforeAll(async () => {
     env: {
       ...process.env,
       ...FREE_PORTS,
+      CONTROL: 'loopback',
       LOG_LEVEL: 'error',
       DATA_DIR: join(folder, 'data'),
       NODE_PATH: resolve('node_modules'),
@@ -90,7 +91,7 @@ async function compare(service: ServiceName, path: string, options: Omit<LoadOpt
 }
 
 test('a service that waits for something slow', async () => {
-  process.stdout.write(`waits ${DELAY} ms, ${IN_FLIGHT} at a time an instance; ${CLIENTS} clients\n`);
+  process.stdout.write(`waits ${DELAY} ms, ${IN_FLIGHT} at a time per instance; ${CLIENTS} clients\n`);
   await compare('budget', '/api/v1/providers/burst', { method: 'POST', body: {}, concurrency: CLIENTS });
 });
 

@@ -46,7 +46,7 @@ describe('a fixed limit', () => {
       retryAfter: 1,
     });
     release();
-    expect(limiter.tryAcquire('a')).toBeUndefined(); // nobody overtakes
+    expect(limiter.tryAcquire('a')).toBeUndefined(); // a new request does not overtake those that wait
     (await waiting[0]!)();
     (await waiting[1]!)();
     expect(order).toEqual([1, 2]);
@@ -146,7 +146,7 @@ describe('an adaptive limit', () => {
     expect(free.limit).toBe(1_000);
   });
 
-  test('forgets a best that cannot be reached any more', () => {
+  test('forgets a best latency that can no longer be reached', () => {
     const clock = new FakeClock();
     const limit = new AdaptiveLimit(clock);
     for (let i = 0; i < 20; i++) {

@@ -56,7 +56,7 @@ test('nine clients with one request each do not wait behind a flood of a thousan
   expect(shares(served, ['flood'])[0]).toBeLessThanOrEqual(3);
 });
 
-test('a shared budget is shared evenly, whoever has more waiting', async () => {
+test('a shared budget is divided evenly, even if one client has more requests waiting', async () => {
   const { clock, served, ask } = setUp();
   const flows = Array.from({ length: 10 }, (_, i) => `client-${i}`);
   await ask('warm-up', 10);
@@ -91,7 +91,7 @@ test('a large request is not starved by small ones that take each token as it co
   expect(await large).toBeLessThanOrEqual(3_000);
 });
 
-test('the queue is bounded, and a full one makes room for whoever has less waiting', async () => {
+test('the queue is bounded, and a full queue makes room for a client with fewer requests waiting', async () => {
   const { clock, queue, ask } = setUp(5);
   await ask('warm-up', 10);
   const flood = Array.from({ length: 5 }, () => ask('flood').catch((error: { code: string }) => error.code));

@@ -70,7 +70,7 @@ describe('draft-ietf-httpapi-ratelimit-headers-11', () => {
     expect(setHeader).toHaveBeenCalledWith('RateLimit-Policy', '"other";q=1, "default";q=100;w=10');
   });
 
-  test('both fields are structured field lists whatever the name and the numbers', () => {
+  test('both fields are structured field lists for any name and any numbers', () => {
     const one = spent(1, { rateLimit: 1e9, refillRate: 1e-6 }, 'a "quoted" \\ name');
     const fields = written('draft', one);
     const [[name, policy]] = parseList(fields['RateLimit-Policy']!) as [[string, Map<string, unknown>]];

@@ -6,7 +6,7 @@ import { hiddenKey } from '../../src/shared/hidden-key.js';
 const request = (remoteAddress: string, headers: Record<string, string | string[]> = {}): IncomingMessage =>
   ({ socket: { remoteAddress }, headers }) as unknown as IncomingMessage;
 
-test('the client’s address is its key: IPv4 whole, IPv6 by network, whatever the spelling', () => {
+test('the client’s address is its key in any spelling: the whole of IPv4, the network of IPv6', () => {
   const key = clientAddressKey();
   expect(key(request('192.0.2.1'))).toBe('192.0.2.1');
   expect(key(request('::ffff:192.0.2.1'))).toBe('192.0.2.1');

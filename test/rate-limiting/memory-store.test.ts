@@ -36,7 +36,7 @@ describe('exactness', () => {
     denominator: fc.constantFrom(1, 3, 7, 60, 3_600, 86_400),
   });
 
-  test('never a token too many, never a refusal while a token is there, whatever the clock does', () => {
+  test('under any movement of the clock, admits no token too many, and refuses none that is available', () => {
     fc.assert(
       fc.property(fc.tuple(limit, limit), fc.array(step, { maxLength: 60 }), (limits, steps) => {
         const clock = new FakeClock();
@@ -87,6 +87,45 @@ describe('exactness', () => {
     );
   });
 
+  test.each(['fixed-window', 'sliding-window'] as const)(
+    'what `retryAfter` says of a %s is the first moment that would do, and no window admits more than the limit',
+    (algorithm) => {
+      const steps = fc.array(
+        fc.record({ wait: fc.integer({ min: 0, max: 1_500_000 }), cost: fc.integer({ min: 0, max: 7 }) }),
+        { minLength: 1, maxLength: 30 },
+      );
+      fc.assert(
+        fc.property(fc.integer({ min: 1, max: 20 }), fc.constantFrom(1, 3, 7), steps, (limit, seconds, given) => {
+          const quota = resolveQuota('w', { rateLimit: limit, refillRate: limit / seconds, algorithm });
+          const clock = new FakeClock(0);
+          const store = new MemoryStore({ clock });
+          const admitted = new Map<number, number>();
+          let now = 0;
+          for (const { wait, cost } of given) {
+            now += wait;
+            clock.set(now / 1000);
+            const one = charge('a', quota, cost);
+            const window = Math.floor(now / quota.window);
+            if (store.take([one])) admitted.set(window, (admitted.get(window) ?? 0) + cost);
+            else if (cost > limit) expect(one.retryAfter).toBe(Infinity);
+            else {
+              const first = now + Math.round(one.retryAfter * 1000);
+              clock.set((first - 1) / 1000);
+              expect(store.take([charge('a', quota, cost)])).toBe(false);
+              clock.set(first / 1000);
+              expect(store.take([charge('a', quota, cost)])).toBe(true);
+              const then = Math.floor(first / quota.window);
+              admitted.set(then, (admitted.get(then) ?? 0) + cost);
+              now = first;
+            }
+            for (const count of admitted.values()) expect(count).toBeLessThanOrEqual(limit);
+          }
+        }),
+        { numRuns: 300 },
+      );
+    },
+  );
+
   test('a window below a second holds', () => {
     const clock = new FakeClock();
     const store = new MemoryStore({ clock });
@@ -103,7 +142,7 @@ describe('exactness', () => {
 describe('memory', () => {
   const quota = resolveQuota('p', { rateLimit: 10, refillRate: 1 });
 
-  test('is bounded whatever the number of keys, and who is limited stays limited', () => {
+  test('is bounded for any number of keys, and a client that is limited stays limited', () => {
     const clock = new FakeClock();
     const store = new MemoryStore({ maxKeys: 2_000, clock });
     for (let i = 0; i < 10; i++) store.take([charge('attacker', quota)]);
@@ -114,6 +153,19 @@ describe('memory', () => {
     expect(store.size).toBe(2_000);
     expect(store.evictions).toBe(48_001);
     expect(store.take([charge('attacker', quota)])).toBe(false);
+  });
+
+  test.each([true, false])('warns once when it gives up buckets in use, if asked to (%p)', (warnings) => {
+    const given = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const own = resolveQuota(`evicting ${warnings}`, { rateLimit: 10, refillRate: 1 });
+    const store = new MemoryStore({ maxKeys: 10, clock: new FakeClock(), warnings });
+    for (let i = 0; i < 10; i++) store.take([charge(`key-${i}`, own)]);
+    expect(given).not.toHaveBeenCalled();
+    for (let i = 10; i < 50; i++) store.take([charge(`key-${i}`, own)]);
+    const codes = given.mock.calls.map(([text, options]) => [text, (options as { code?: string }).code]);
+    given.mockRestore();
+    const expected = [expect.stringContaining(`'evicting true'`), 'TOOLOO_LIMIT_EVICTIONS'];
+    expect(codes).toEqual(warnings ? [expected] : []);
   });
 
   test('lets refilled buckets go as new keys come', () => {
@@ -151,4 +203,24 @@ test('limits above what can be counted exactly are refused', () => {
   expect(() => resolveQuota('p', { rateLimit: 1e10, refillRate: 1 })).toThrow(RangeError);
   expect(() => resolveQuota('p', { rateLimit: 1, refillRate: -1 })).toThrow(RangeError);
   expect(() => resolveQuota('p\n', { rateLimit: 1, refillRate: 1 })).toThrow(RangeError);
+});
+
+describe('in a loop, where decisions share readings of the clock', () => {
+  test('a refusal is never of a time that has passed: a loop that waits for its token gets it', () => {
+    const store = new MemoryStore();
+    const quota = resolveQuota('spin', { rateLimit: 1, refillRate: 1_000 });
+    for (let i = 0; i < 20; i++) while (!store.take([charge('a', quota)]));
+    expect(store.size).toBe(1);
+  });
+
+  test('what is admitted stays within the limit and what returned meanwhile', () => {
+    const store = new MemoryStore();
+    const quota = resolveQuota('loop', { rateLimit: 100, refillRate: 5_000 });
+    const start = performance.now();
+    let admitted = 0;
+    for (let i = 0; i < 200_000; i++) if (store.take([charge('a', quota)])) admitted++;
+    const elapsed = performance.now() - start;
+    expect(admitted).toBeGreaterThanOrEqual(100);
+    expect(admitted).toBeLessThanOrEqual(100 + (elapsed / 1_000) * 5_000);
+  });
 });

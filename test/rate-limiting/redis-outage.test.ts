@@ -1,4 +1,4 @@
-/** Redis goes away, comes back, hangs, is full, is read-only or was never there: clients get answers, never errors. */
+/** Redis stops, restarts, hangs, is full, is read-only or never started: clients get answers, never errors. */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { Redis, type RedisOptions } from 'ioredis';
 import { compose, rateLimit, type RateLimitMiddleware } from '../../src/middleware/index.js';
 import { charge, type Charge, type RateLimitStore } from '../../src/rate-limiting/index.js';
+import { CUT_OFF_AFTER, OPEN_FOR } from '../../src/rate-limiting/store-outage.js';
 import { RedisStore, type RedisStoreOptions } from '../../src/redis.js';
+import { FakeClock } from '../../src/testing.js';
 import { RedisServer } from '../support/redis-server.js';
 
 jest.setTimeout(60_000); // processes start, stop and reconnect in real time
@@ -33,11 +35,17 @@ class Counted extends RedisStore {
   }
 }
 
+/** Tokens of `left` that a process admits before it knows it is cut off: a tenth, divided among the other three. */
+const atFirst = (left: number): number => Math.floor(left / 30 + 1e-9);
+
 suite('an outage of Redis', () => {
   const cleanup: (() => unknown)[] = [];
   let redis: RedisServer;
+  /** Of the limiter: it decides when the store is tried again, and when the process is cut off. */
+  let clock: FakeClock;
 
   beforeEach(async () => {
+    clock = new FakeClock();
     redis = await RedisServer.absent();
     cleanup.push(() => redis.stop());
   });
@@ -54,7 +62,7 @@ suite('an outage of Redis', () => {
 
   /** A server that admits 400 requests, 100 of them for this process' part, behind which nothing returns. */
   async function serve(store: RateLimitStore): Promise<{ url: string; limit: RateLimitMiddleware; server: Server }> {
-    const limit = rateLimit({ rateLimit: 400, refillRate: 0, store });
+    const limit = rateLimit({ rateLimit: 400, refillRate: 0, store, clock });
     const server = createServer(compose(limit, (_req, res) => void res.end('served'))).listen(0, '127.0.0.1');
     await once(server, 'listening');
     cleanup.push(async () => {
@@ -92,10 +100,32 @@ suite('an outage of Redis', () => {
   /** Asks until the store decides again. */
   async function untilShared(url: string, counted: Counted): Promise<void> {
     const before = counted.decided;
-    while (counted.decided === before) expect([200, 429]).toContain(await ask(url));
+    while (counted.decided === before) {
+      clock.tick(OPEN_FOR);
+      expect([200, 429]).toContain(await ask(url));
+    }
   }
 
-  test('killed and restarted under load: no errors, local limits meanwhile, nobody charged twice after', async () => {
+  /** Asks until the outage counts as long. Returns how many were admitted meanwhile. */
+  async function untilCutOff(url: string): Promise<number> {
+    let admitted = 0;
+    for (let passed = 0; passed < CUT_OFF_AFTER; passed += OPEN_FOR) {
+      clock.tick(OPEN_FOR);
+      if ((await ask(url)) === 200) admitted++;
+    }
+    return admitted;
+  }
+
+  /** Without a store from the start, this process admits a small part, and after a while its quarter. */
+  async function localLimits(url: string): Promise<void> {
+    const first = await askMany(url, 40);
+    expect(first).toEqual({ 200: atFirst(400), 429: 40 - atFirst(400) });
+    const later = await untilCutOff(url);
+    const rest = 100 - first[200]! - later;
+    expect(await askMany(url, 120)).toEqual({ 200: rest, 429: 120 - rest });
+  }
+
+  test('killed and restarted under load: no errors, local limits meanwhile, no double charges after', async () => {
     await redis.start();
     const client = connect();
     await ready(client);
@@ -108,9 +138,14 @@ suite('an outage of Redis', () => {
     const statuses = await load;
     expect(Object.keys(statuses).every((status) => status === '200' || status === '429')).toBe(true);
     expect(counted.failed).toBeGreaterThan(0);
-    // What Redis admitted before it died, and this process' quarter of the limit.
-    expect(statuses[200]).toBe(counted.admitted - 60 + 100);
+    // Requests that Redis admitted before it died, and a small part of the tokens that were left then.
+    const left = 400 - counted.admitted;
+    expect(statuses[200]).toBe(counted.admitted - 60 + atFirst(left));
     expect(limit.limiter.getStats().store).toMatchObject({ available: false });
+    // After a while, this process' quarter.
+    const later = (await untilCutOff(url)) + ((await askMany(url, 120))[200] ?? 0);
+    const local = atFirst(left) + later;
+    expect(local).toBe(Math.floor(left / 4));
 
     await redis.start();
     const failedBefore = counted.failed;
@@ -119,9 +154,9 @@ suite('an outage of Redis', () => {
     await askMany(url, 60);
     const quota = limit.limiter.quota;
     const debt = 400 - (await counted.read('127.0.0.1', quota));
-    // The restarted server is empty: what it owes is what it admitted since, and nothing resent from before.
+    // The restarted server is empty: it is charged what was admitted meanwhile and since, and nothing resent from before.
     expect(debt).toBeGreaterThanOrEqual(counted.admitted);
-    expect(debt).toBeLessThanOrEqual(counted.admitted + counted.failed - failedBefore);
+    expect(debt).toBeLessThanOrEqual(counted.admitted + local + counted.failed - failedBefore);
     expect(limit.limiter.getStats().store.available).toBe(true);
   });
 
@@ -134,19 +169,25 @@ suite('an outage of Redis', () => {
     await untilShared(url, counted);
     redis.pause();
     const statuses = await askMany(url, 200);
+    expect(statuses).toEqual({ 200: atFirst(399), 429: 200 - atFirst(399) });
+    const later = (await untilCutOff(url)) + ((await askMany(url, 120))[200] ?? 0);
     redis.resume();
-    expect(statuses).toEqual({ 200: 100, 429: 100 });
+    expect(statuses[200]! + later).toBe(99); // a quarter of the 399 that were left
     await client.ping(); // behind everything that was sent meanwhile
-    const left = await new RedisStore({ client, timeout: 5_000 }).read('127.0.0.1', limit.limiter.quota);
-    expect(400 - left).toBe(counted.admitted);
+    const fresh = new RedisStore({ client, timeout: 5_000 });
+    expect(400 - (await fresh.read('127.0.0.1', limit.limiter.quota))).toBe(counted.admitted);
     await untilShared(url, counted);
+    // Requests admitted meanwhile are charged once the server answers.
+    const spent = async (): Promise<number> => 400 - (await fresh.read('127.0.0.1', limit.limiter.quota));
+    while ((await spent()) < counted.admitted + 99) await ask(url);
+    expect(await spent()).toBe(counted.admitted + 99);
   });
 
   test('absent at boot: local limits, and shared ones as soon as it is there', async () => {
     const client = connect();
     const counted = store({ client });
     const { url } = await serve(counted);
-    expect(await askMany(url, 150)).toEqual({ 200: 100, 429: 50 });
+    await localLimits(url);
     await redis.start();
     await untilShared(url, counted);
     expect(counted.admitted).toBe(1);
@@ -164,7 +205,7 @@ suite('an outage of Redis', () => {
     const client = connect();
     await ready(client);
     const { url, limit } = await serve(store({ client }));
-    expect(await askMany(url, 150)).toEqual({ 200: 100, 429: 50 });
+    await localLimits(url);
     expect(limit.limiter.getStats().store.lastError).toMatch(/OOM/);
   });
 
@@ -175,11 +216,11 @@ suite('an outage of Redis', () => {
     const client = connect(replica.port);
     await ready(client);
     const { url, limit } = await serve(store({ client }));
-    expect(await askMany(url, 150)).toEqual({ 200: 100, 429: 50 });
+    await localLimits(url);
     expect(limit.limiter.getStats().store.lastError).toMatch(/READONLY/);
   });
 
-  test('MONITOR shows one round trip a decision, whatever the number of policies', async () => {
+  test('MONITOR shows one round trip per decision for any number of policies', async () => {
     await redis.start();
     const client = connect();
     await ready(client);

@@ -66,7 +66,7 @@ describeWith(redisService, 'four processes on one Redis', (url) => {
     const bucket = () => storedBucket(client, `${prefix}b:default:everybody`);
     let began = 0;
     let last = { debt: 0, time: 0 };
-    // Half full, so that the 5,000 empty it and it is never full: then what it owes tells what was taken.
+    // Half full, so that the 5,000 requests empty it and it is never full. Its debt then equals the tokens taken.
     const before = async (): Promise<void> => {
       await store.write('everybody', quota, 500);
       began = (await bucket()).time;

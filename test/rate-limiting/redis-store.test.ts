@@ -62,7 +62,7 @@ describeWith(redisService, 'RedisStore', (url) => {
     });
   });
 
-  test('is exact by the server’s script too, whatever the clock does', async () => {
+  test('is exact by the server’s script too, under any movement of the clock', async () => {
     const step = fc.record({
       move: fc.oneof(
         { weight: 6, arbitrary: fc.integer({ min: 0, max: 2_000_000 }) },
@@ -149,11 +149,15 @@ describeWith(redisService, 'RedisStore', (url) => {
   });
 
   test('counts the processes that share it', async () => {
-    const stores = Array.from({ length: 3 }, () => new RedisStore({ client, prefix, timeout: PATIENT }));
+    const stores = Array.from(
+      { length: 3 },
+      () => new RedisStore({ client, prefix, timeout: PATIENT, maxInstances: 1 }),
+    );
     for (const store of stores) await store.take([charge('a', once)]);
     await client.ping(); // the counts travel behind the decisions
     expect(stores[2]!.instances).toBe(3);
     expect(new RedisStore({ client, prefix, instances: 7 }).instances).toBe(7);
+    expect(new RedisStore({ client, prefix, maxInstances: 9 }).instances).toBe(9); // until they have been counted
   });
 
   test('a command that arrives after its time does nothing', async () => {
@@ -172,18 +176,23 @@ describeWith(redisService, 'RedisStore', (url) => {
     expect(await patient.read('a', once)).toBe(9);
   });
 
-  test('a cluster without one slot for all keys gets one decision a call', async () => {
+  test('a cluster gets the keys in one slot, or, spread, one decision a call', async () => {
     const sent: unknown[][] = [];
     const cluster = watched((args) => sent.push([...args]), true);
-    const take = (given: string): Promise<unknown> => {
-      const store = new RedisStore({ client: cluster, prefix: given, timeout: PATIENT, instances: 1 });
+    const bare = prefix.replace(/[{}]/g, '#');
+    const take = (given: string, spread = false): Promise<unknown> => {
+      const store = new RedisStore({ client: cluster, prefix: given, spread, timeout: PATIENT, instances: 1 });
       return Promise.all(['a', 'b', 'c'].map((key) => store.take([charge(key, once)])));
     };
     await take(prefix);
     expect(sent).toHaveLength(1);
-    await take(prefix.replace(/[{}]/g, '#'));
-    expect(sent).toHaveLength(4);
-    await client.del(...(await client.keys(`${prefix.replace(/[{}]/g, '#')}*`)));
+    await take(bare);
+    expect(sent).toHaveLength(2);
+    expect(sent[1]![0]).toBe(`{${bare}}b:once:a`);
+    await take(bare, true);
+    expect(sent).toHaveLength(5);
+    expect(sent[4]![0]).toBe(`${bare}b:once:c`);
+    await client.del(...(await client.keys(`*${bare}*`)));
   });
 
   test('the limiter and the middleware run on it unchanged', async () => {

@@ -1,4 +1,7 @@
-/** A process that shares one Redis with others: asks as often as it is told to, and says how many were admitted. */
+/**
+ * A process that shares one Redis with others. It makes as many requests as its parent asks for, and reports how many
+ * were admitted.
+ */
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { RateLimiter } from '../../src/rate-limiting/index.js';

@@ -54,7 +54,7 @@ describe('smooth weighted', () => {
     expect(longest).toBeLessThanOrEqual(6);
   });
 
-  test('nobody is ever two requests ahead of or behind its share', () => {
+  test('no instance is ever two requests ahead of or behind its share', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 8 }), (weights) => {
         const algorithm = createAlgorithm('weighted');
@@ -109,7 +109,7 @@ describe.each(['ip-hash', 'consistent-hash'] as const)('%s', (name) => {
     expect(mapping(members, members)).toEqual(mapping(members, members));
   });
 
-  test('one that is ill gives away its keys and nobody else’s, and gets them back', () => {
+  test('an unhealthy instance loses its keys, no other instance does, and it gets them back', () => {
     const before = mapping(members, members);
     members[3]!.isCandidate = false;
     const during = mapping(

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => router.close());
 
-/** Who is picked within many requests. */
+/** The ports that are picked within many requests. */
 function picked(service = 's'): number[] {
   const ports = Array.from({ length: 40 }, () => router.routeRequest(service)?.port ?? 0);
   return [...new Set(ports)].sort();
@@ -108,7 +108,7 @@ describe('passive ejection', () => {
     expect(states()[0]).toBe('usable');
   });
 
-  test('having no room ejects nobody, and does not start the count again', () => {
+  test('having no room ejects no instance, and does not start the count again', () => {
     const refuse = (): void => {
       const route = router.acquireTarget('s', '127.0.0.1:1')!;
       route.answered('busy');
@@ -143,7 +143,7 @@ describe('passive ejection', () => {
     route.end();
   });
 
-  test('an instance that has only ever refused is as slow as one nobody knows', () => {
+  test('an instance that has only ever refused requests counts as slow as an unknown one', () => {
     const route = router.acquireTarget('s', '127.0.0.1:1')!;
     route.answered('busy');
     route.end();
@@ -275,7 +275,7 @@ describe('breakers', () => {
     unbroken.close();
   });
 
-  test('an address where nobody listens is reported for every service that has it', () => {
+  test('an address without a listener is reported for every service that has it', () => {
     router.addTarget('s', 1);
     router.addTarget('s', 2);
     router.addTarget('t', { id: 'named', port: 1 });
@@ -334,7 +334,7 @@ describe('drain', () => {
 });
 
 describe('sources', () => {
-  test('a router follows what a source tells, weights and drains included', () => {
+  test('a router follows the targets that a source reports, weights and drains included', () => {
     let tell: (targets: readonly DiscoveredTarget[]) => void = () => undefined;
     let unsubscribed = 0;
     const source: TargetSource = {
@@ -348,7 +348,7 @@ describe('sources', () => {
     const changes: TargetChange[] = [];
     router.onTargetChange((change) => changes.push(change));
     const stop = router.follow('s', source);
-    router.addTarget('s', 9); // one that was added by hand is none of the source's business
+    router.addTarget('s', 9); // added by hand: the source does not control it
     tell([{ port: 1 }, { port: 2, weight: 3 }]);
     expect(picked()).toEqual([1, 2, 9]);
     tell([{ port: 1, draining: true }, { url: 'http://127.0.0.1:3' }]);

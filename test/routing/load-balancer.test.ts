@@ -5,13 +5,13 @@ import { seededRandom } from '../support/seeded-random.js';
 
 const clock = new FakeClock();
 
-test('contract: targets come and go by either name, and the next one is told', () => {
+test('contract: either method name adds and removes targets, and nextTarget returns the next one', () => {
   const balancer = new LoadBalancer('round-robin', { clock });
   expect(balancer.nextTarget()).toBeNull();
   balancer.addTarget({ id: 'a', port: 3001 });
   balancer.addInstance({ id: 'b', port: 3002, host: 'other', weight: 2 });
   balancer.addTarget('https://third.example');
-  expect(balancer.nextTarget()).toEqual({
+  expect(balancer.nextTarget()).toMatchObject({
     id: 'a',
     host: '127.0.0.1',
     port: 3001,
@@ -27,14 +27,35 @@ test('contract: targets come and go by either name, and the next one is told', (
   expect(balancer.size).toBe(2);
 });
 
+test('an id given as a number becomes a string of its digits, and either form finds it later', () => {
+  const balancer = new LoadBalancer('round-robin', { clock });
+  for (const id of [1, 0, '7']) balancer.addTarget({ id, port: 3001 });
+  balancer.addInstance({ id: 2.5, url: 'http://other:80' });
+  expect([...balancer.instances()].map(({ target }) => target.id)).toEqual(['1', '0', '7', '2.5']);
+  expect(balancer.addTarget({ id: '1', port: 3001 })).toBe(balancer.get(1));
+  expect(balancer.get(7)).toBe(balancer.get('7'));
+  balancer.begin(1)();
+  balancer.recordRequest(7, 5);
+  expect(balancer.getLoadStats()['1']).toMatchObject({ requests: 1, inFlight: 0 });
+  expect(balancer.getLoadStats()['7']).toMatchObject({ requests: 1 });
+  expect(balancer.nextTarget()?.id).toBe('1');
+  expect([balancer.removeTarget(0), balancer.removeInstance('7'), balancer.removeTarget(7)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  for (const id of [NaN, Infinity]) expect(() => balancer.addTarget({ id, port: 1 })).toThrow(TypeError);
+  expect(() => balancer.begin(9)).toThrow(ResilienceError);
+});
+
 test('wrong algorithms, targets and options say what was expected', () => {
   expect(() => new LoadBalancer('random' as 'weighted')).toThrow(/one of round-robin.*got 'random'/);
   expect(() => new LoadBalancer({} as 'weighted')).toThrow(/update, pick/);
   expect(() => new LoadBalancer('weighted', { slowstart: 1 } as object)).toThrow(/did you mean 'slowStart'/);
   const balancer = new LoadBalancer('weighted');
   expect(() => balancer.addTarget({ port: 70_000 })).toThrow(/a port from 1 to 65535/);
-  expect(() => balancer.addTarget({ port: 1, weight: 0 })).toThrow(/weight/);
-  expect(() => balancer.addTarget('http://host/path')).toThrow(/origin, without path/);
+  expect(() => balancer.addTarget({ port: 1, weight: -1 })).toThrow(/weight/);
+  expect(() => balancer.addTarget('http://host/path?query')).toThrow(/no query, fragment or credentials/);
   expect(() => balancer.addTarget('not a url')).toThrow(/expected a URL/);
 });
 
@@ -130,7 +151,7 @@ test('slow start: a newcomer’s weight grows from a tenth to all of it', () => 
   expect(instance.weight(time.now())).toBe(4);
 });
 
-describe('who may be picked', () => {
+describe('instances that may be picked', () => {
   const fitness = new Map<string, Fitness>();
   const judged = (zone?: string): LoadBalancer => {
     fitness.clear();
@@ -141,7 +162,7 @@ describe('who may be picked', () => {
     return [...new Set(Array.from({ length: 50 }, () => balancer.nextTarget()?.id ?? 'nobody'))].sort();
   };
 
-  test('suspects get nothing while half of the others are well, and are used below that', () => {
+  test('suspects get no requests while half of the instances are healthy, and are used below that', () => {
     const balancer = judged();
     ['a', 'b', 'c', 'd'].forEach((id, i) => balancer.addTarget({ id, port: i + 1 }));
     fitness.set('a', 'suspect').set('b', 'suspect');
@@ -151,7 +172,7 @@ describe('who may be picked', () => {
     expect(balancer.getStats()).toMatchObject({ panic: true, candidates: 4 });
   });
 
-  test('the closed get nothing, whatever happens', () => {
+  test('closed instances get no requests, even if no other instance is left', () => {
     const balancer = judged();
     ['a', 'b'].forEach((id, i) => balancer.addTarget({ id, port: i + 1 }));
     fitness.set('a', 'closed').set('b', 'suspect');
@@ -160,7 +181,7 @@ describe('who may be picked', () => {
     expect(picks(balancer)).toEqual(['nobody']);
   });
 
-  test('the own zone is preferred while half of it is well', () => {
+  test('the local zone is preferred while half of its instances are healthy', () => {
     const balancer = judged('here');
     balancer.addTarget({ id: 'a', port: 1, zone: 'here' });
     balancer.addTarget({ id: 'b', port: 2, zone: 'here' });

@@ -54,13 +54,13 @@ describe('rules', () => {
     expect(decide()).toMatchObject({ action, desired });
   });
 
-  test('inFlight is watched where the policy says so', () => {
+  test('inFlight is watched if the policy sets a target for it', () => {
     const { report, decide } = setUp({ ...QUIET, inFlight: 10 });
     report(2, { cpu: 50, inFlight: 25 });
     expect(decide()).toMatchObject({ action: 'SCALE_UP', desired: 5 });
   });
 
-  test('a metric set to false has no say', () => {
+  test('a metric set to false is ignored', () => {
     const { report, decide } = setUp({ ...QUIET, memory: false, errorRate: false });
     report(2, { cpu: 50, memory: 99, errorRate: 90 });
     expect(decide().metrics.map(({ metric }) => metric)).toEqual(['cpu']);
@@ -68,15 +68,15 @@ describe('rules', () => {
   });
 });
 
-describe('what is not known', () => {
-  test('nothing reported holds, and so do figures that are none', () => {
+describe('missing data', () => {
+  test('without reports the decision is HOLD, and also if all reported figures are invalid', () => {
     const { report, decide } = setUp(QUIET);
     expect(decide()).toMatchObject({ action: 'HOLD', reason: 'no instance has reported' });
     report(3, { cpu: NaN, queueDepth: -1, p99: Infinity });
     expect(decide()).toMatchObject({ action: 'HOLD', desired: 3 });
   });
 
-  test('a required metric that nobody reports vetoes shrinking, not growing', () => {
+  test('a required metric that no instance reports prevents scaling down, but not scaling up', () => {
     const { report, decide, clock } = setUp({ ...QUIET, queueDepth: 10 });
     report(3, { cpu: 5 });
     expect(decide()).toMatchObject({ action: 'HOLD', unknown: ['queueDepth'] });
@@ -92,7 +92,7 @@ describe('what is not known', () => {
     expect(decide()).toMatchObject({ action: 'HOLD', unknown: ['queueDepth'] });
   });
 
-  test('no request is nothing against shrinking; no answer is', () => {
+  test('figures that are null for lack of requests allow scaling down, invalid figures prevent it', () => {
     const { report, decide } = setUp(QUIET);
     report(3, { cpu: 5, p99: null, errorRate: null });
     expect(decide().action).toBe('SCALE_DOWN');
@@ -100,12 +100,12 @@ describe('what is not known', () => {
     expect(decide()).toMatchObject({ action: 'HOLD', unknown: ['p99'] });
   });
 
-  test('an instance that falls silent is missing, then full, and at last forgotten', () => {
+  test('an instance that stops reporting counts as missing, then as full, and is finally forgotten', () => {
     const { clock, report, decide, engine } = setUp({ ...QUIET, cpu: 65 });
     report(3, { cpu: 35 });
     clock.tick(30_000);
     report(2, { cpu: 35 });
-    // (35 + 35 + 100) / 3 is within the tolerance of nothing smaller: shrinking is off.
+    // (35 + 35 + 100) / 3 does not allow a smaller number: the service does not scale down.
     expect(decide()).toMatchObject({ action: 'HOLD', instances: { ready: 2, missing: 1, warming: 0 } });
     clock.tick(270_000);
     report(2, { cpu: 35 });
@@ -124,15 +124,15 @@ describe('what is not known', () => {
   });
 });
 
-describe('what is on its way', () => {
-  test('instances that start count as idle ones when growing', () => {
+describe('pending instances', () => {
+  test('starting instances count as idle when scaling up', () => {
     const { engine, report, decide } = setUp(QUIET);
     report(2, { cpu: 90 });
     engine.recordMetrics(SERVICE, { instance: 'new', ready: false, cpu: 100 });
     expect(decide()).toMatchObject({ action: 'HOLD', current: 3, instances: { ready: 2, warming: 1 } });
   });
 
-  test('an order counts before its instances are seen, and is given up when they never come', () => {
+  test('ordered instances count before they report, and no longer if they never start', () => {
     const { clock, report, decide } = setUp(QUIET);
     report(2, { cpu: 100 });
     expect(decide()).toMatchObject({ action: 'SCALE_UP', desired: 4, pending: 0 });
@@ -144,7 +144,7 @@ describe('what is on its way', () => {
     expect(decide()).toMatchObject({ action: 'SCALE_UP', current: 2, desired: 4 });
   });
 
-  test('the time a start takes is measured', () => {
+  test('the startup time is measured', () => {
     const { clock, engine } = setUp(QUIET);
     engine.recordMetrics(SERVICE, { ready: false });
     clock.tick(4000);
@@ -170,7 +170,7 @@ describe('symptoms', () => {
     expect(decide()).toMatchObject({ action: 'SCALE_UP', desired: 4 });
   });
 
-  test('a step that helps is followed by the next once it serves', () => {
+  test('a step that helps is followed by the next once its instances serve requests', () => {
     const { clock, engine, report, decide } = setUp(QUIET);
     report(2, { cpu: 60, p99: 3000 });
     expect(decide().desired).toBe(3);
@@ -188,7 +188,7 @@ describe('symptoms', () => {
 });
 
 describe('time', () => {
-  test('shrinks when all of five minutes agree, from the first report on', () => {
+  test('scales down when all decisions of five minutes agree, counted from the first report', () => {
     const { clock, report, decide } = setUp({ predictive: false, cooldown: 0 });
     for (let t = 0; t < 300; t += 10) {
       report(4, { cpu: 10 });
@@ -199,7 +199,7 @@ describe('time', () => {
     expect(decide()).toMatchObject({ action: 'SCALE_DOWN', desired: 1, reason: 'cpu 10 below 30 asks for 1 instance' });
   });
 
-  test('goes down only as far as the highest of the window, up only as far as the lowest', () => {
+  test('scales down only to the highest number of the window, and up only to the lowest', () => {
     const { clock, report, decide } = setUp({ ...QUIET, cpu: 50, stabilization: { up: 60_000, down: 60_000 } });
     report(6, { cpu: 25 });
     decide();
@@ -214,7 +214,7 @@ describe('time', () => {
     expect(decide()).toMatchObject({ action: 'HOLD' });
   });
 
-  test('no faster than the rate limit', () => {
+  test('does not scale faster than the rate limit', () => {
     const policy = { ...QUIET, cpu: 10, max: 100, rateLimit: { up: { percent: 50, count: 1, period: 60_000 } } };
     const { clock, report, decide } = setUp(policy);
     report(4, { cpu: 19 });
@@ -227,7 +227,7 @@ describe('time', () => {
     expect(decide().desired).toBe(9);
   });
 
-  test('a queue does not double again before those on their way serve', () => {
+  test('a queue does not double the instances again before the pending ones serve requests', () => {
     const { clock, engine, report, decide } = setUp({ ...QUIET, max: 50 });
     report(4, { queueDepth: 200 });
     expect(decide().desired).toBe(8);
@@ -248,7 +248,7 @@ describe('time', () => {
     expect(decide().action).toBe('SCALE_UP');
   });
 
-  test('panics at twice the target over six seconds: pace and windows do not hold growth, nothing shrinks', () => {
+  test('panics at twice the target for six seconds: neither rate limit nor windows delay scaling up', () => {
     const { clock, report, decide } = setUp({ ...QUIET, inFlight: 10, max: 50, cooldown: { up: 600_000 } });
     report(2, { inFlight: 12 });
     expect(decide().desired).toBe(3);
@@ -263,7 +263,7 @@ describe('time', () => {
     expect(decide()).toMatchObject({ action: 'SCALE_DOWN', panic: false });
   });
 
-  test('one hot reading among others is no panic', () => {
+  test('a single high reading does not start a panic', () => {
     const { clock, report, decide } = setUp(QUIET);
     for (let i = 0; i < 5; i++) {
       report(2, { queueDepth: 2 });
@@ -273,7 +273,7 @@ describe('time', () => {
     expect(decide().panic).toBe(false);
   });
 
-  test('a clock set back neither throws nor shrinks at once', () => {
+  test('setting the clock back does not throw, and does not scale down at once', () => {
     const { clock, report, decide } = setUp({ predictive: {} });
     clock.tick(1_000_000);
     report(3, { cpu: 60 });
@@ -285,7 +285,7 @@ describe('time', () => {
 });
 
 describe('bounds', () => {
-  test('more than max and fewer than min are put right whatever the figures say', () => {
+  test('a number above max or below min is corrected regardless of the figures', () => {
     const { report, decide, engine } = setUp({ min: 2, max: 4 });
     report(6, { cpu: 95 });
     expect(decide()).toMatchObject({ action: 'SCALE_DOWN', desired: 4, reason: 'more than the most of 4' });
@@ -306,7 +306,7 @@ describe('bounds', () => {
     at: fc.oneof(fc.constant(undefined), fc.double()),
   });
 
-  test('never below min, never above max, whole numbers, whatever is reported', () => {
+  test('for any reports the result is a whole number from min to max', () => {
     const round = fc.record({
       wait: fc.integer({ min: 0, max: 400_000 }),
       samples: fc.array(sample, { maxLength: 8 }),
@@ -354,7 +354,7 @@ describe('bounds', () => {
 });
 
 describe('the forecast', () => {
-  /** Twelve hours of a load that quadruples for five minutes of each hour; returns what is decided a minute before. */
+  /** Twelve hours of a load that quadruples for five minutes of each hour; returns the decision a minute before. */
   function decideAheadOfSpike(predictive: boolean) {
     const clock = new FakeClock(0);
     const engine = new AutoScalingDecisionEngine({ clock });
@@ -377,7 +377,7 @@ describe('the forecast', () => {
     return { decision: engine.explain(SERVICE)!, soon: engine.predictLoadNeeded(SERVICE, 300_000), engine };
   }
 
-  test('orders ahead of a load it knows', () => {
+  test('orders instances before a load that repeats', () => {
     const { decision, soon, engine } = decideAheadOfSpike(true);
     expect(decision).toMatchObject({ action: 'SCALE_UP', desired: 13, steps: { reactive: 4 } });
     expect(decision.forecast).toMatchObject({ trusted: true, season: 3_600_000, desired: 13 });
@@ -388,13 +388,13 @@ describe('the forecast', () => {
     expect(engine.predictLoadNeeded(SERVICE, Infinity).instances).toBe(13);
   });
 
-  test('has no say when it is switched off', () => {
+  test('is ignored when it is switched off', () => {
     const { decision, soon } = decideAheadOfSpike(false);
     expect(decision).toMatchObject({ action: 'HOLD', forecast: null });
     expect(soon).toEqual({ expectedLoad: 0, instances: 4, confidence: 0 });
   });
 
-  test('without a history expects the present load', () => {
+  test('expects the current load without a history', () => {
     const { engine, report } = setUp();
     report(3, { cpu: 65 });
     expect(engine.predictLoadNeeded(SERVICE, 60_000)).toEqual({ expectedLoad: 3, instances: 3, confidence: 0 });
@@ -445,7 +445,7 @@ describe('flapping', () => {
 });
 
 describe('the engine', () => {
-  test('tells listeners of changes only, survives their errors, and stops telling', () => {
+  test('calls listeners only on changes, survives their errors, and does not call them after their removal', () => {
     const { engine, report, events } = setUp(QUIET);
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const remove = engine.onScalingDecision(() => {
@@ -485,6 +485,7 @@ describe('the engine', () => {
       steps: { reactive: 4, forecast: 4, bounded: 3, stabilized: 3, paced: 3 },
       panic: false,
       forecast: null,
+      demand: null,
       min: 1,
       max: 3,
     });
@@ -523,7 +524,7 @@ describe('the engine', () => {
     expect(() => engine.setScalingPolicy(SERVICE, policy)).toThrow(message);
   });
 
-  test('refuses what is no service, no report, no window', () => {
+  test('refuses invalid services, reports and windows', () => {
     const { engine } = setUp();
     expect(() => engine.setScalingPolicy('', {})).toThrow(RangeError);
     expect(() => engine.recordMetrics(SERVICE, 5 as never)).toThrow(TypeError);

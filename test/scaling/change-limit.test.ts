@@ -1,4 +1,4 @@
-/** Pace of changes, by the example of Kubernetes' documentation: 4 pods or 10 % a minute, whichever is more. */
+/** The rate limit, with the example of the Kubernetes documentation: the larger of 4 pods and 10 % per minute. */
 import { ChangeLimiter } from '../../src/scaling/change-limit.js';
 
 const MINUTE = 60_000;
@@ -17,7 +17,7 @@ test('80 instances shrink to 10 by 10 %, rounded up, until four are more', () =>
   expect(counts).toEqual([80, 72, 64, 57, 51, 45, 40, 36, 32, 28, 24, 20, 16, 12, 10]);
 });
 
-test('what was removed within the period does not make room for more', () => {
+test('instances removed within the period do not allow more additions', () => {
   const limiter = new ChangeLimiter({
     up: { percent: 100, count: 4, period: MINUTE },
     down: { percent: 100, count: 0, period: MINUTE },

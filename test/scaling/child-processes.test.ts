@@ -36,14 +36,14 @@ afterEach(async () => {
   await Promise.all(drivers.splice(0).map((driver) => driver.close()));
 });
 
-test('what an instance prints comes line by line, with its stream', async () => {
+test('the output of an instance arrives line by line, with the name of its stream', async () => {
   const lines: string[] = [];
   const driver = driverOf(WELL_BEHAVED, { onLine: (line, { id }, stream) => lines.push(`${id} ${stream} ${line}`) });
   await driver.stop(await driver.start(SPEC));
   expect(lines.sort()).toEqual(['demo-1 stderr warned', 'demo-1 stdout started']);
 });
 
-test('an instance that dies before it is ready rejects the start with its end', async () => {
+test('an instance that exits before it is ready rejects the start with its exit', async () => {
   await expect(driverOf('process.exit(3)').start(SPEC)).rejects.toMatchObject({
     code: 'START_FAILED',
     message: 'demo-1: ended with code 3',
@@ -51,7 +51,7 @@ test('an instance that dies before it is ready rejects the start with its end', 
   });
 });
 
-test('an instance that says why it failed, and that trying again is useless, is believed', async () => {
+test('an instance can report why it failed, and that a retry is useless', async () => {
   const script = `process.send({ type: 'failed', message: 'port 1 is taken' }, () => process.exit(78))`;
   await expect(driverOf(script).start(SPEC)).rejects.toMatchObject({
     message: 'demo-1: port 1 is taken',
@@ -59,7 +59,7 @@ test('an instance that says why it failed, and that trying again is useless, is 
   });
 });
 
-test('an instance that never gets ready is ended, and leaves no process', async () => {
+test('an instance that never becomes ready is stopped, and leaves no process', async () => {
   const lines: string[] = [];
   const script = `console.log(process.pid); setInterval(() => {}, 1000)`;
   const driver = driverOf(script, { readyTimeout: 300, onLine: (line) => lines.push(line) });
@@ -72,7 +72,7 @@ test('a program that does not exist is a permanent failure', async () => {
   await expect(driver.start(SPEC)).rejects.toMatchObject({ code: 'START_FAILED', extensions: { permanent: true } });
 });
 
-test('an assigned port is the one listened on', async () => {
+test('an instance listens on the port assigned to it', async () => {
   const probe = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => probe.once('listening', resolve));
   const { port } = probe.address() as { port: number };

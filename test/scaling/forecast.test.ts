@@ -24,7 +24,7 @@ function fed(values: readonly number[], horizon = MINUTE): Forecaster {
 }
 
 describe('autocorrelation', () => {
-  test('is what its definition says, at every lag', () => {
+  test('matches its definition at every lag', () => {
     const values = fc.array(fc.double({ min: -100, max: 100, noNaN: true }), { minLength: 3, maxLength: 60 });
     fc.assert(
       fc.property(values, (x) => {
@@ -43,7 +43,7 @@ describe('autocorrelation', () => {
     );
   });
 
-  test('of a constant is nothing', () => {
+  test('of a constant is zero', () => {
     expect([...autocorrelation([5, 5, 5, 5], 3)]).toEqual([0, 0, 0, 0]);
   });
 });
@@ -62,7 +62,7 @@ describe('the season', () => {
     expect(seasonCandidates(values)[0]).toBe(60);
   });
 
-  test('of noise, of a constant, of nothing: none', () => {
+  test('is not found in noise, in a constant or in an empty series', () => {
     const random = seededRandom(3);
     expect(seasonCandidates(history(800, () => normal(random)))).toEqual([]);
     expect(seasonCandidates(history(800, () => 3))).toEqual([]);
@@ -71,7 +71,7 @@ describe('the season', () => {
 });
 
 describe('Holt-Winters', () => {
-  test('damps the trend: it never runs off', () => {
+  test('damps the trend, so that it stays bounded', () => {
     const model = new HoltWinters({ alpha: 0.8, beta: 0.5, gamma: 0, phi: 0.9, season: 0 }, [0]);
     for (let i = 0; i < 200; i++) model.update(i);
     expect(model.forecast(1)).toBeGreaterThan(199);
@@ -87,7 +87,7 @@ describe('Holt-Winters', () => {
 });
 
 describe('trust', () => {
-  test('is earned by a season', () => {
+  test('is given to a series with a season', () => {
     const random = seededRandom(1);
     const forecaster = fed(history(600, (i) => (i % 60 < 5 ? 9 : 2) + 0.2 * normal(random)));
     expect(forecaster.isTrusted).toBe(true);
@@ -99,7 +99,7 @@ describe('trust', () => {
     expect(forecaster.peakUntil(630 * MINUTE)).toBeGreaterThan(7);
   });
 
-  test('is earned by a ramp', () => {
+  test('is given to a ramp', () => {
     expect(
       fed(
         history(300, (i) => i / 10),
@@ -129,7 +129,7 @@ describe('trust', () => {
     }
   });
 
-  test('is lost when the season is', () => {
+  test('is lost when the season ends', () => {
     const random = seededRandom(5);
     const values = history(600, (i) => (i % 60 < 5 ? 9 : 2) + 0.2 * normal(random));
     const forecaster = fed([...values, ...history(900, () => 2 + 7 * Math.abs(normal(random)))]);
@@ -147,7 +147,7 @@ describe('trust', () => {
     expect(new Forecaster({ step: MINUTE, history: 60 }).loadAt(5)).toBeUndefined();
   });
 
-  test('the error it is judged by was made on values it had not seen', () => {
+  test('depends on the error for values that the forecast had not seen', () => {
     const values = history(400, (i) => (i < 280 ? i % 20 : 1000 * ((i * 7919) % 13)));
     const test = backtest(values, 1)!;
     expect(test.error).toBeGreaterThan(100);
@@ -155,7 +155,7 @@ describe('trust', () => {
 });
 
 describe('the history', () => {
-  test('is the mean of each step, gaps bridged by a line', () => {
+  test('holds the mean of each step, with gaps interpolated linearly', () => {
     const series = new Series(10, 100);
     for (const [at, value] of [
       [0, 1],
@@ -169,7 +169,7 @@ describe('the history', () => {
     expect(series.stepsTo(60)).toBe(3);
   });
 
-  test('begins anew after a long gap, and ignores a clock set back', () => {
+  test('starts anew after a long gap, and ignores a clock that is set back', () => {
     const series = new Series(10, 100);
     for (let at = 0; at < 100; at += 10) series.add(1, at);
     expect(series.add(1, 50).completed).toEqual([]);

@@ -1,4 +1,4 @@
-/** A load whose end was foreseen is not held for the whole down window; any other is. */
+/** After a load whose end was predicted, instances are not kept for the whole scale-down window; otherwise they are. */
 import fc from '../support/fast-check.js';
 import { AutoScalingDecisionEngine, type InstanceSample } from '../../src/scaling/index.js';
 import { Stabilization } from '../../src/scaling/stabilization.js';
@@ -8,7 +8,7 @@ const SERVICE = 'reports';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const INTERVAL = 10_000;
-/** The hour that is looked at, the thirteenth: the forecast is trusted by then. */
+/** The hour that the tests examine, the thirteenth: the forecast is trusted by then. */
 const WATCHED = 12;
 
 interface Run {
@@ -18,7 +18,7 @@ interface Run {
   readonly predictive?: boolean;
 }
 
-/** Twelve hours and one, scaled as decided; how many instances there are at each moment of the last hour. */
+/** Scales as decided for thirteen hours; returns the number of instances in each minute of the last hour. */
 function instancesOf({ load, figures, predictive = true }: Run): (minute: number) => number {
   const clock = new FakeClock(0);
   const engine = new AutoScalingDecisionEngine({ clock });
@@ -42,36 +42,36 @@ function instancesOf({ load, figures, predictive = true }: Run): (minute: number
 const isIn = (t: number, from: number, to: number): boolean => t % HOUR >= from * MINUTE && t % HOUR < to * MINUTE;
 const hourly = (t: number): number => (isIn(t, 0, 10) ? 800 : 200);
 
-test('an end that was foreseen is followed as soon as the grid can tell it', () => {
+test('after a predicted end the service scales down as soon as the grid of the forecast shows the end', () => {
   const after = instancesOf({ load: hourly });
   expect([after(9), after(12)]).toEqual([13, 4]);
   const reactive = instancesOf({ load: hourly, predictive: false });
   expect([reactive(9), reactive(14)]).toEqual([13, 13]);
 });
 
-test('a load that was not foreseen is held for the whole window', () => {
+test('after a load that was not predicted the instances are kept for the whole window', () => {
   const once = (t: number): number => (Math.floor(t / HOUR) === WATCHED && isIn(t, 30, 34) ? 800 : hourly(t));
   const after = instancesOf({ load: once });
   expect([after(33), after(38), after(40)]).toEqual([13, 13, 4]);
 });
 
-test('more than was foreseen is held for the whole window', () => {
+test('after a load higher than predicted the instances are kept for the whole window', () => {
   const higher = (t: number): number => (t >= WATCHED * HOUR && isIn(t, 0, 10) ? 1100 : hourly(t));
   expect(instancesOf({ load: higher })(14)).toBe(17);
 });
 
-test('what comes back within the window is waited for', () => {
+test('instances are kept for a load that is predicted to return within the window', () => {
   const twice = (t: number): number => (isIn(t, 0, 10) || isIn(t, 13, 20) ? 800 : 200);
   const between = instancesOf({ load: twice });
   expect([between(9), between(12), between(13), between(23)]).toEqual([13, 13, 13, 4]);
 });
 
-test('what another metric asks for is held for the whole window', () => {
+test('instances that another metric requires are kept for the whole window', () => {
   const memory = (t: number): InstanceSample => ({ memory: isIn(t, 0, 10) ? 60 : 20 });
   expect(instancesOf({ load: hourly, figures: memory })(14)).toBe(13);
 });
 
-test('an outlook never holds more than the window would, nor lets go of what is asked for', () => {
+test('an outlook never keeps more instances than the window would, and never fewer than desired', () => {
   const step = fc.record({
     desired: fc.integer({ min: 0, max: 20 }),
     pause: fc.integer({ min: 1, max: 200 }),

@@ -1,4 +1,4 @@
-/** The manager over real processes: what it starts, hands over, replaces and ends. */
+/** The manager with real processes: how it starts, migrates, replaces and stops instances. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { HorizontalScalingManager } from '../../src/scaling/horizontal-scaling-manager.js';
@@ -16,7 +16,7 @@ jest.setTimeout(40_000);
 
 const managers: HorizontalScalingManager[] = [];
 const servers: Server[] = [];
-/** How instances behave, by name; the others serve. */
+/** How instances behave, by name; all others serve. */
 let behaviour: Record<string, Behaviour>;
 
 beforeEach(() => {
@@ -50,7 +50,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** The first of some free ports, ten apart, below those that systems give away by themselves. */
+/** The first of several free ports, ten apart, below the ephemeral range of operating systems. */
 async function freePorts(count: number): Promise<number> {
   for (;;) {
     const first = 20_000 + Math.floor(Math.random() * 10_000);
@@ -69,7 +69,7 @@ async function freePorts(count: number): Promise<number> {
   }
 }
 
-test('instances are started on ports ten apart, and the newest ended first', async () => {
+test('instances are started on ports ten apart, and the newest is stopped first', async () => {
   const port = await freePorts(3);
   const manager = create({ services: { demo: { port, max: 3 } } });
   const up = await manager.scaleUp('demo', 3, { reason: 'a test' });
@@ -88,7 +88,7 @@ test('instances are started on ports ten apart, and the newest ended first', asy
   ]);
 });
 
-test('what ended leaves its port to the next', async () => {
+test('the port of a stopped instance is reused by the next one', async () => {
   const port = await freePorts(2);
   const manager = create({ services: { demo: { port, max: 2 } } });
   await manager.scaleUp('demo', 2);
@@ -97,7 +97,7 @@ test('what ended leaves its port to the next', async () => {
   expect(manager.getInstanceDetails('demo').map((one) => one.port)).toEqual([port, port + 10]);
 });
 
-test('a port that a stranger has is passed over', async () => {
+test('a port that another program uses is skipped', async () => {
   const port = await freePorts(3);
   const stranger = createServer();
   servers.push(stranger);
@@ -108,7 +108,7 @@ test('a port that a stranger has is passed over', async () => {
   expect(manager.getInstanceDetails('demo').map((one) => one.port)).toEqual([port, port + 20]);
 });
 
-test('the bounds are kept, and whoever asked for more is told', async () => {
+test('scaling stays within the bounds, and the result reports the shortfall', async () => {
   const manager = create({ services: { demo: { min: 1, max: 2 } } });
   expect(await manager.scaleUp('demo', 5)).toMatchObject({ to: 2, shortfall: 'the maximum is 2' });
   await expect(manager.scaleUp('demo')).rejects.toMatchObject({ code: 'CONFLICT', status: 409 });
@@ -117,7 +117,7 @@ test('the bounds are kept, and whoever asked for more is told', async () => {
   await expect(manager.scaleUp('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('contradictory commands at once are carried out in their order, each told what came of it', async () => {
+test('concurrent contradictory commands are executed in order, and each returns its own result', async () => {
   const manager = create();
   await manager.scaleUp('demo', 2);
   const outcomes = await Promise.all([
@@ -135,7 +135,7 @@ test('contradictory commands at once are carried out in their order, each told w
   expect(states(manager)).toEqual(['demo-1 ready']);
 });
 
-test('a stop ends what was ordered before it', async () => {
+test('a stop cancels the commands before it', async () => {
   behaviour = { 'demo-2': 'silent' };
   const manager = create();
   await manager.startService('demo');
@@ -144,14 +144,17 @@ test('a stop ends what was ordered before it', async () => {
   await until(() => states(manager).includes('demo-2 starting'));
   const stopped = manager.stopService('demo');
   await expect(growing).rejects.toMatchObject({ code: 'START_FAILED' });
-  await expect(waiting).rejects.toMatchObject({ code: 'CONFLICT', message: 'given up: a stop came after it' });
+  await expect(waiting).rejects.toMatchObject({
+    code: 'CONFLICT',
+    message: 'cancelled: a stop was requested after it',
+  });
   await stopped;
   expect(states(manager)).toEqual(['demo-1 stopped']);
   await manager.startService('demo');
   expect(states(manager)).toEqual(['demo-1 ready']);
 });
 
-test('an instance that never gets ready leaves nothing behind', async () => {
+test('an instance that never becomes ready leaves nothing behind', async () => {
   behaviour = { 'demo-2': 'silent' };
   const clock = new FakeClock();
   const driver = scriptedDriver(({ id }) => behaviour[id] ?? 'serves', { clock, readyTimeout: 20_000 });
@@ -165,7 +168,7 @@ test('an instance that never gets ready leaves nothing behind', async () => {
   expect(manager.getScalingHistory()[0]).toMatchObject({ event: 'SCALE_UP', outcome: 'failed', from: 1, to: 1 });
 });
 
-test('what starts in part is told in part', async () => {
+test('a partial start is reported with the reason of its shortfall', async () => {
   behaviour = { 'demo-1': 'silent' };
   const clock = new FakeClock();
   const driver = scriptedDriver(({ id }) => behaviour[id] ?? 'serves', { clock, readyTimeout: 20_000 });
@@ -177,7 +180,7 @@ test('what starts in part is told in part', async () => {
   expect(states(manager)).toEqual(['demo-2 ready']);
 });
 
-test('an instance that is killed is started again, and the router hears of both', async () => {
+test('an instance that is killed is restarted, and the router is updated both times', async () => {
   const router = new IntelligentRouter();
   const manager = create({ router, restart: { initialDelay: 10 } });
   await manager.scaleUp('demo');
@@ -192,7 +195,7 @@ test('an instance that is killed is started again, and the router hears of both'
   router.close();
 });
 
-test('a crash loop is reported and ends; scaling over it begins anew', async () => {
+test('a crash loop is reported and ends; scaling starts the instance again', async () => {
   behaviour = { 'demo-1': 'crashes' };
   const manager = create({ restart: { initialDelay: 1, maxDelay: 2, maxFailures: 3 } });
   await manager.startService('demo');
@@ -207,7 +210,7 @@ test('a crash loop is reported and ends; scaling over it begins anew', async () 
   expect(states(manager)).toEqual(['demo-1 ready']);
 });
 
-test('an instance that refuses to end is ended by force at the deadline', async () => {
+test('an instance that does not stop is killed at the deadline', async () => {
   behaviour = { 'demo-2': 'deaf' };
   const driver = scriptedDriver(({ id }) => behaviour[id] ?? 'serves', { stopTimeout: 50 });
   const manager = create({ driver });
@@ -217,7 +220,7 @@ test('an instance that refuses to end is ended by force at the deadline', async 
   expect(isAlive(pid!)).toBe(false);
 });
 
-test('an instance that hangs is replaced, where that is wished for', async () => {
+test('an instance that hangs is replaced, if the options ask for it', async () => {
   const monitor = new HealthMonitor({ checkInterval: 50, fastInterval: 50, timeout: 1000, fall: 2, path: '/' });
   const manager = create({ monitor, replaceUnhealthy: true, restart: { initialDelay: 10 } });
   await manager.scaleUp('demo');
@@ -225,12 +228,12 @@ test('an instance that hangs is replaced, where that is wished for', async () =>
   process.kill(pid!, 'SIGSTOP');
   await until(() => states(manager)[0] === 'demo-1 ready' && manager.getInstanceDetails('demo')[0]!.pid !== pid);
   expect(isAlive(pid!)).toBe(false);
-  expect(manager.getScalingHistory()[0]).toMatchObject({ event: 'CRASH', error: 'demo-1: did not answer any more' });
+  expect(manager.getScalingHistory()[0]).toMatchObject({ event: 'CRASH', error: 'demo-1: no longer responded' });
   monitor.destroy();
 });
 
 describe('without a failed request', () => {
-  /** A gateway over the manager's instances, and clients that ask it without a pause. */
+  /** A gateway in front of the manager's instances, and clients that send it requests without a pause. */
   async function underLoad(act: (manager: HorizontalScalingManager) => Promise<unknown>) {
     const router = new IntelligentRouter();
     const manager = create({ router });
@@ -243,7 +246,7 @@ describe('without a failed request', () => {
     const client = async (): Promise<void> => {
       while (!isOver) {
         try {
-          // A POST: what fails cannot be tried again without the client noticing.
+          // A POST: the gateway cannot retry a failed one unnoticed by the client.
           const answer = await fetch(`http://127.0.0.1:${port}/slow`, { method: 'POST', body: 'x' });
           const { id } = (await answer.json()) as { id: string };
           served.set(id, (served.get(id) ?? 0) + 1);
@@ -263,7 +266,7 @@ describe('without a failed request', () => {
     return { manager, served, failed };
   }
 
-  test('an instance hands over to another port', async () => {
+  test('an instance migrates to another port', async () => {
     let ports: number[] = [];
     const { manager, served, failed } = await underLoad(async (running) => {
       ports = running.getInstanceDetails('demo').map(({ port }) => port);
@@ -276,7 +279,7 @@ describe('without a failed request', () => {
     expect(manager.getScalingHistory()[0]).toMatchObject({ event: 'MIGRATE', instances: ['demo-3', 'demo-1'] });
   });
 
-  test('instances come and go', async () => {
+  test('instances are added and removed', async () => {
     const { manager, failed } = await underLoad(async (running) => {
       await running.scaleUp('demo', 1);
       await running.scaleDown('demo', 2);
@@ -286,7 +289,7 @@ describe('without a failed request', () => {
   });
 });
 
-test('a migration that cannot be is refused, and the instance stays', async () => {
+test('an impossible migration is refused, and the instance keeps running', async () => {
   const manager = create();
   await manager.scaleUp('demo', 2);
   const [first, second] = manager.getInstanceDetails('demo').map(({ port }) => port);
@@ -300,7 +303,7 @@ test('a migration that cannot be is refused, and the instance stays', async () =
   expect(states(manager)).toEqual(['demo-1 ready', 'demo-2 ready']);
 });
 
-test('an instance that somebody else started is taken over, watched, and ended like the others', async () => {
+test('an instance started by another process is adopted, watched and stopped like the others', async () => {
   const other = scriptedDriver('serves');
   const left = await other.start({ service: 'demo', id: 'demo-2', port: 0 });
   const manager = create({ restart: { initialDelay: 10 } });
@@ -314,7 +317,7 @@ test('an instance that somebody else started is taken over, watched, and ended l
   await other.close();
 });
 
-test('shutdown ends every process, at once also what is starting or draining, and then nothing is done any more', async () => {
+test('shutdown stops every process at once, also starting and draining ones, and refuses later commands', async () => {
   behaviour = { 'demo-3': 'silent' };
   const manager = create({ settleTime: 60_000 });
   await manager.scaleUp('demo', 2);

@@ -24,14 +24,14 @@ test.each([
   expect(adviseLoad(rule(target), { values, missing, warming, full: 100 }).desired).toBe(expected);
 });
 
-test('with its own thresholds a load asks for a change only beyond them', () => {
+test('with explicit thresholds the number changes only beyond them', () => {
   const cpu = { target: 65, up: 70, down: 30 };
   const desired = (value: number) =>
     adviseLoad(cpu, { values: [value, value, value], missing: 0, warming: 0, full: 100 }).desired;
   expect([0, 29.9, 30, 50, 70, 70.1, 100].map(desired)).toEqual([0, 2, 3, 3, 3, 4, 5]);
 });
 
-test('nobody reporting is no advice', () => {
+test('without any reported value there is no advice', () => {
   expect(adviseLoad(rule(50), { values: [], missing: 2, warming: 1, full: 100 }).desired).toBeUndefined();
 });
 
@@ -56,7 +56,7 @@ test('more load never asks for fewer instances', () => {
   );
 });
 
-test('what is missing or starting never turns or enlarges a change', () => {
+test('missing and starting instances never reverse or enlarge a change', () => {
   fc.assert(
     fc.property(reading, fc.integer({ min: 1, max: 100 }), (known, target) => {
       const { values, missing, warming } = known;
@@ -64,7 +64,7 @@ test('what is missing or starting never turns or enlarges a change', () => {
       const alone = adviseLoad(rule(target), { ...known, missing: 0, warming: 0 }).desired! - values.length;
       const change = adviseLoad(rule(target), known).desired! - (values.length + unseen);
       if (alone > 0) expect(change >= 0 && change <= alone).toBe(true);
-      // Below the target the number of the ready, rounded up, may be asked for again: then only the starting ones go.
+      // Below the target the result may be the number of ready instances, rounded up: only starting ones are removed.
       else if (alone < 0 || mean(values) < rule(target).down) expect(change <= 0).toBe(true);
       else expect(change).toBe(0);
     }),

@@ -14,7 +14,7 @@ afterEach(() => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-/** Keeps the processor busy for so many milliseconds of its time. */
+/** Keeps the processor busy for `milliseconds` of CPU time. */
 function burn(milliseconds: number): void {
   const begun = process.cpuUsage();
   for (let spent = 0; spent < milliseconds;) {
@@ -23,7 +23,7 @@ function burn(milliseconds: number): void {
   }
 }
 
-test('the processor is told in percent of one core over the window, however often it is read', () => {
+test('CPU usage is a percentage of one core over the window, regardless of how often it is read', () => {
   expect(load.read().cpu).toBeNull();
   burn(100);
   clock.tick(500);
@@ -32,7 +32,7 @@ test('the processor is told in percent of one core over the window, however ofte
   expect(load.read().cpu).toBe(cpu);
 });
 
-test('what was burnt before the window does not count', () => {
+test('CPU time used before the window does not count', () => {
   burn(100);
   clock.tick(5500);
   burn(1);
@@ -42,7 +42,7 @@ test('what was burnt before the window does not count', () => {
   expect(load.read().cpu).toBeLessThan(100 * ((user + system) / 1000 + 100) * (1 / 5000));
 });
 
-test('memory is told of the bound that is nearest', () => {
+test('memory is a percentage of the limit that is closest', () => {
   const roomy = load.read().memory;
   expect(roomy).toBeGreaterThan(0);
   expect(roomy).toBeLessThan(100);
@@ -51,7 +51,7 @@ test('memory is told of the bound that is nearest', () => {
   tight.close();
 });
 
-test('requests are those of the last half minute; none is not zero', () => {
+test('requests are counted over the last 30 s; without any the latency and error rate are null, not zero', () => {
   expect(load.read()).toMatchObject({ inFlight: 3, queueDepth: 4, requests: 0, p99: null, errorRate: null });
   for (let i = 1; i <= 200; i++) load.record(i, i % 10 !== 0);
   expect(load.read()).toMatchObject({ requests: 200, p99: 198, errorRate: 10 });
@@ -61,12 +61,12 @@ test('requests are those of the last half minute; none is not zero', () => {
   expect(load.read()).toMatchObject({ requests: 1, p99: 5, errorRate: 0 });
 });
 
-test('of more requests than are kept the latest count', () => {
+test('if there are more requests than it keeps, the latest ones count', () => {
   for (let i = 0; i < 10_000; i++) load.record(i < 5000 ? 1 : 2, i >= 5000);
   expect(load.read()).toMatchObject({ requests: 4096, p99: 2, errorRate: 0 });
 });
 
-test('what is not told is not known', () => {
+test('figures that the application does not provide are undefined', () => {
   const silent = new InstanceLoad({ clock });
   expect(silent.read()).toMatchObject({ inFlight: undefined, queueDepth: undefined });
   silent.close();

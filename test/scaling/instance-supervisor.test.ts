@@ -16,7 +16,7 @@ function setUp(restart?: RestartPolicy) {
   return { clock, driver, supervisor, states };
 }
 
-test('an instance that ends by itself is started again after a wait', async () => {
+test('an instance that exits by itself is restarted after a wait', async () => {
   const { clock, driver, supervisor, states } = setUp();
   await supervisor.start();
   driver.started[0]!.end({ code: null, signal: 'SIGKILL' });
@@ -28,7 +28,7 @@ test('an instance that ends by itself is started again after a wait', async () =
   expect(states).toEqual(['starting', 'ready', 'waiting', 'starting', 'ready']);
 });
 
-test('the wait grows with each failure and never passes the longest', async () => {
+test('the wait grows with each failure, up to the maximum', async () => {
   const { clock, driver, supervisor } = setUp({ initialDelay: 100, maxDelay: 400, maxFailures: 100 });
   driver.failWith = new Error('no');
   await supervisor.start();
@@ -41,7 +41,7 @@ test('the wait grows with each failure and never passes the longest', async () =
   }
 });
 
-test('a crash loop ends in failed, says so, and start begins anew', async () => {
+test('a crash loop ends in the state failed with its reason, and start() starts the instance again', async () => {
   const { clock, driver, supervisor } = setUp({ maxFailures: 3 });
   driver.failWith = new Error('bang');
   await supervisor.start();
@@ -54,7 +54,7 @@ test('a crash loop ends in failed, says so, and start begins anew', async () => 
   expect(supervisor.current.state).toBe('ready');
 });
 
-test('failures far apart are no crash loop', async () => {
+test('failures far apart are not a crash loop', async () => {
   const { clock, driver, supervisor } = setUp({ maxFailures: 2, window: 1000 });
   await supervisor.start();
   for (let i = 0; i < 5; i++) {
@@ -65,7 +65,7 @@ test('failures far apart are no crash loop', async () => {
   }
 });
 
-test('a permanent failure is not tried again', async () => {
+test('a permanent failure is not retried', async () => {
   const { clock, driver, supervisor } = setUp();
   driver.failWith = new ResilienceError('START_FAILED', 'demo-1: port 4000 is taken', {
     extensions: { permanent: true },
@@ -94,7 +94,7 @@ test('stopping while it waits for a restart ends the wait', async () => {
   expect(supervisor.current.state).toBe('stopped');
 });
 
-test('stopping while it starts takes the new instance down', async () => {
+test('stopping while it starts stops the new instance', async () => {
   const { driver, supervisor } = setUp();
   const starting = supervisor.start();
   await supervisor.stop();
@@ -110,7 +110,7 @@ test('starting twice starts once', async () => {
   expect(driver.started).toHaveLength(1);
 });
 
-test('started once, a failure is the end of it', async () => {
+test('after startOnce() a failed start is not retried', async () => {
   const { clock, driver, supervisor, states } = setUp();
   driver.failWith = new Error('no');
   await expect(supervisor.startOnce()).rejects.toThrow('no');
@@ -118,7 +118,7 @@ test('started once, a failure is the end of it', async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-test('started once, it is kept running when that went well', async () => {
+test('after a successful startOnce() the instance is restarted when it exits', async () => {
   const { clock, driver, supervisor } = setUp();
   await supervisor.startOnce();
   driver.started[0]!.end({ code: 1, signal: null });
@@ -126,7 +126,7 @@ test('started once, it is kept running when that went well', async () => {
   expect(supervisor).toMatchObject({ current: { state: 'ready' }, restarts: 1 });
 });
 
-test('an instance that is replaced counts as one that ended, and says why', async () => {
+test('replacing an instance counts as a restart, with its reason', async () => {
   const { clock, supervisor } = setUp();
   await supervisor.start();
   await supervisor.replace('hangs');
@@ -149,7 +149,7 @@ describe('a draining stop', () => {
     return { driver, supervisor, letGo: () => letGo() };
   }
 
-  test('tells the instance to end when nobody sends it anything any more', async () => {
+  test('stops the instance once its requests are drained', async () => {
     const { driver, supervisor, letGo } = draining();
     await supervisor.start();
     const stopped = supervisor.stop({ drain: true });
@@ -159,7 +159,7 @@ describe('a draining stop', () => {
     expect([supervisor.current.state, driver.stops]).toEqual(['stopped', 1]);
   });
 
-  test('is cut short by one that cannot wait', async () => {
+  test('is cut short by a stop without draining', async () => {
     const { driver, supervisor } = draining();
     await supervisor.start();
     const stopped = supervisor.stop({ drain: true });
@@ -168,7 +168,7 @@ describe('a draining stop', () => {
     expect([supervisor.current.state, driver.stops]).toEqual(['stopped', 1]);
   });
 
-  test('does not wait for an instance that was taken over, either, once it cannot wait', async () => {
+  test('is cut short in the same way for an adopted instance', async () => {
     const { driver, supervisor } = draining();
     const instance = await driver.start(SPEC);
     await supervisor.adopt(instance);

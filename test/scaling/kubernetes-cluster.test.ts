@@ -1,4 +1,4 @@
-/** The driver of a cluster's Deployments against the real API and its controllers, where their programs are. */
+/** The driver for Deployments against the real API and controllers, if these programs are installed. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     cluster = await Cluster.start(join(folder, 'cluster'));
     writeFileSync(join(folder, 'ca.crt'), cert);
     writeFileSync(join(folder, 'namespace'), 'shop\n');
-    // The rights that docs/scaling.md says the driver needs, and no others.
+    // Only the permissions that the driver needs according to docs/scaling.md.
     await cluster.admin('POST', `${RIGHTS}/roles`, {
       metadata: { name: USER },
       rules: [
@@ -80,7 +80,7 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     await until(async () => (await driver.status(name)).ready === 1, `${name} never got ready`);
   }
 
-  test('scales up, and settles when the replicas are there; and down to none', async () => {
+  test('scales up and settles when the replicas are ready, and scales down to zero', async () => {
     await deploy('training');
     const status = await create().scaleTo('training', 3);
     expect(status).toMatchObject({ wanted: 3, ready: 3 });
@@ -92,14 +92,14 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     expect(await create().scaleTo('training', 0)).toEqual({ wanted: 0, ready: 0, replicas: [] });
   });
 
-  test('sees the pods of its own Deployment only', async () => {
+  test('lists only the pods of its own Deployment', async () => {
     await deploy('coach');
     await deploy('meta');
     expect((await create().scaleTo('coach', 2)).replicas).toHaveLength(2);
     expect((await create().status('meta')).replicas).toHaveLength(1);
   });
 
-  test('replicas that do not get ready are a failed start: to the API it has no deadline', async () => {
+  test('replicas that do not become ready are a failed start, although the API sets them no deadline', async () => {
     await deploy('budget', { progressDeadlineSeconds: 1 });
     cluster.kubeletWorks = false;
     await expect(create({ readyTimeout: 3000 }).scaleTo('budget', 2)).rejects.toMatchObject({
@@ -108,7 +108,7 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     });
   });
 
-  test('a rollout that is late is told of as the API does', async () => {
+  test('a rollout that times out fails with the message of the API', async () => {
     cluster.kubeletWorks = false;
     await order('web', { progressDeadlineSeconds: 1 });
     await expect(create().scaleTo('web', 2)).rejects.toMatchObject({
@@ -117,7 +117,7 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     });
   });
 
-  test('an order that somebody else overrides is a conflict', async () => {
+  test('an order that another client overrides is a conflict', async () => {
     await deploy('reports');
     cluster.kubeletWorks = false;
     const order = create().scaleTo('reports', 2);
@@ -127,7 +127,7 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     await expect(order).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('somebody else') });
   });
 
-  test('a right that is missing is told with the words of the API', async () => {
+  test('a missing permission is reported with the message of the API', async () => {
     const driver = create({ namespace: 'default' });
     await expect(driver.status('training')).rejects.toMatchObject({
       code: 'NOT_CONFIGURED',
@@ -135,7 +135,7 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     });
   });
 
-  test('so are a Deployment that is not there, a token that is not accepted, and a number that cannot be', async () => {
+  test('so are a missing Deployment, a rejected token and an invalid number', async () => {
     await expect(create().scaleTo('nobody', 2)).rejects.toMatchObject({
       code: 'NOT_FOUND',
       message: expect.stringContaining('"nobody" not found'),
@@ -149,7 +149,7 @@ describeWhereBuilt(clusterUnavailable, 'the real API', () => {
     });
   });
 
-  test('the manager scales over it, within the bounds', async () => {
+  test('the manager scales through it, within the bounds', async () => {
     await deploy('capabilities');
     const manager = new HorizontalScalingManager({ driver: create(), services: { capabilities: { max: 3 } } });
     const up = await manager.scaleUp('capabilities', 5);

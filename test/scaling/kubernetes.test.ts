@@ -1,6 +1,6 @@
 /**
- * The driver of a cluster's Deployments, against an API server of the same manners over TLS: every refusal and delay. The real
- * one is asked in kubernetes-cluster.test.ts.
+ * The driver for Deployments against a fake API server over TLS, which can refuse and delay every request.
+ * kubernetes-cluster.test.ts tests the driver against the real API server.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,13 +31,13 @@ afterEach(async () => {
 
 function create(options: KubernetesOptions = {}): ReplicaDriver {
   const access = { server: api.url, serviceAccount: api.serviceAccount };
-  // On a fake clock requests would time out while the real ones are under way.
+  // With a fake clock, requests over the real network would time out.
   const driver = kubernetes({ ...access, pollInterval: 1, requestTimeout: 1e9, ...options });
   drivers.push(driver);
   return driver;
 }
 
-test('a service is scaled up, and the order settles when the replicas are there', async () => {
+test('a service is scaled up, and the order settles when the replicas are ready', async () => {
   const status = await create().scaleTo('training', 3);
   expect(status).toMatchObject({ wanted: 3, ready: 3 });
   expect(status.replicas).toEqual([
@@ -48,18 +48,18 @@ test('a service is scaled up, and the order settles when the replicas are there'
   expect(api.requests[0]).toBe(`PATCH ${PATH}/scale`);
 });
 
-test('and down to none', async () => {
+test('a service is scaled down to zero', async () => {
   expect(await create().scaleTo('training', 0)).toEqual({ wanted: 0, ready: 0, replicas: [] });
 });
 
-test('a status of an older order is not taken for this one’s', async () => {
+test('the status of an older order is not mistaken for that of this order', async () => {
   const driver = create();
   await driver.scaleTo('training', 2);
-  // Two looks: the controller had not seen the order at the first, so that its counts were still of one replica.
+  // It reads the status twice: at the first read the controller had not seen the order and still counted one replica.
   expect(api.requests.filter((one) => one === `GET ${PATH}`).length).toBeGreaterThan(1);
 });
 
-test('the token is read anew, since it is replaced while the process runs', async () => {
+test('the token is read again, because it is replaced while the process runs', async () => {
   const driver = create();
   await driver.status('training');
   api.rotateToken('second-token');
@@ -75,14 +75,14 @@ test.each([
   ],
   [404, 'NotFound', 'NOT_FOUND', 'deployments.apps "training" not found'],
   [422, 'Invalid', 'VALIDATION_FAILED', 'Deployment.apps "training" is invalid: spec.replicas: Invalid value: -1'],
-])('%i (%s) is told at once as %s, with what the API said', async (status, reason, code, message) => {
+])('%i (%s) is reported immediately as %s, with the message of the API', async (status, reason, code, message) => {
   api.refusals.push(failure(status, reason, message));
   const order = create().scaleTo('training', 2);
   await expect(order).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
   expect(api.requests).toHaveLength(1);
 });
 
-test('a token that is not accepted is told', async () => {
+test('a rejected token is reported', async () => {
   writeFileSync(join(folder, 'token'), 'forged');
   await expect(create().status('training')).rejects.toMatchObject({
     code: 'NOT_CONFIGURED',
@@ -90,7 +90,7 @@ test('a token that is not accepted is told', async () => {
   });
 });
 
-describe('what passes is tried again', () => {
+describe('a temporary failure is retried', () => {
   const refusals = {
     'a conflict': failure(409, 'Conflict', 'the object has been modified'),
     'an API server that restarts': failure(503, 'ServiceUnavailable', 'etcd leader changed'),
@@ -110,7 +110,7 @@ describe('what passes is tried again', () => {
     expect(await order).toMatchObject({ wanted: 1 });
   });
 
-  test('a busy API server when it said so, and not before', async () => {
+  test('a busy API server after its Retry-After, and no earlier', async () => {
     api.refusals.push(failure(429, 'TooManyRequests', 'too many requests', { 'Retry-After': '7' }));
     const clock = new FakeClock();
     const order = create({ clock }).scaleTo('training', 1);
@@ -123,7 +123,7 @@ describe('what passes is tried again', () => {
     expect(await order).toMatchObject({ wanted: 1 });
   });
 
-  test('but not for ever', async () => {
+  test('at most four times', async () => {
     for (let i = 0; i < 10; i++) api.refusals.push(failure(409, 'Conflict', 'the object has been modified'));
     const clock = new FakeClock();
     let error: unknown;
@@ -139,7 +139,7 @@ describe('what passes is tried again', () => {
   });
 });
 
-test('a deployment that is late is told of as a failed start', async () => {
+test('a Deployment that exceeds its progress deadline is reported as a failed start', async () => {
   api.stuck = 'too late';
   await expect(create().scaleTo('training', 2)).rejects.toMatchObject({
     code: 'START_FAILED',
@@ -147,7 +147,7 @@ test('a deployment that is late is told of as a failed start', async () => {
   });
 });
 
-test('replicas that are not there in time are a failed start', async () => {
+test('replicas that are not ready in time are a failed start', async () => {
   api.stuck = 'silently';
   const clock = new FakeClock();
   let error: unknown;
@@ -169,16 +169,19 @@ test('replicas that are not there in time are a failed start', async () => {
   });
 });
 
-test('an order that somebody else overrides is a conflict', async () => {
+test('an order that another client overrides is a conflict', async () => {
   api.stuck = 'silently';
   const order = create().scaleTo('training', 2);
   order.catch(() => {});
   await until(() => api.requests.includes(`GET ${PATH}`));
   api.replicas = 5;
-  await expect(order).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('somebody else') });
+  await expect(order).rejects.toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringContaining('another client scaled'),
+  });
 });
 
-test('an order that is given up ends', async () => {
+test('an aborted order ends', async () => {
   api.stuck = 'silently';
   const unwanted = new AbortController();
   const order = create().scaleTo('training', 2, unwanted.signal);
@@ -187,7 +190,7 @@ test('an order that is given up ends', async () => {
   await expect(order).rejects.toThrow('given up');
 });
 
-test('the manager scales over it as over processes, within the bounds and with a history', async () => {
+test('the manager scales through it as with processes, within the bounds and with a history', async () => {
   const manager = new HorizontalScalingManager({ driver: create(), services: { training: { max: 3 } } });
   const up = await manager.scaleUp('training', 5, { reason: 'a rush' });
   expect(up).toMatchObject({ from: 1, to: 3, shortfall: 'the maximum is 3' });
@@ -203,10 +206,10 @@ test('the manager scales over it as over processes, within the bounds and with a
   expect(api.replicas).toBe(2);
 });
 
-describe('who it is', () => {
+describe('the identity of the driver', () => {
   const env = { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' };
 
-  test('is found as in every pod', () => {
+  test('is determined from the files and variables that every pod has', () => {
     const { server, namespace, token } = findCredentials({ serviceAccount: folder }, env);
     expect([server.origin, namespace, token()]).toEqual(['https://10.96.0.1', 'shop', 'first-token']);
     const ipv6 = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
@@ -217,12 +220,12 @@ describe('who it is', () => {
     [{}, {}, /this is no pod; say where the API is in option 'server'/],
     [{ serviceAccount: '/nonexistent' }, env, /\/nonexistent\/namespace cannot be read/],
     [{ server: 'http://10.96.0.1' }, env, /option 'server': expected an https URL/],
-  ])('with %j in %j is not', (options, environment, message) => {
+  ])('cannot be determined with %j in %j', (options, environment, message) => {
     expect(() => findCredentials(options, environment)).toThrow(message);
   });
 });
 
-test('a name that no Deployment can have never gets into a path', async () => {
+test('a name that is invalid for a Deployment never becomes part of a path', async () => {
   await expect(create().status('../../secrets')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   expect(api.requests).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** Whatever is ordered of the manager, and however much of it at once, what must always hold of it does. */
+/** The invariants of the manager hold for any commands, also for concurrent ones. */
 import { HorizontalScalingManager } from '../../src/scaling/horizontal-scaling-manager.js';
 import type { ScalingRouter } from '../../src/scaling/manager-options.js';
 import { ResilienceError } from '../../src/shared/errors.js';
@@ -10,7 +10,7 @@ const MIN = 1;
 const MAX = 4;
 const BASE = 3000;
 
-/** Knows who may be sent requests, and lets go at once. */
+/** Knows the instances that receive requests, and drains them immediately. */
 class Router implements ScalingRouter {
   readonly targets = new Map<string, number>();
   addTarget(_service: string, { id, port }: { readonly id: string; readonly port: number }): void {
@@ -44,7 +44,7 @@ const order: fc.Arbitrary<Order> = fc.oneof(
   fc.record({ kind: fc.constantFrom('crash' as const, 'migrate' as const), which: fc.nat(5) }),
 );
 
-/** Gives an order; the waits it takes go by as the clock is moved. */
+/** Executes a command; its waits end as the test advances the clock. */
 function give(manager: HorizontalScalingManager, driver: ScriptedDriver, one: Order): Promise<unknown> | undefined {
   switch (one.kind) {
     case 'up':
@@ -74,7 +74,7 @@ function give(manager: HorizontalScalingManager, driver: ScriptedDriver, one: Or
   }
 }
 
-test('orders of all kinds, several at once: nothing leaks, nothing is lost, the bounds hold', async () => {
+test('for any commands, also concurrent ones, no process leaks, no instance is lost and the bounds hold', async () => {
   const property = fc.asyncProperty(fc.array(fc.array(order, { maxLength: 4 }), { maxLength: 6 }), async (rounds) => {
     const router = new Router();
     const { clock, driver, manager } = setUp(router);
@@ -82,14 +82,14 @@ test('orders of all kinds, several at once: nothing leaks, nothing is lost, the 
     for (const together of rounds) {
       for (const one of together) {
         const answer = give(manager, driver, one)?.catch((error: { code?: unknown }) => {
-          // Refused is fine, and so is given up; anything else is a defect.
+          // A command may be refused or cancelled; any other error is a defect.
           expect(['CONFLICT', 'NOT_FOUND', 'START_FAILED']).toContain(error.code);
         });
         if (answer !== undefined) answers.push(answer);
         await clock.advance(0);
       }
       await clock.advance(1000);
-      // One more than `max` while one hands over, and no more.
+      // During a migration there may be one instance more than `max`.
       expect(manager.getInstanceCount('demo')).toBeLessThanOrEqual(MAX + 1);
     }
     driver.failWith = undefined;
@@ -116,7 +116,7 @@ test('orders of all kinds, several at once: nothing leaks, nothing is lost, the 
   await fc.assert(property, { numRuns: 60, interruptAfterTimeLimit: 10_000 });
 });
 
-test('a router that never lets go of an instance is waited for so long and no longer', async () => {
+test('the manager waits for a router that never drains an instance only until the timeout', async () => {
   const stubborn = new Router();
   stubborn.drain = () => new Promise(() => {});
   const { clock, driver, manager } = setUp(stubborn);
@@ -130,7 +130,7 @@ test('a router that never lets go of an instance is waited for so long and no lo
   expect(clock.pendingTimers).toBe(0);
 });
 
-test('an instance is drained only when its successor had time to become known, and ended when that is known too', async () => {
+test('an instance is drained after its successor is known for the settle time, and then stopped', async () => {
   const { clock, driver, manager } = setUp();
   await manager.scaleUp('demo');
   const moved = manager.migrateInstance(BASE, 4000);

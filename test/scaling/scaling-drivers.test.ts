@@ -1,4 +1,4 @@
-/** Every driver of instances against the one suite, with real processes. */
+/** Runs the same suite for every driver, with real processes. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { scalingDriverCases, type InstanceBehaviour } from '../../src/testing/sc
 import { until } from '../support/eventually.js';
 import { PROGRAMS, scriptedDriver } from '../support/scaling-instances.js';
 
-/** For the silent ones alone: the others are ready when the machine lets them. */
+/** Applies only to silent instances: the others become ready as fast as the machine allows. */
 const patience = (behaviour: InstanceBehaviour): number => (behaviour === 'silent' ? 300 : 20_000);
 
 let folder: string;
@@ -32,7 +32,7 @@ describe.each(Object.entries(drivers))('%s', (_name, driverOf) => {
   );
 });
 
-test('one service is scaled over workers of one port, which whoever connects reaches in turn', async () => {
+test('one service is scaled with workers that share a port and receive connections in turn', async () => {
   const manager = new HorizontalScalingManager({
     driver: clusterWorkers({ program: join(folder, 'serves.cjs') }),
     services: { demo: { max: 3 } },

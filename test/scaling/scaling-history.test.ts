@@ -39,7 +39,7 @@ const record = (at: number, more: Partial<ScalingRecord> = {}): ScalingRecord =>
 });
 const times = (records: readonly ScalingRecord[]): number[] => records.map(({ at }) => at);
 
-test('the newest come first, all or those of one service', () => {
+test('lists the records of all services or of one, newest first', () => {
   const history = open();
   history.record(record(1));
   history.record(record(2, { service: 'other' }));
@@ -50,7 +50,7 @@ test('the newest come first, all or those of one service', () => {
   expect(times(history.list({ limit: 1 }))).toEqual([3]);
 });
 
-test('what is in the file is there after a restart', () => {
+test('the records in the file survive a restart', () => {
   const path = join(folder, 'data', 'history.sqlite');
   const first = open({ path });
   first.record(record(1));
@@ -58,13 +58,13 @@ test('what is in the file is there after a restart', () => {
   expect(times(open({ path }).list())).toEqual([1]);
 });
 
-test('of too many the oldest go', () => {
+test('the oldest records are removed when there are too many', () => {
   const history = open({ maxRecords: 3 });
   for (let at = 1; at <= 10; at++) history.record(record(at));
   expect(times(history.list())).toEqual([10, 9, 8]);
 });
 
-test('a full file gives up its oldest, and goes on', () => {
+test('a full file drops its oldest records and accepts new ones', () => {
   const errors: Error[] = [];
   const path = join(folder, 'history.sqlite');
   const history = open({ path, maxBytes: 128 * 1024, onError: (error) => errors.push(error) });
@@ -77,10 +77,10 @@ test('a full file gives up its oldest, and goes on', () => {
   expect(kept).toEqual(kept.map((_, i) => 100 - i));
 });
 
-test('a disk that takes nothing is told of, holds nobody up, and is made up for', () => {
+test('a failed write is reported, blocks no caller, and is written later', () => {
   const errors: Error[] = [];
   const path = join(folder, 'history.sqlite');
-  mkdirSync(path); // no file can be where a folder is
+  mkdirSync(path); // a folder at this path prevents the file
   const history = open({ path, onError: (error) => errors.push(error) });
   history.record(record(1));
   history.record(record(2));
@@ -93,7 +93,7 @@ test('a disk that takes nothing is told of, holds nobody up, and is made up for'
   expect(times(open({ path }).list())).toEqual([3, 2, 1]);
 });
 
-test('a file that is no database is told of', () => {
+test('a file that is not a database is reported', () => {
   const path = join(folder, 'history.sqlite');
   writeFileSync(path, 'this is a diary, and a long one, but not a database'.repeat(100));
   const errors: Error[] = [];

@@ -1,4 +1,4 @@
-/** The loop on a fake clock: a real engine and a real manager, over instances that are objects. */
+/** The loop on a fake clock, with a real engine and a real manager; its instances are objects, not processes. */
 import { AutoScalingDecisionEngine } from '../../src/scaling/auto-scaling-decision-engine.js';
 import { HorizontalScalingManager } from '../../src/scaling/horizontal-scaling-manager.js';
 import type { InstanceDetails } from '../../src/scaling/instance-group.js';
@@ -21,7 +21,7 @@ let driver: ScriptedDriver;
 let manager: HorizontalScalingManager;
 let engine: AutoScalingDecisionEngine;
 let loop: ScalingLoop;
-/** What an instance answers; never, when there is nothing. */
+/** The response of an instance; `undefined` means that it never responds. */
 let answer: (instance: InstanceDetails) => InstanceSample | Error | undefined;
 let errors: string[];
 
@@ -56,12 +56,12 @@ afterEach(async () => {
 
 const ready = (): number => manager.getInstanceDetails('demo').filter(({ state }) => state === 'ready').length;
 
-/** So many looks, ten seconds apart. */
+/** Runs the loop `count` times, ten seconds apart. */
 async function looks(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await clock.advance(10_000);
 }
 
-test('what the engine decides is done, with its reason', async () => {
+test('the loop executes the decisions of the engine, with their reasons', async () => {
   answer = () => ({ cpu: 95 });
   await looks(1);
   expect(ready()).toBe(2);
@@ -71,7 +71,7 @@ test('what the engine decides is done, with its reason', async () => {
   expect(ready()).toBe(1);
 });
 
-test('an instance that does not answer is missing, not idle: nothing is taken away', async () => {
+test('an instance that does not respond counts as missing, not as idle: nothing scales down', async () => {
   answer = () => ({ cpu: 95 });
   await looks(1);
   answer = ({ id }) => (id === 'demo-1' ? { cpu: 5 } : undefined);
@@ -81,37 +81,64 @@ test('an instance that does not answer is missing, not idle: nothing is taken aw
   expect(errors).toContain('demo: no answer in time');
 });
 
-test('an instance that answers badly is missing as well', async () => {
+test('an instance with an invalid response counts as missing as well', async () => {
   answer = () => new Error('connection refused');
   await looks(5);
   expect(engine.explain('demo')).toMatchObject({ action: 'HOLD', instances: { ready: 0 } });
   expect(errors[0]).toBe('demo: connection refused');
 });
 
-test('an instance that starts counts as on its way, and is not asked', async () => {
+test('a starting instance counts as pending, and receives no requests for its load', async () => {
   answer = ({ state }) => (state === 'ready' ? { cpu: 95 } : new Error('was asked while it started'));
   driver.hold = true;
   await looks(1);
   expect(manager.isBusy('demo')).toBe(true);
   await looks(3);
   expect(errors).toEqual([]);
-  expect(driver.starting).toBe(1); // not one more for each look
+  expect(driver.starting).toBe(1); // not one more for each run of the loop
   driver.release();
   await clock.advance(0);
   expect(ready()).toBe(2);
 });
 
-test('an order that fails is told of, and the loop goes on', async () => {
+test('a failed command is reported, and the loop continues', async () => {
   answer = () => ({ cpu: 95 });
   driver.failWith = new Error('no more memory');
   await looks(1);
   expect(errors).toEqual(['demo: no more memory']);
   driver.failWith = undefined;
-  await looks(8); // the engine waits a minute for what it has ordered
+  await looks(8); // the engine waits a minute for the ordered instances
   expect(ready()).toBeGreaterThan(1);
 });
 
-test('closed, it looks no more', async () => {
+test('a number set by hand stays until it expires or is released', async () => {
+  answer = () => ({ cpu: 5 });
+  await manager.scaleUp('demo', 2);
+  loop.hold('demo');
+  await looks(10);
+  expect(ready()).toBe(3);
+  expect(loop.holdOf('demo')).toEqual({ until: null, reason: 'by hand, pinned until released' });
+  expect(loop.release('demo')).toBe(true);
+  expect(loop.release('demo')).toBe(false);
+  await looks(10);
+  expect(ready()).toBe(1);
+});
+
+test('an instance that does not respond although its process is busy counts as saturated', async () => {
+  let busy = 0;
+  driver.usage = () => ({ busy, writes: 0 });
+  answer = () => undefined;
+  for (let i = 0; i < 3; i++) {
+    const tick = loop.tick();
+    await clock.advance(1000);
+    busy += 2000;
+    await clock.advance(1000);
+    await tick;
+  }
+  expect(engine.explain('demo')!.reason).toMatch(/too busy to report/);
+});
+
+test('a closed loop makes no more decisions', async () => {
   await loop.close();
   answer = () => ({ cpu: 95 });
   await looks(3);

@@ -1,4 +1,4 @@
-/** What router and monitor are told of instances that come and go. */
+/** The router and the monitor follow the instances that are added and removed. */
 import { HealthMonitor } from '../../src/health/health-monitor.js';
 import type { InstanceDetails } from '../../src/scaling/instance-group.js';
 import { Traffic } from '../../src/scaling/traffic.js';
@@ -21,7 +21,7 @@ function tell(id: string, state: InstanceDetails['state'], host = '127.0.0.1'): 
 }
 const watched = (): string[] => monitor.getHealth(SERVICE).instances.map(({ id }) => id);
 
-test('news of an end that come late leave the successor on the same port watched', () => {
+test('after a late report of a stop the successor on the same port is still watched', () => {
   tell('old', 'ready');
   tell('new', 'ready');
   tell('old', 'stopped');
@@ -33,7 +33,7 @@ test('news of an end that come late leave the successor on the same port watched
   expect(watched()).toEqual([]);
 });
 
-test('an end on one host leaves the same port of another watched', () => {
+test('after a stop on one host the same port of another host is still watched', () => {
   tell('here', 'ready', '10.0.0.1');
   tell('there', 'ready', '10.0.0.2');
   tell('here', 'stopped', '10.0.0.1');

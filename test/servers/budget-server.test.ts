@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import request from 'supertest';
 import { budgetServer } from '../../servers/budget-server.js';
@@ -11,9 +11,10 @@ let server: FleetServer;
 const endpoints: Endpoint[] = [];
 
 async function start(env: Record<string, string> = {}): Promise<void> {
+  const providers = join(fleet.folder, 'providers.json');
   server = await fleet.create(budgetServer, {
     env: {
-      PROVIDERS_FILE: join(fleet.folder, 'providers.json'),
+      ...(existsSync(providers) && { PROVIDERS_FILE: providers }),
       RATE_LIMIT_CAPACITY: '100000',
       BUDGET_DAILY_LIMIT: '10',
       BUDGET_MONTHLY_LIMIT: '15',
@@ -47,7 +48,7 @@ afterEach(async () => {
   await Promise.all(endpoints.splice(0).map((endpoint) => endpoint.close()));
 });
 
-// Supertest listens on another port for each request: one Host, or no answer would be the same resource twice.
+// Supertest listens on a new port for each request. A fixed Host makes the cache see the same resource twice.
 const get = (path: string) => request(server.app).get(path).set('Host', 'localhost');
 const post = (path: string, body: object) => request(server.app).post(path).set('Host', 'localhost').send(body);
 const burst = (body: object) => post('/api/v1/providers/burst', body);
@@ -55,7 +56,7 @@ const record = (cost: number, more: object = {}) =>
   post('/api/v1/budget/record-workflow', { workflowId: 'w', cost, ...more });
 
 describe('the budget', () => {
-  test('counts what is spent against the day and the month, and warns from 80 %', async () => {
+  test('counts spending against the day and the month, and warns from 80 %', async () => {
     await start();
     await record(7.9).expect(201);
     expect((await get('/api/v1/budget').expect(200)).body).toMatchObject({ ok: true, warning: false });
@@ -69,7 +70,7 @@ describe('the budget', () => {
     });
   });
 
-  test('refuses what would pass a limit, records nothing of it, and says when to come again', async () => {
+  test('refuses an amount that would exceed a limit, does not record it, and says when to retry', async () => {
     await start();
     await record(9).expect(201);
     const refused = await record(1.5).expect(429);
@@ -84,7 +85,7 @@ describe('the budget', () => {
     expect((await get('/api/v1/budget/history')).body.items).toHaveLength(1);
   });
 
-  test('is never overspent by requests at the same moment', async () => {
+  test('is never overspent by concurrent requests', async () => {
     await start();
     const answers = await Promise.all(Array.from({ length: 60 }, () => record(0.25)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(40);
@@ -100,7 +101,7 @@ describe('the budget', () => {
     expect((await get('/api/v1/budget')).body.limits[0].used).toBe(4);
   });
 
-  test('tells whether an amount can be afforded', async () => {
+  test('reports whether an amount can be afforded', async () => {
     await start();
     await record(9).expect(201);
     expect((await get('/api/v1/budget/can-afford?cost=1').expect(200)).body).toMatchObject({ affordable: true });
@@ -124,7 +125,7 @@ describe('the budget', () => {
     });
   });
 
-  test('ranks workflows by what they brought', async () => {
+  test('ranks workflows by their results', async () => {
     await start();
     await record(2, { workflowId: 'poor', value: 1 }).expect(201);
     await record(1, { workflowId: 'rich', value: 3 }).expect(201);
@@ -165,7 +166,7 @@ describe('a burst', () => {
     expect(refused.body.detail).toContain('PROVIDERS_FILE');
   });
 
-  test('returns the first good answer, its cost, and whom it asked; the key and the trace travel', async () => {
+  test('returns the first good answer, its cost and the providers it called; key and trace are passed on', async () => {
     const [alpha] = await provide('alpha');
     await start();
     const { body } = await burst({ prompt: 'hi', maxTokens: 100 }).expect(200);
@@ -181,19 +182,19 @@ describe('a burst', () => {
     expect((await get('/api/v1/budget')).body.limits[0].used).toBe(0.00005);
   });
 
-  test('does not wait for a provider that hangs once another has answered, and ends that request', async () => {
+  test('does not wait for a provider that hangs once another one has answered, and cancels its call', async () => {
     const [alpha, beta] = await provide('alpha', 'beta');
     alpha!.behaviour = 'hang';
     await start();
     const { body } = await burst({ prompt: 'hi' }).expect(200);
     expect(body.answer).toMatchObject({ provider: 'beta', asked: ['alpha', 'beta'] });
     expect(beta!.asked).toHaveLength(1);
-    // The one broken off is charged with its input, which the provider has read.
+    // The cancelled call is charged for its input, which the provider has read.
     const { providers } = (await get('/api/v1/providers/costs')).body;
     expect(providers.find((one: { provider: string }) => one.provider === 'alpha').cost).toBeGreaterThan(0);
   });
 
-  test('is answered from the cache the second time, and by one call when many ask at once', async () => {
+  test('is answered from the cache the second time, and by one call for concurrent requests', async () => {
     const [alpha] = await provide('alpha');
     await start();
     const answers = await Promise.all(Array.from({ length: 10 }, () => burst({ prompt: 'same' }).expect(200)));
@@ -203,7 +204,7 @@ describe('a burst', () => {
     expect((await burst({ prompt: 'other' })).body.cached).toBe(false);
   });
 
-  test('fails with what each provider said, and the money comes back', async () => {
+  test('fails with the error of each provider, and the reserved amount is released', async () => {
     const [alpha, beta] = await provide('alpha', 'beta');
     alpha!.behaviour = { status: 500 };
     beta!.behaviour = { raw: '{"choices":[]}' };
@@ -215,7 +216,7 @@ describe('a burst', () => {
     expect((await get('/api/v1/budget')).body.limits[0].used).toBe(0);
   });
 
-  test('skips a provider whose circuit is open, and says so when none is left', async () => {
+  test('skips a provider whose circuit is open, and reports CIRCUIT_OPEN when no provider is left', async () => {
     const [alpha] = await provide('alpha');
     alpha!.behaviour = { status: 500 };
     await start();
@@ -229,16 +230,17 @@ describe('a burst', () => {
     ]);
   });
 
-  test('asks nobody when the budget could not pay the worst case', async () => {
+  test('calls no provider if the budget does not cover the worst case', async () => {
     const [alpha] = await provide('alpha');
     await start({ BUDGET_DAILY_LIMIT: '0.0001' });
     await burst({ prompt: 'hi', maxTokens: 4000 }).expect(429);
     expect(alpha!.asked).toHaveLength(0);
   });
 
-  test('never spends more than the budget, however many ask at once', async () => {
+  test('never spends more than the budget under concurrent requests', async () => {
     const [alpha] = await provide('alpha');
-    // The worst case of one: 32 + 1 to 2 bytes and twice 32 for the wrapping of input at $1, 20 of output at $2 (a million).
+    // The worst case of one burst at $1 and $2 per million tokens: 32 + 1 to 2 bytes and twice 32 for the wrapping of
+    // input, and 20 of output.
     await start({ BUDGET_DAILY_LIMIT: '0.0003' });
     await Promise.all(Array.from({ length: 20 }, (_, i) => burst({ prompt: `p${i}`, maxTokens: 20 })));
     const { used } = (await get('/api/v1/budget')).body.limits[0];
@@ -248,7 +250,7 @@ describe('a burst', () => {
   });
 });
 
-test('a provider has no more calls in flight than it may', async () => {
+test('a provider never has more calls in flight than its limit', async () => {
   const [alpha] = await provide('alpha');
   alpha!.behaviour = 'hang';
   await start({ PROVIDER_MAX_IN_FLIGHT: '2' });
@@ -270,7 +272,7 @@ describe('providers', () => {
     expect(text).not.toContain('secret');
   });
 
-  test('whose key is missing are not asked', async () => {
+  test('whose key is missing are not called', async () => {
     const [alpha] = await provide('alpha');
     await start({ ALPHA_KEY: '' });
     expect((await get('/api/v1/providers/status')).body.providers[0]).toMatchObject({
@@ -281,7 +283,7 @@ describe('providers', () => {
     expect(alpha!.asked).toHaveLength(0);
   });
 
-  test('are recommended by what was measured', async () => {
+  test('are recommended by their measurements', async () => {
     const [alpha] = await provide('alpha', 'beta');
     await start();
     for (let i = 0; i < 3; i++) await burst({ prompt: `q${i}`, providers: ['beta'] }).expect(200);
@@ -292,7 +294,7 @@ describe('providers', () => {
     expect(body.ranking[0]).toMatchObject({ provider: 'beta', calls: 3, successRate: 1 });
   });
 
-  test('a policy change is checked, kept, and gone from the lists at once', async () => {
+  test('a policy change is checked, stored, and visible in the lists at once', async () => {
     await provide('alpha');
     await start();
     await get('/api/v1/providers/status').expect(200);

@@ -49,7 +49,7 @@ interface Discovered {
   routes?: { method: string; path: string; summary: string }[];
 }
 
-test('discovered is what the running services really offer', async () => {
+test('discovery finds the capabilities that the running services offer', async () => {
   const { body } = await get('/discovered').expect(200);
   const found = new Map<string, Discovered>(body.services.map((one: Discovered) => [one.service, one]));
   expect(found.size).toBe(8);
@@ -60,7 +60,7 @@ test('discovered is what the running services really offer', async () => {
   for (const { method, path } of found.get('segmentation')!.routes!) {
     if (method !== 'GET' || path.includes(':')) continue;
     const { status } = await request(clients.segmentation!).get(path);
-    // One that asks for a query is there as well.
+    // A capability that needs a query is listed as well.
     expect([path, status === 400 ? 200 : status]).toEqual([path, 200]);
   }
 });
@@ -83,7 +83,7 @@ test('the list, the status and the history follow what was discovered', async ()
   ]);
 });
 
-test('deactivated, activated again after a look that it works, and all of it survives a restart', async () => {
+test('a capability is deactivated across a restart, and activated again after a check that it works', async () => {
   await get('/discovered');
   const off = await post('/deactivate', { id: OVERVIEW, reason: 'too slow' }).expect(200);
   expect(off.body).toMatchObject({ changed: true, capability: { active: false } });
@@ -101,13 +101,13 @@ test('deactivated, activated again after a look that it works, and all of it sur
   ]);
 });
 
-test('what cannot be tried without changing something is not tried', async () => {
+test('a capability that changes data is not tried', async () => {
   await get('/discovered');
   const { body } = await post('/activate', { id: ROUND }).expect(200);
   expect(body).toMatchObject({ changed: false, probe: null });
 });
 
-test('a service that goes away is lost, keeps its capabilities, and is found again', async () => {
+test('a service that stops is recorded as lost, keeps its capabilities, and is found again', async () => {
   await get('/discovered');
   const known = (await get('/status')).body.status.known;
   await training.close();
@@ -129,10 +129,10 @@ test('a service that goes away is lost, keeps its capabilities, and is found aga
   expect(insights.usable).toBeLessThan(1);
 });
 
-test('unknown, malformed, and from elsewhere', async () => {
+test('unknown ids, malformed requests and remote callers are refused', async () => {
   await post('/activate', { id: 'nothing:GET /' }).expect(404);
   await post('/deactivate', { id: 'nothing:GET /' }).expect(404);
   await post('/activate', {}).expect(400);
   await get('/list?active=maybe').expect(400);
-  await post('/deactivate', { id: OVERVIEW }).set('X-Forwarded-For', '203.0.113.9').expect(403);
+  await post('/deactivate', { id: OVERVIEW }).set('X-Forwarded-For', '203.0.113.9').expect(401);
 });

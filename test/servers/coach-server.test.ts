@@ -28,6 +28,8 @@ let clock: FakeClock;
 let training: FleetServer;
 let trainingUrl: string;
 let coach: FleetServer;
+/** Timers of the training server. */
+let timersBefore: number;
 const get = (path: string) => request(coach.app).get(COACH + path);
 const post = (path: string, body: object = {}) =>
   request(coach.app)
@@ -42,11 +44,12 @@ beforeEach(async () => {
   clock = new FakeClock(START);
   training = await fleet.create(trainingServer, { clock });
   trainingUrl = await training.listen(0);
+  timersBefore = clock.pendingTimers;
   coach = await createCoach();
 });
 afterEach(() => fleet.close());
 
-/** Moves time by a second at a time, letting the loop do what is due, until the run is as wanted. */
+/** Advances the clock by a second at a time, and lets the loop run, until the run is as wanted. */
 async function until(passes: (run: Run) => boolean, learner = 'ada'): Promise<Run> {
   return eventually(async () => {
     clock.tick(1000);
@@ -58,7 +61,7 @@ async function answer(attemptId: string, text: string): Promise<void> {
   await request(training.app).post('/api/v1/challenges/grade').send({ attemptId, answer: text }).expect(200);
 }
 
-test('a learner gets a round, and the next one when it is answered', async () => {
+test('a learner gets a round, and the next one after the answer', async () => {
   await post('/start', { learner: 'ada', topics: ['sums'], interval: 5000 }).expect(201);
   const first = await until((run) => run.attemptId !== null);
   expect(first).toMatchObject({ state: 'active', opened: 1, answered: 0 });
@@ -70,7 +73,7 @@ test('a learner gets a round, and the next one when it is answered', async () =>
   expect(body.items).toMatchObject([{ topic: 'sums', source: 'learner', sessionId: first.sessionId }]);
 });
 
-test('a rehearsal plays rounds by itself and says so in the log', async () => {
+test('a rehearsal plays rounds by itself and marks them as rehearsal in the log', async () => {
   await post('/start', { learner: 'dry-run', topics: ['sums'], interval: 1000, mode: 'rehearsal' }).expect(201);
   await until((run) => run.answered >= 5, 'dry-run');
   const { body } = await request(training.app).get('/api/v1/training/rounds?learner=dry-run');
@@ -78,7 +81,7 @@ test('a rehearsal plays rounds by itself and says so in the log', async () => {
   for (const { source } of body.items) expect(source).toBe('rehearsal');
 });
 
-test('a round nobody answers lapses, and the coach comes back later and later', async () => {
+test('a round without an answer lapses, and the pauses of the coach grow', async () => {
   await request(training.app).post('/api/v1/training/settings').send({ attemptLifetime: 60_000 }).expect(200);
   await post('/start', { learner: 'ada', topics: ['sums'], interval: 10_000 });
   const lapsed = await until((run) => run.lapsed === 1);
@@ -87,7 +90,7 @@ test('a round nobody answers lapses, and the coach comes back later and later', 
   expect(later.nextAt - clock.now()).toBeGreaterThan(20_000);
 });
 
-test('stopping finishes the session, also the run of a coach that was closed meanwhile', async () => {
+test('stopping finishes the session, also for the run of a coach that was closed in the meantime', async () => {
   await post('/start', { learner: 'ada', topics: ['sums'], interval: 1000 });
   const { sessionId } = await until((run) => run.sessionId !== null);
   const stopped = await post('/stop', { learner: 'ada' }).expect(200);
@@ -100,7 +103,7 @@ test('stopping finishes the session, also the run of a coach that was closed mea
   await post('/stop', { learner: 'ada' }).expect(404);
 });
 
-test('a restarted coach takes up where it was', async () => {
+test('a restarted coach continues its run', async () => {
   await post('/start', { learner: 'ada', topics: ['sums'], interval: 1000 });
   const before = await until((run) => run.attemptId !== null);
   await coach.close();
@@ -110,7 +113,7 @@ test('a restarted coach takes up where it was', async () => {
   expect(after.sessionId).toBe(before.sessionId);
 });
 
-test('of two coaches on one database one drives; the other takes over when it goes', async () => {
+test('of two coaches on one database one is active, and the other takes over when it stops', async () => {
   const second = await createCoach();
   await post('/start', { learner: 'ada', topics: ['sums'], interval: 1000, mode: 'rehearsal' });
   await until((run) => run.answered >= 3);
@@ -146,7 +149,7 @@ test('a boost spends rounds on one topic, the fast lane shortens the pauses', as
   expect(weakest.body.run.boost.topic).toBe('sums');
 });
 
-test('while training is away the coach waits, says why, and goes on when it is back', async () => {
+test('while the training service is unavailable the coach waits and reports why, and then continues', async () => {
   await training.close();
   await post('/start', { learner: 'ada', topics: ['sums'], interval: 1000 }).expect(201);
   const held = await until((run) => run.lastError !== null);
@@ -158,14 +161,14 @@ test('while training is away the coach waits, says why, and goes on when it is b
   expect(back.lastError).toBeNull();
 });
 
-test('one learner is coached once at a time; settings bound how many are', async () => {
+test('a learner has at most one run at a time, and the settings limit the number of learners', async () => {
   const starts = await Promise.all([1, 2, 3].map(() => post('/start', { learner: 'ada', topics: ['sums'] })));
   expect(starts.map(({ status: code }) => code).sort()).toEqual([201, 409, 409]);
   await post('/settings', { maxRuns: 1 }).expect(200);
   await post('/start', { learner: 'bob', topics: ['sums'] }).expect(409);
   await post('/settings', { interval: 60_000, maxInterval: 1000 }).expect(400);
   expect((await get('/settings')).body.settings).toMatchObject({ maxRuns: 1 });
-  await post('/settings', { maxRuns: 9 }).set('X-Forwarded-For', '203.0.113.9').expect(403);
+  await post('/settings', { maxRuns: 9 }).set('X-Forwarded-For', '203.0.113.9').expect(401);
 });
 
 test.each([
@@ -183,5 +186,5 @@ test('nothing is left running after close', async () => {
   await post('/start', { learner: 'ada', topics: ['sums'], interval: 1000 });
   await coach.close();
   await coach.close();
-  expect(clock.pendingTimers).toBe(0);
+  expect(clock.pendingTimers).toBe(timersBefore);
 });

@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => fleet.close());
 
-/** Plays rounds at the real training service, an hour apart unless told. */
+/** Plays rounds at the real training service, an hour apart by default. */
 async function play(scores: readonly number[], { topic = 'sums', learner = 'ada', gap = HOUR } = {}): Promise<void> {
   const started = await request(training.app)
     .post('/api/v1/training/start')
@@ -41,7 +41,7 @@ async function play(scores: readonly number[], { topic = 'sums', learner = 'ada'
 
 const series = (n: number, f: (i: number) => number): number[] => Array.from({ length: n }, (_, i) => f(i));
 
-test('metrics and trajectory are worked out from what training holds', async () => {
+test('metrics and trajectory are computed from the data of the training service', async () => {
   await play(series(20, (i) => 0.9 - 0.7 * Math.exp(-0.2 * i)));
   const { body } = await get('/metrics?learner=ada').expect(200);
   expect(body.metrics.overall).toMatchObject({ rounds: 20 });
@@ -92,7 +92,7 @@ test('a boost writes its reviews into the plan at training', async () => {
   expect(replanned.body.items).toHaveLength(4);
 });
 
-test('metrics of everyone, and of nobody', async () => {
+test('metrics of all learners, and of an unknown learner', async () => {
   await play([1, 0]);
   await play([1], { learner: 'bob' });
   expect((await get('/metrics')).body.metrics).toMatchObject({ learner: null, overall: { rounds: 3 } });
@@ -119,7 +119,7 @@ test('reset forgets the studies of a learner, not their rounds; all of it surviv
   expect((await get('/metrics?learner=ada')).body.metrics).toMatchObject({ overall: { rounds: 3 } });
 });
 
-test('while training is away the answer says so', async () => {
+test('while the training service is unavailable the response reports it', async () => {
   await training.close();
   const { body } = await get('/metrics?learner=ada');
   expect(body).toMatchObject({ ok: false, code: expect.stringMatching(/^(UPSTREAM_REFUSED|NO_TARGET_AVAILABLE)$/) });

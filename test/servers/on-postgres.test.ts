@@ -1,4 +1,4 @@
-/** The suites of the servers that keep data once more, on PostgreSQL: each in a database of its own. */
+/** Runs the suites of the servers that keep data on PostgreSQL as well, each in a database of its own. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { keepFleetsIn } from '../support/fleet-server.js';

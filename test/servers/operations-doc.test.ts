@@ -1,4 +1,4 @@
-/** docs/operations.md names figures to watch: each is there on some server of the fleet. */
+/** Some server of the fleet exports every metric that docs/operations.md names. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { budgetServer } from '../../servers/budget-server.js';
@@ -17,7 +17,7 @@ beforeAll(() => {
 
 afterAll(() => fleet.close());
 
-test('every figure named is exposed', async () => {
+test('every metric on the page is exported', async () => {
   const page = readFileSync(join(__dirname, '../../docs/operations.md'), 'utf8');
   const named = new Set([...page.matchAll(/`((?:tooloo|http|nodejs|process)_\w+)`/g)].map((match) => match[1]!));
   const training = await fleet.listen(trainingServer);
@@ -25,7 +25,7 @@ test('every figure named is exposed', async () => {
   const web = await fleet.listen(webServer, { clients: { training, budget }, env: { CONTROL_TOKEN: TOKEN } });
   expect((await fetch(`${web}/api/v1/training/overview`)).status).toBe(200);
 
-  /** Names of figures and of labels: whole words. */
+  /** Names of metrics and labels, as whole words. */
   async function missing(): Promise<string[]> {
     const exposed = await Promise.all(
       [web, training, budget].map(async (base) => (await fetch(`${base}/metrics`)).text()),
@@ -33,6 +33,6 @@ test('every figure named is exposed', async () => {
     const words = new Set(exposed.flatMap((text) => text.match(/\w+/g)));
     return [...named].filter((name) => !words.has(name));
   }
-  // How busy the processor is, nobody knows of a process that has just begun.
+  // A process that has just started does not export its CPU usage yet.
   await eventually(missing, (names) => names.length === 0);
 });

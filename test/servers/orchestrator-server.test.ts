@@ -8,10 +8,11 @@ import { EventStreamParser } from '../../src/routing/sources/event-stream-parser
 import { until } from '../support/eventually.js';
 import { FREE_PORTS, isAlive } from '../support/fleet.js';
 
-/** Stands for every service: listens, says so, tells what it was given, ends when asked. */
+/** Stands in for every service: listens, reports that it is ready, responds with its environment, exits on SIGTERM. */
 const SERVICE = `
+  const metrics = [{ name: 'work_total', help: 'Work', type: 'counter', samples: [{ value: 3 }] }];
   const server = require('node:http').createServer((req, res) =>
-    res.end(JSON.stringify({ pid: process.pid, token: process.env.CONTROL_TOKEN, instance: process.env.INSTANCE_ID,
+    res.end(req.url === '/metrics' ? JSON.stringify(metrics) : JSON.stringify({ pid: process.pid, token: process.env.CONTROL_TOKEN, instance: process.env.INSTANCE_ID,
       service: process.env.INSTANCE_ID.split('-')[0], load: { cpu: Number(process.env.CPU ?? 5), memory: 1, p99: null, errorRate: null } })));
   server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }));
   process.on('SIGTERM', () => process.exit(0));
@@ -34,16 +35,16 @@ afterEach(async () => {
 
 function create(env: Record<string, string> = {}): Promise<Orchestrator> {
   return createOrchestrator({
-    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'silent', SCALING_MAX: '3', ...env },
+    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'silent', CONTROL: 'loopback', SCALING_MAX: '3', ...env },
     programOf: () => join(folder, 'service.cjs'),
-    liveness: { checkInterval: 100, timeout: 2000, fall: 2 },
+    liveness: { checkInterval: 100, timeout: 2000, fall: 2, stallWindow: 500 },
   });
 }
 
 const get = (path: string) => request(orchestrator.url).get(path);
 const post = (path: string) => request(orchestrator.url).post(path);
 
-test('all services run, and the status says so', async () => {
+test('all services run, and the status reports them as ready', async () => {
   const { body } = await get('/api/v1/system/status').expect(200);
   expect(body).toMatchObject({ ok: true, ready: true });
   expect(Object.keys(body.services)).toEqual([...MANAGED_SERVICES]);
@@ -59,7 +60,7 @@ test('a service is called by its name with or without -server', async () => {
   }
 });
 
-test('what is wrong in an order is a 400 that names the field', async () => {
+test('an invalid command is a 400 that names the field', async () => {
   const orders: [path: string, field: string, body?: object][] = [
     ['services/nobody/stop', 'path.service'],
     ['services/orchestrator/stop', 'path.service'],
@@ -73,7 +74,18 @@ test('what is wrong in an order is a 400 that names the field', async () => {
   }
 });
 
-test('instances are added and removed within the bounds, and the history tells of it', async () => {
+test('the metrics of a service are the sum over its instances, also over stopped ones', async () => {
+  const metricsOf = async (service: string) =>
+    (await get(`/api/v1/system/services/${service}/metrics`).expect(200)).text;
+  await post('/api/v1/system/scale/training/up').expect(200);
+  await until(async () => (await metricsOf('training-server')).includes('work_total{service="training"} 6'));
+  await post('/api/v1/system/scale/training/down').expect(200);
+  expect(await metricsOf('training')).toContain('work_total{service="training"} 6');
+  expect(await metricsOf('budget')).toContain('work_total{service="budget"} 3');
+  await get('/api/v1/system/services/nobody/metrics').expect(400);
+});
+
+test('instances are added and removed within the bounds, and the history records it', async () => {
   const up = await post('/api/v1/system/scale/training-server/up').expect(200);
   expect(up.body).toMatchObject({ direction: 'up', from: 1, to: 2, added: [{ id: 'training-2', state: 'ready' }] });
   expect((await post('/api/v1/system/scale/training/up').send({ count: 50 }).expect(200)).body).toMatchObject({
@@ -90,20 +102,20 @@ test('instances are added and removed within the bounds, and the history tells o
   ]);
 });
 
-test('an instance hands over to another port', async () => {
+test('an instance migrates to another port', async () => {
   const { port } = orchestrator.fleet.instancesOf('meta')[0]!;
   const moved = await post('/api/v1/system/migrate').send({ fromPort: port }).expect(200);
   expect(moved.body).toMatchObject({ service: 'meta', added: [{ id: 'meta-2' }], removed: [{ id: 'meta-1', port }] });
   await post('/api/v1/system/migrate').send({ fromPort: port }).expect(404);
 });
 
-test('control routes are closed to whoever comes from elsewhere', async () => {
+test('control routes reject requests from other addresses and origins', async () => {
   await post('/api/v1/system/services/training/stop').set('X-Forwarded-For', '203.0.113.9').expect(401);
   await post('/api/v1/system/services/training/stop').set('Origin', 'https://evil.example').expect(401);
   expect((await get('/api/v1/system/status')).body.ready).toBe(true);
 });
 
-test('the services are given one token, though nobody configured any', async () => {
+test('without a configured token the services share a generated one', async () => {
   const tokens = new Set<string>();
   for (const { host, port } of orchestrator.fleet.instances) {
     const told = (await (await fetch(`http://${host}:${port}/`)).json()) as { token: string };
@@ -112,7 +124,7 @@ test('the services are given one token, though nobody configured any', async () 
   expect([...tokens].map((token) => token.length)).toEqual([32]);
 });
 
-test('whoever follows the instances is told all of them first, and every change', async () => {
+test('the event stream of the instances begins with all of them and continues with every change', async () => {
   const events: { event: string; states: string[] }[] = [];
   const parser = new EventStreamParser(({ event, data }) => {
     const { instances } = JSON.parse(data) as { instances: { service: string; state: string }[] };
@@ -139,9 +151,9 @@ test('whoever follows the instances is told all of them first, and every change'
 });
 
 test.each([
-  ['killed', 'SIGKILL'],
-  ['frozen', 'SIGSTOP'],
-] as const)('a %s instance is started again', async (_how, signal) => {
+  ['killed', 'SIGKILL', 1],
+  ['frozen', 'SIGSTOP', 0], // the only instance: it is killed once its successor is ready
+] as const)('a %s instance is replaced', async (_how, signal, restarts) => {
   const before = orchestrator.fleet.instances.find(({ service }) => service === 'coach')!;
   const replaced = new Promise<void>((resolve) => {
     orchestrator.fleet.onChange((instances) => {
@@ -151,11 +163,11 @@ test.each([
   });
   process.kill(before.pid!, signal);
   await replaced;
-  expect(orchestrator.fleet.instances.find(({ service }) => service === 'coach')).toMatchObject({ restarts: 1 });
+  expect(orchestrator.fleet.instances.find(({ service }) => service === 'coach')).toMatchObject({ restarts });
   expect(isAlive(before.pid!)).toBe(false);
 });
 
-test('the load of the instances is looked at, and decisions are acted on and explained', async () => {
+test('the load of the instances is measured, and decisions are executed and explained', async () => {
   await orchestrator.close();
   writeFileSync(
     join(folder, 'scaling.json'),
@@ -177,7 +189,7 @@ test('the load of the instances is looked at, and decisions are acted on and exp
   expect(orchestrator.fleet.instancesOf('coach')).toHaveLength(1);
 });
 
-test('closing ends every process', async () => {
+test('closing stops every process', async () => {
   const pids = orchestrator.fleet.instances.map(({ pid }) => pid!);
   await orchestrator.close();
   expect(pids.filter(isAlive)).toEqual([]);

@@ -23,7 +23,7 @@ let training: FleetServer;
 let reports: FleetServer;
 let clients: Partial<Record<ServiceName, string>>;
 
-/** Asks past the cache: these tests are about what is put together, not about how long it is kept. */
+/** Bypasses the cache, because these tests check the contents of a report, not how long it is cached. */
 const get = (path: string) =>
   request(reports.app)
     .get(REPORTS + path)
@@ -57,7 +57,7 @@ async function snapshot(): Promise<{ id: number; metrics: Record<string, number>
   return (await post('/snapshots').expect(201)).body.snapshot;
 }
 
-test('a comprehensive report holds what the services hold, and says what it could not get', async () => {
+test('a comprehensive report holds the data of the services, and names the missing sections', async () => {
   await play([1, 0.5]);
   await request(training.app).post('/api/v1/feedback').send({ rating: 4 });
   const { body } = await get('/comprehensive').expect(200);
@@ -73,7 +73,7 @@ test('a comprehensive report holds what the services hold, and says what it coul
   expect(body.efficiency).toMatchObject({ spentThisMonth: null, rounds: 2, costPerRound: null });
 });
 
-test('performance shows the requests the services really served', async () => {
+test('performance shows the requests that the services served', async () => {
   const before = (await get('/performance')).body.services.training.totalRequests;
   await play([1, 1, 1]);
   const { body } = await get('/performance').expect(200);
@@ -81,8 +81,8 @@ test('performance shows the requests the services really served', async () => {
   expect(body.services.training.p95).toBeGreaterThan(0);
 });
 
-test('one answer serves everybody for a moment', async () => {
-  // Listening once, since what is stored is stored for one host and port.
+test('a report is cached briefly for all clients', async () => {
+  // The server listens once, because a cache entry belongs to one host and port.
   const url = await reports.listen(0);
   const path = `${REPORTS}/performance`;
   const first = await request(url).get(path).expect(200);
@@ -139,21 +139,21 @@ test('a snapshot is taken every minute, by one of two processes', async () => {
   const idle = clock.pendingTimers;
   for (let i = 1; i <= 3; i++) {
     clock.tick(MINUTE);
-    // Taken, and every loop waiting for its next turn again: else the next tick would pass it by.
+    // Waits until every loop has set its next timer, because the next tick would otherwise skip it.
     await eventually(taken, (items) => items.length >= i && clock.pendingTimers === idle);
   }
   expect((await taken()).map(({ at }) => at)).toEqual([3, 2, 1].map((i) => START + i * MINUTE));
   await second.close();
 });
 
-test('cost against result, with what is known', async () => {
+test('the efficiency compares cost and result, as far as both are known', async () => {
   await play([1, 1, 1, 1]);
   const { body } = await get('/cost-efficiency').expect(200);
   expect(body.efficiency).toMatchObject({ rounds: 4, mastered: 1, spentThisMonth: null });
   expect(body.sections).toMatchObject({ training: { available: true }, budget: { available: false } });
 });
 
-test('with every service away a report still answers, and says so in each section', async () => {
+test('with all services unavailable there is still a report, with each section marked unavailable', async () => {
   for (const url of Object.keys(clients)) clients[url as ServiceName] = NOWHERE;
   const alone = await fleet.create(reportsServer, { clock, clients });
   const { body } = await request(alone.app).get(`${REPORTS}/comprehensive`).expect(200);

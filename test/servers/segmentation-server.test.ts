@@ -37,7 +37,7 @@ test('a conversation is cut where its subject changes', async () => {
   expect(body.segments[1].depth).toBeGreaterThan(body.threshold);
 });
 
-test('a running text is analysed too, and an analysis need not be kept', async () => {
+test('a running text can be analysed too, and storing an analysis is optional', async () => {
   const text = TALK.map(({ content }) => content).join(' ');
   const { body } = await analyze({ text, keep: false, settings: { unitSize: 8 } }).expect(200);
   expect(body).toMatchObject({ id: null });
@@ -67,10 +67,10 @@ test('configuration changes how conversations are cut, and is kept', async () =>
   const { body } = await get('/api/v1/segmentation/configure').expect(200);
   expect(body.settings).toMatchObject({ minSegment: 4, blockSize: 3 });
   const elsewhere = post('/api/v1/segmentation/configure', { minSegment: 2 }).set('X-Forwarded-For', '203.0.113.9');
-  await elsewhere.expect(403);
+  await elsewhere.expect(401);
 });
 
-test('the demonstration is analysed, not recited', async () => {
+test('the demonstration is computed, not a stored result', async () => {
   const { body } = await get('/api/v1/segmentation/demo').expect(200);
   expect(body.boundaries).toEqual([5, 10]);
   await post('/api/v1/segmentation/configure', { minSegment: 6 }).expect(200);
@@ -100,7 +100,7 @@ test.each([
   [{ messages: [{ content: 'x', mood: 1 }] }, 'body.messages.0'],
   [{ messages: Array.from({ length: 11 }, () => ({ content: 'x'.repeat(20_000) })) }, 'body.messages'],
   [{ messages: TALK, settings: { blockSize: 0 } }, 'body.settings.blockSize'],
-])('what cannot be analysed is refused by field (%#)', async (body, field) => {
+])('invalid input is refused with the name of the field (%#)', async (body, field) => {
   const refused = await analyze(body).expect(400);
   expect(refused.body.errors.map((error: { field: string }) => error.field)).toContain(field);
 });

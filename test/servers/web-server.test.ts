@@ -29,7 +29,7 @@ beforeEach(() => {
 
 afterEach(() => fleet.close());
 
-test('forwards a path to its service, and the answer back', async () => {
+test('forwards a path to its service, and returns the response', async () => {
   await start();
   const direct = await request(training.app).get('/api/v1/training/overview').expect(200);
   expect((await get('/api/v1/training/overview').expect(200)).body).toEqual(direct.body);
@@ -40,7 +40,7 @@ test('a prefix matches whole segments only', async () => {
   await get('/api/v1/trainingfoo').expect(404);
 });
 
-test('says which service is away, and when to come again', async () => {
+test('names the service that is unavailable', async () => {
   await start();
   const away = await get('/api/v4/meta-learning/report');
   expect([502, 503]).toContain(away.status);
@@ -49,13 +49,14 @@ test('says which service is away, and when to come again', async () => {
   expect(away.body.detail).toContain('meta');
 });
 
-test('refuses a client past its limit with 429 and tells it its limits', async () => {
+test('rejects a client beyond its limit with 429, and reports the limit in every response', async () => {
   await start({ RATE_LIMIT_CAPACITY: '3', RATE_LIMIT_REFILL_PER_SECOND: '0.001' });
+  const asked = () => get('/api/v1/system/routes').set('X-Forwarded-For', '203.0.113.9');
   for (let left = 2; left >= 0; left--) {
-    const answer = await get('/api/v1/system/routes').expect(200);
+    const answer = await asked().expect(200);
     expect(answer.headers['ratelimit']).toContain(`"client";r=${left};`);
   }
-  const refused = await get('/api/v1/system/routes').expect(429);
+  const refused = await asked().expect(429);
   expect(refused.type).toBe('application/problem+json');
   expect(refused.headers['ratelimit-policy']).toMatch(/^"client";q=3;w=\d+, "service";q=2000;w=2$/);
   expect(refused.headers['ratelimit']).toMatch(/^"client";r=0;t=\d+/);
@@ -63,12 +64,12 @@ test('refuses a client past its limit with 429 and tells it its limits', async (
   expect(refused.body).toMatchObject({ ok: false, code: 'QUOTA_EXCEEDED', 'violated-policies': ['client'] });
 });
 
-test('probes are answered however many come', async () => {
+test('probes have no rate limit', async () => {
   await start({ RATE_LIMIT_CAPACITY: '1', RATE_LIMIT_REFILL_PER_SECOND: '0.001' });
   for (let i = 0; i < 5; i++) await get('/livez').expect(200);
 });
 
-test('vouches to the services for a local caller, and for nobody else', async () => {
+test('authenticates local callers to the services, and no other callers', async () => {
   await start();
   const settings = (headers: Record<string, string> = {}) =>
     request(web.app).post('/api/v1/training/settings').set(headers).send({});
@@ -86,14 +87,14 @@ test('lists its own routes and what it forwards where', async () => {
   expect(body.routes.map(({ path }: { path: string }) => path)).toContain('/api/v1/system/load-distribution');
 });
 
-test('tells what each instance got', async () => {
+test('reports the number of requests per instance', async () => {
   await start();
   for (let i = 0; i < 3; i++) await get('/api/v1/training/status').expect(200);
   const { body } = await get('/api/v1/system/load-distribution').expect(200);
   expect(body.services.training).toMatchObject({ requests: 3, failures: 0, inFlight: 0 });
 });
 
-test('serves the page with a policy that lets nothing foreign in, and only by its own files', async () => {
+test('serves the page with a policy that allows only its own files', async () => {
   await start();
   const page = await get('/').expect(200);
   expect(page.type).toBe('text/html');
@@ -118,11 +119,11 @@ describeWith(redisService, 'with limits in Redis', (url) => {
     RATE_LIMIT_REFILL_PER_SECOND: '0.001',
   };
   let clients = 0;
-  /** An address that no request had before: a limit of its own. */
+  /** A new client address, which has a limit of its own. */
   const newClient = (): string => `2001:db8:${process.pid.toString(16)}:${(clients++).toString(16)}00::1`;
 
   afterEach(async () => {
-    await fleet.close(); // whoever still listens would write on
+    await fleet.close(); // an open server would write more keys
     const redis = new Redis(url);
     const keys = [...(await redis.keys('{tooloo:web}:*')), ...(await redis.keys('tooloo:cache-invalidations*'))];
     if (keys.length > 0) await redis.del(keys);
@@ -137,7 +138,7 @@ describeWith(redisService, 'with limits in Redis', (url) => {
       }),
     );
 
-  /** What a client new to both gets when it asks them in turn; whether Redis decided all of it. */
+  /** Sends requests of a new client to both gateways in turn. `isShared` is true if Redis decided all of them. */
   async function askInTurn(other: FleetServer): Promise<{ statuses: number[]; isShared: boolean }> {
     const client = newClient();
     const before = await failures(web, other);
@@ -153,7 +154,7 @@ describeWith(redisService, 'with limits in Redis', (url) => {
   test('two gateways share one limit', async () => {
     await start(env);
     const other = await fleet.create(webServer, { env });
-    // On a busy machine Redis may miss its 20 ms, and each gateway limits by itself.
+    // On a busy machine Redis may exceed its 20 ms, and then each gateway counts separately.
     const { statuses } = await eventually(
       () => askInTurn(other),
       ({ isShared }) => isShared,

@@ -1,6 +1,6 @@
 import { RequestDeduplicator } from '../../src/service-client/index.js';
 
-/** Calls that end when the test says so. */
+/** Calls that end when the test settles them. */
 function manual<T>() {
   const calls: Array<{ resolve(value: T): void; reject(error: unknown): void; signal: AbortSignal }> = [];
   const call = (signal: AbortSignal): Promise<T> =>
@@ -50,7 +50,7 @@ test('one caller leaving, the first too, leaves the call to the others', async (
   await expect(stayer).resolves.toBe(7);
 });
 
-test('when the last has left the call is aborted with its reason, and who comes then starts anew', async () => {
+test('when the last caller leaves, the call is aborted with its reason, and a later caller starts anew', async () => {
   const deduplicator = new RequestDeduplicator<number>();
   const { calls, call } = manual<number>();
   const controllers = [new AbortController(), new AbortController()];
@@ -64,7 +64,7 @@ test('when the last has left the call is aborted with its reason, and who comes 
   ]);
   expect(calls[0]!.signal.reason).toBe(reason);
   const fresh = deduplicator.run('a', call);
-  calls[0]!.reject(new Error('aborted')); // nobody is left to hear it
+  calls[0]!.reject(new Error('aborted')); // no caller is left to receive it
   calls[1]!.resolve(9);
   await expect(fresh).resolves.toBe(9);
 });
@@ -76,7 +76,7 @@ test('a caller that has left already makes no call', async () => {
   expect(calls).toHaveLength(0);
 });
 
-test('with `copy` nobody shares what another may change', async () => {
+test('with `copy`, no caller shares a value that another may change', async () => {
   const deduplicator = new RequestDeduplicator<{ list: number[] }>({ copy: (value) => structuredClone(value) });
   const { calls, call } = manual<{ list: number[] }>();
   const both = [deduplicator.run('a', call), deduplicator.run('a', call)];

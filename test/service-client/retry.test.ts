@@ -119,7 +119,7 @@ test('a spent budget means no retry, and everything taken is given back', async 
   expect([budget.active, budget.retrying]).toEqual([0, 0]);
 });
 
-test('tells of each retry; a listener that throws is no failure', async () => {
+test('reports each retry; a listener that throws does not fail the call', async () => {
   const warn = jest.spyOn(process, 'emitWarning').mockImplementation();
   const onRetry = jest.fn(() => {
     throw new Error('mine');
@@ -134,4 +134,15 @@ test('tells of each retry; a listener that throws is no failure', async () => {
 test('wrong options are named', async () => {
   await expect(retry(() => 5, { retries: -1 })).rejects.toThrow(/retry: option 'retries'/);
   await expect(retry(() => 5, { attempts: 3 } as never)).rejects.toThrow(/unknown option 'attempts'/);
+});
+
+test('maxRetries, as retries was called, is understood and warns once', async () => {
+  const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const call = jest.fn(() => Promise.reject(new Error('away')));
+  for (let i = 0; i < 2; i++) await expect(retry(call, { maxRetries: 1, base: 0 } as never)).rejects.toThrow('away');
+  expect(call).toHaveBeenCalledTimes(4);
+  expect(warn.mock.calls).toEqual([
+    ["retry: option 'maxRetries' is now called 'retries'", expect.objectContaining({ code: 'TOOLOO_OPTION_RENAMED' })],
+  ]);
+  warn.mockRestore();
 });

@@ -44,7 +44,7 @@ function connect(options: ServiceClientOptions): ServiceClient {
   return client;
 }
 
-/** A port where nobody listens. */
+/** A port without a listener. */
 async function closedPort(): Promise<number> {
   const { server, port } = await serve(() => undefined);
   await new Promise((resolve) => server.close(resolve));
@@ -234,7 +234,7 @@ describe('deadline', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test("a request's own timeout goes before, and all attempts share it", async () => {
+  test("a request's own timeout takes precedence, and all attempts share it", async () => {
     const { baseURL, requests } = await serve(() => undefined);
     const clock = new FakeClock();
     const client = connect({ baseURL, clock, retry: { attemptTimeout: 400, base: 0 } });
@@ -271,7 +271,7 @@ describe('deadline', () => {
 });
 
 describe('circuit breaking', () => {
-  test('opens per peer, refuses with CIRCUIT_OPEN, tells, and closes after a good probe', async () => {
+  test('opens per peer, refuses with CIRCUIT_OPEN, reports each change, and closes after a good probe', async () => {
     let broken = true;
     const { baseURL, requests } = await serve((_req, res) => res.writeHead(broken ? 500 : 200).end());
     const clock = new FakeClock();
@@ -466,7 +466,7 @@ describe('with a router', () => {
     expect(bad.requests).toHaveLength(1);
   });
 
-  test('nobody available, and every circuit open, are errors of the kit', async () => {
+  test('having no target, or only targets with open circuits, is an error of the kit', async () => {
     const { router } = routing([null]);
     expect(await failure(connect({ router }).get('/x'))).toMatchObject({ code: 'NO_TARGET_AVAILABLE', status: 503 });
     const bad = await serve((_req, res) => res.writeHead(500).end());
@@ -511,7 +511,7 @@ describe('with a router', () => {
 });
 
 describe('the trace', () => {
-  test('travels with every attempt, in a span of its own that tells how it went and no query', async () => {
+  test('travels with every attempt, in a span of its own that records the outcome but not the query', async () => {
     const spans: Array<{ attributes: Record<string, unknown>; ended?: unknown }> = [];
     installInstrumentation({
       startSpan: (operation, attributes) => {
@@ -567,7 +567,7 @@ describe('the trace', () => {
 });
 
 describe('upstreamError', () => {
-  test('turns what a call raised into what our client is told, without addresses', async () => {
+  test('turns the error of a call into an error for the client, without addresses', async () => {
     const { baseURL } = await serve((req, res) => {
       if (req.url === '/garbage') return void req.socket.end('this is no HTTP\r\n\r\n');
       if (req.url !== '/hang') res.writeHead(Number(req.url!.slice(1))).end();

@@ -8,7 +8,7 @@ test('an Error stays the same, anything else becomes the cause of one', () => {
   expect(asError(undefined)).toBeInstanceOf(Error);
 });
 
-test('an error in the old style, of whatever realm, keeps its code', () => {
+test('an error in the old style, even of another realm, keeps its code', () => {
   const old = runInNewContext(
     "Object.assign(Object.create(Error.prototype), { message: 'full', code: 'SQLITE_FULL' })",
   );

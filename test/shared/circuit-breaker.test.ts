@@ -125,7 +125,7 @@ describe('half-open', () => {
     expect(breaker.tryAcquire()).toBeDefined(); // the ignored probe's place is free again
   });
 
-  test('needs as many successes as it was told', () => {
+  test('closes after `successThreshold` successes', () => {
     const { breaker } = halfOpen({ successThreshold: 2 });
     breaker.tryAcquire()!.end('success');
     expect(breaker.state).toBe('half-open');
@@ -216,7 +216,7 @@ test('reset closes and forgets, trip opens; calls in flight count no more', () =
   expect(changes).toEqual(['closed>open', 'open>closed']);
 });
 
-test('a listener that throws harms nobody; an unsubscribed one is not called', () => {
+test('a listener that throws does not affect the breaker; an unsubscribed one is not called', () => {
   const warn = jest.spyOn(process, 'emitWarning').mockImplementation();
   const { breaker, fail } = setUp();
   const removed = jest.fn();
@@ -227,7 +227,10 @@ test('a listener that throws harms nobody; an unsubscribed one is not called', (
   fail(3);
   expect(breaker.state).toBe('open');
   expect(removed).not.toHaveBeenCalled();
-  expect(warn).toHaveBeenCalledWith(expect.stringContaining('mine'), { code: 'TOOLOO_LISTENER_FAILED' });
+  expect(warn).toHaveBeenCalledWith(
+    expect.stringContaining('mine'),
+    expect.objectContaining({ code: 'TOOLOO_LISTENER_FAILED' }),
+  );
   warn.mockRestore();
 });
 
@@ -276,4 +279,85 @@ test('property: never more probes than allowed, and only a probe of the present 
       }
     }),
   );
+});
+
+describe('execute as opossum has it', () => {
+  test('a call beyond the timeout has failed, and its signal is aborted', async () => {
+    const { breaker, clock } = setUp({ timeout: 100, failureThreshold: 1 });
+    let signal: AbortSignal | undefined;
+    const call = breaker.execute((given) => {
+      signal = given;
+      return new Promise(() => undefined);
+    });
+    const failed = expect(call).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
+    await clock.advance(100);
+    await failed;
+    expect(signal?.aborted).toBe(true);
+    expect(breaker.state).toBe('open');
+    expect(breaker.getStats()).toMatchObject({ calls: 1, failures: 1, timeouts: 1, openings: 1 });
+  });
+
+  test.each([
+    ['a reason of its own', new Error('enough'), undefined],
+    ['a reason that looks like a failure', Object.assign(new Error('reset'), { code: 'ECONNRESET' }), undefined],
+    ["axios' error", undefined, Object.assign(new Error('canceled'), { name: 'CanceledError', code: 'ERR_CANCELED' })],
+  ])('what the caller aborted with %s is no failure', async (_, reason, error) => {
+    const { breaker } = setUp({ failureThreshold: 1, isFailure: () => true });
+    const caller = new AbortController();
+    const call = breaker.execute(
+      (signal) =>
+        new Promise((__, reject) => {
+          signal.addEventListener('abort', () => reject(error ?? (signal.reason as Error)));
+        }),
+      { signal: caller.signal, fallback: () => 'not asked for' },
+    );
+    caller.abort(reason);
+    await expect(call).rejects.toBeInstanceOf(Error);
+    expect(breaker.state).toBe('closed');
+    expect(breaker.getStats()).toMatchObject({ ignored: 1, failures: 0, fallbacks: 0 });
+  });
+
+  test("a cancelled call of axios is no failure without the caller's signal either", async () => {
+    const { breaker } = setUp({ failureThreshold: 1 });
+    const canceled = Object.assign(new Error('canceled'), { name: 'CanceledError', code: 'ERR_CANCELED' });
+    await expect(breaker.execute(() => Promise.reject(canceled))).rejects.toBe(canceled);
+    expect(breaker.state).toBe('closed');
+  });
+
+  test('the fallback answers in place of failures and refusals, and events tell each', async () => {
+    const { breaker, clock } = setUp({
+      failureThreshold: 1,
+      timeout: 50,
+      fallback: (error) => (error as Error).message,
+    });
+    const heard: string[] = [];
+    for (const event of ['success', 'failure', 'timeout', 'reject', 'fallback', 'open', 'halfOpen', 'close'] as const) {
+      breaker.on(event, () => heard.push(event));
+    }
+    expect(await breaker.execute(() => Promise.reject(new Error('down')))).toBe('down');
+    expect(await breaker.execute(() => 'not called')).toMatch(/the circuit is open/);
+    await clock.advance(1000);
+    expect(await breaker.execute(() => 'up')).toBe('up');
+    expect(heard).toEqual(['open', 'failure', 'fallback', 'reject', 'fallback', 'halfOpen', 'close', 'success']);
+    expect(breaker.getStats()).toEqual({
+      calls: 2,
+      successes: 1,
+      failures: 1,
+      timeouts: 0,
+      ignored: 0,
+      rejected: 1,
+      fallbacks: 2,
+      openings: 1,
+    });
+    expect(() => breaker.on('opened' as never, () => undefined)).toThrow(RangeError);
+  });
+
+  test('with an error rate only the share counts', async () => {
+    const { breaker, fail } = setUp({ failureThreshold: undefined, errorRate: { threshold: 0.5, minimum: 100 } });
+    fail(99);
+    expect(breaker.state).toBe('closed');
+    await Promise.resolve();
+    fail();
+    expect(breaker.state).toBe('open');
+  });
 });

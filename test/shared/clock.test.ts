@@ -41,7 +41,7 @@ describe('startTimer', () => {
     far.cancel();
   });
 
-  test('keeps a process alive only when told to', () => {
+  test('keeps a process alive only with `keepAlive`', () => {
     const source = readFileSync(join(__dirname, '../../src/shared/clock.ts'), 'utf8');
     const { code } = transformSync(source, { loader: 'ts', format: 'cjs' });
     const run = (keepAlive: boolean): string => {
@@ -106,7 +106,7 @@ describe('sleep', () => {
   });
 });
 
-test('the wall clock tells the epoch, the monotonic clock never goes back', () => {
+test('the wall clock counts from the epoch, the monotonic clock never goes back', () => {
   expect(wallClock.now()).toBeGreaterThan(Date.UTC(2024));
   let last = monotonicClock.now();
   for (let i = 0; i < 1000; i++) {

@@ -37,17 +37,26 @@ describe('refuseControl', () => {
   const codeOf = (req: IncomingMessage, token?: string): string | undefined => refuseControl(req, token)?.code;
   const remote = (headers: Record<string, string> = {}): IncomingMessage => from('10.0.0.5', headers);
 
-  test('without a token configured: direct local requests only', () => {
-    expect(codeOf(from('127.0.0.1'))).toBeUndefined();
+  test('without a configured token, every request is refused', () => {
+    expect(codeOf(from('127.0.0.1'))).toBe('CONTROL_FORBIDDEN');
     expect(codeOf(remote())).toBe('CONTROL_FORBIDDEN');
     expect(codeOf(remote({ authorization: 'Bearer guess' }))).toBe('CONTROL_FORBIDDEN');
   });
 
-  test('with one: whoever holds it, from anywhere, and direct local requests without', () => {
+  test('opened to loopback, direct local requests are allowed, and requests with the token', () => {
+    const loopback = (req: IncomingMessage, token?: string) => refuseControl(req, token, 'loopback')?.code;
+    expect(loopback(from('127.0.0.1'))).toBeUndefined();
+    expect(loopback(from('127.0.0.1'), 's3cret')).toBeUndefined();
+    expect(loopback(from('127.0.0.1', { via: '1.1 edge' }), 's3cret')).toBe('CONTROL_TOKEN_REQUIRED');
+    expect(loopback(remote())).toBe('CONTROL_FORBIDDEN');
+    expect(loopback(remote({ 'x-control-token': 's3cret' }), 's3cret')).toBeUndefined();
+  });
+
+  test('with a configured token, requests with the token are allowed from anywhere, and all others are refused', () => {
     expect(codeOf(remote({ authorization: 'Bearer s3cret' }), 's3cret')).toBeUndefined();
     expect(codeOf(remote({ authorization: 'bearer  s3cret' }), 's3cret')).toBeUndefined();
     expect(codeOf(remote({ 'x-control-token': 's3cret' }), 's3cret')).toBeUndefined();
-    expect(codeOf(from('127.0.0.1'), 's3cret')).toBeUndefined();
+    expect(codeOf(from('127.0.0.1'), 's3cret')).toBe('CONTROL_TOKEN_REQUIRED');
     expect(codeOf(remote(), 's3cret')).toBe('CONTROL_TOKEN_REQUIRED');
   });
 
@@ -73,8 +82,8 @@ describe('refuseControl', () => {
 
 test('requireControl lets through or answers problem+json with the challenge', async () => {
   const server = http.createServer(compose(requireControl('s3cret'), (_req, res) => res.end('in')));
-  expect((await request(server).get('/')).text).toBe('in');
-  const refused = await request(server).get('/').set('Via', '1.1 edge');
+  expect((await request(server).get('/').set('X-Control-Token', 's3cret')).text).toBe('in');
+  const refused = await request(server).get('/');
   expect(refused.status).toBe(401);
   expect(refused.headers['www-authenticate']).toBe('Bearer realm="control"');
   expect(refused.body).toMatchObject({ ok: false, code: 'CONTROL_TOKEN_REQUIRED' });

@@ -17,7 +17,7 @@ test('never counts too few of a key it names, and too many by no more than it sa
         expect(count).toBeGreaterThanOrEqual(exact.get(key)!);
         expect(count - error).toBeLessThanOrEqual(exact.get(key)!);
       }
-      // Whatever came more often than a 64th of the time is among them.
+      // Every key with more than a 64th of the requests is among them.
       for (const [key, count] of exact)
         if (count > asked.length / 64) expect(named.map((one) => one.key)).toContain(key);
     }),
@@ -33,7 +33,7 @@ test('counts those that are marked, by their weight', () => {
   expect(hitters.top(1)).toEqual([{ key: 'a', count: 32, marked: 16, error: 0 }]);
 });
 
-test('a sample stands for all, whatever rhythm there is in them', () => {
+test('a sample represents all requests, even if they follow a regular rhythm', () => {
   const sampling = new Sampling(16);
   const byRest = Array<number>(16).fill(0);
   let counted = 0;

@@ -1,4 +1,4 @@
-/** What engines call where no tracer is installed, and that each call reaches the one that is. */
+/** The calls of engines: they do nothing if no tracer is installed, and reach the tracer that is installed. */
 import {
   bindContext,
   currentRoute,

@@ -1,4 +1,4 @@
-/** What axe finds wrong with a page, as lines to compare with none. */
+/** Runs axe on a page, and returns its findings as lines; a test expects an empty list. */
 import { readFileSync } from 'node:fs';
 import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';

@@ -17,6 +17,8 @@ export function bundleProgram(source: string, folder: string): string {
     format: 'cjs',
     target: 'node20',
     packages: 'external',
+    // `import()` does not look in NODE_PATH, which is how the bundle finds packages; `require` does.
+    supported: { 'dynamic-import': false },
     logLevel: 'error',
   });
   return outfile;
@@ -24,7 +26,8 @@ export function bundleProgram(source: string, folder: string): string {
 
 /** Starts a bundle; the caller ends it. */
 export function startProgram(bundle: string, ...args: string[]): ChildProcess {
-  return fork(bundle, args, { env: { ...process.env, NODE_PATH: join(root, 'node_modules') }, execArgv: [] });
+  const env = { ...process.env, NODE_PATH: join(root, 'node_modules') };
+  return fork(bundle, args, { env, execArgv: [], serialization: 'advanced' }); // JSON knows no Infinity
 }
 
 /** The next message of a child; fails when it ends without one. */

@@ -106,7 +106,7 @@ export async function cacheRig(origin: Origin, options: CacheResponseOptions = {
   });
 }
 
-/** An origin that answers with these fields and a body that tells how often it was asked. */
+/** An origin that answers with these fields. Its body is the number of requests it has received. */
 export function counting(headers: Readonly<Record<string, string | string[]>>, status = 200): Origin {
   let count = 0;
   return (req, res) => {

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 const ENGINE = process.env.CONTAINER_ENGINE ?? 'docker';
 const IMAGE = process.env.FLEET_IMAGE ?? 'tooloo/fleet:0.1.0';
 
-/** What Compose and the pods take away from a container. */
+/** The options that restrict a container as Compose and the pods do. */
 const CONFINED = ['--read-only', '--tmpfs=/tmp', '--cap-drop=ALL', '--security-opt=no-new-privileges'];
 
 const isThere = spawnSync(ENGINE, ['image', 'inspect', IMAGE], { stdio: 'ignore' }).status === 0;

@@ -15,7 +15,7 @@ import { describeWith, postgresService } from './services.js';
 /** Opens the test's database through one more pool, as one more process would. */
 export type Open = <S>(migrations: readonly Migration[]) => Promise<OpenedDatabase<S>>;
 
-/** Runs the tests of `suite` on each database; whatever they open is closed and gone after each of them. */
+/** Runs the tests of `suite` on each database. Everything that a test opens is closed and removed after it. */
 export function onEachDatabase(suite: (open: Open) => void): void {
   describe('on SQLite', () => {
     let folder: string;

@@ -3,7 +3,8 @@ import { buildSync, transformSync } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 const root = join(__dirname, '../..');
 
@@ -22,14 +23,13 @@ const entries = Object.keys(manifest.exports)
   .map((entry): [name: string, source: string] => [
     join(manifest.name, entry),
     join(root, 'src', `${entry === '.' ? 'index' : entry}.ts`),
-  ])
-  .sort(([a], [b]) => b.length - a.length); // the longest first: an alias also stands for what it begins
+  ]);
 
 export interface Example {
   /** 'docs/health.md:12', the line the example starts on. */
   readonly name: string;
   readonly code: string;
-  /** False for a fragment, marked ```ts no-run. */
+  /** False for an example that is compiled but not run, marked ```ts no-run. */
   readonly isWhole: boolean;
 }
 
@@ -43,31 +43,51 @@ export function examplesOf(page: string): Example[] {
   }));
 }
 
-/** Throws where a fragment is not even TypeScript. */
-export function parseExample({ code }: Example): void {
-  transformSync(code, { loader: 'ts' });
-}
+/**
+ * Builds every entry of the package once, into a folder from which its dependencies can be found. The examples share the
+ * result, because bundling it for each of them would take longer than running them.
+ */
+export class ExampleRunner {
+  readonly #folder = mkdtempSync(join(root, 'node_modules', '.examples-'));
 
-/** What went wrong when the example ran to its end; empty when nothing did. */
-export function runExample({ code }: Example): string {
-  const { outputFiles } = buildSync({
-    stdin: { contents: `${code}\nprocess.exit(0);`, loader: 'ts', resolveDir: root },
-    alias: Object.fromEntries(entries),
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    external: packages,
-    logLevel: 'silent',
-  });
-  const folder = mkdtempSync(join(tmpdir(), 'example-')); // what an example writes goes with it
-  const run = spawnSync(process.execPath, ['--input-type=module', '-'], {
-    cwd: root,
-    env: { ...process.env, TMPDIR: folder },
-    input: outputFiles[0]!.text,
-    encoding: 'utf8',
-    timeout: 15_000,
-  });
-  rmSync(folder, { recursive: true, force: true });
-  return run.status === 0 ? '' : `exit ${run.status}: ${run.stderr}`;
+  constructor() {
+    buildSync({
+      entryPoints: Object.fromEntries(entries.map(([, source]) => [basename(source, '.ts'), source])),
+      outdir: this.#folder,
+      outExtension: { '.js': '.mjs' },
+      bundle: true,
+      splitting: true,
+      platform: 'node',
+      format: 'esm',
+      external: packages,
+      logLevel: 'silent',
+    });
+  }
+
+  /** Runs the example to its end, and returns its error output; an empty string on success. */
+  run({ code }: Example): string {
+    const { code: javascript } = transformSync(`${code}\nprocess.exit(0);`, { loader: 'ts', format: 'esm' });
+    const input = entries.reduce(
+      (text, [name, source]) => text.replaceAll(`"${name}"`, JSON.stringify(this.#built(source))),
+      javascript,
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'example-')); // what an example writes goes with it
+    const run = spawnSync(process.execPath, ['--input-type=module', '-'], {
+      cwd: root,
+      env: { ...process.env, TMPDIR: folder },
+      input,
+      encoding: 'utf8',
+      timeout: 15_000,
+    });
+    rmSync(folder, { recursive: true, force: true });
+    return run.status === 0 ? '' : `exit ${run.status}: ${run.stderr}`;
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #built(source: string): string {
+    return pathToFileURL(join(this.#folder, `${basename(source, '.ts')}.mjs`)).href;
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * fast-check with a fixed seed: a run tries the same cases as the one before, so that a change is never judged by luck.
- * `FC_SEED=random npm test` looks for new ones; a failure prints the seed that repeats it.
+ * fast-check with a fixed seed: every run tries the same cases, so that results never depend on luck.
+ * `FC_SEED=random npm test` looks for new cases. A failure prints the seed that repeats it.
  */
 import fc from 'fast-check';
 

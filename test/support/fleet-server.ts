@@ -27,7 +27,13 @@ export function testFleet(): TestFleet {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
   const servers: FleetServer[] = [];
   const create = async (definition: ServerDefinition, options: CreateOptions = {}): Promise<FleetServer> => {
-    const env = { DATA_DIR: folder, LOG_LEVEL: 'silent', DATABASE_URL: place?.url, ...options.env };
+    const env = {
+      DATA_DIR: folder,
+      LOG_LEVEL: 'silent',
+      CONTROL: 'loopback',
+      DATABASE_URL: place?.url,
+      ...options.env,
+    };
     const server = await definition.create({ ...options, env });
     servers.push(server);
     return server;
@@ -37,7 +43,7 @@ export function testFleet(): TestFleet {
     create,
     listen: async (definition, options) => (await create(definition, options)).listen(0),
     async close() {
-      // In reverse: who calls goes before who is called.
+      // In reverse order, so that a caller is closed before the servers it calls.
       for (const server of servers.reverse()) await server.close();
       await place?.clear();
       rmSync(folder, { recursive: true, force: true });

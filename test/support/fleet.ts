@@ -1,18 +1,18 @@
 /** The real fleet as a child process, on free ports and a temporary data folder. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { InstanceRecord } from '../../servers/orchestrator/fleet-runner.js';
 import { portVariable, SERVICE_NAMES, type ServiceName } from '../../servers/support/fleet.js';
 
-/** Whether a process is there and has not ended: what nobody has collected yet does not count. */
+/** Whether a process exists and has not ended. A zombie, whose exit status was not collected, does not count. */
 export { isRunning as isAlive } from '../../src/scaling/found-process.js';
 
 const ROOT = resolve(__dirname, '../..');
 
-/** A suite that wants the fleet to scale by itself says so: others must not find more instances on a busy machine. */
-const SETTINGS = { LOG_LEVEL: 'info', SCALING_INTERVAL_MS: '0' };
+/** Autoscaling is off unless a suite turns it on, so that other suites do not find more instances on a busy machine. */
+const SETTINGS = { CONTROL: 'loopback', LOG_LEVEL: 'info', SCALING_INTERVAL_MS: '0' };
 
 export const FREE_PORTS = Object.fromEntries(SERVICE_NAMES.map((name) => [portVariable(name), '0']));
 
@@ -28,8 +28,26 @@ export interface RunningFleet {
   stop(): Promise<number | null>;
 }
 
-/** What a checkout is started from: `npm run dev` does the same two steps. */
+/** The inputs of a build: sources, the build itself and the installed packages. */
+const INPUTS = ['src', 'servers', '.ci', 'node_modules/.package-lock.json'];
+
+const modified = (path: string): number => statSync(join(ROOT, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** When a file or a folder below `path` last changed. A folder changes when a file is added or removed. */
+function latestChange(path: string): number {
+  if (!statSync(join(ROOT, path), { throwIfNoEntry: false })?.isDirectory()) return modified(path);
+  const below = readdirSync(join(ROOT, path), { recursive: true, encoding: 'utf8' });
+  return below.reduce((latest, name) => Math.max(latest, modified(join(path, name))), modified(path));
+}
+
+/**
+ * Builds the fleet as `npm run dev` does, unless the build is newer than all that it is made from: a dozen suites need it,
+ * and each build takes seconds of both processors. A build is as old as its folder, which is made before the first source
+ * is read.
+ */
 export function buildFleet(): void {
+  const built = statSync(join(ROOT, 'dist/servers'), { throwIfNoEntry: false })?.birthtimeMs ?? 0;
+  if (INPUTS.every((path) => latestChange(path) < built)) return;
   execFileSync(process.execPath, ['.ci/build.js', 'servers'], { cwd: ROOT, stdio: 'inherit' });
 }
 

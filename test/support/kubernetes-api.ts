@@ -28,7 +28,7 @@ export interface KubernetesServer {
   readonly refusals: Refusal[];
   /** Keeps new pods from getting ready: it is too late for them at the next look, or never. */
   stuck: 'no' | 'too late' | 'silently';
-  /** What the Deployment is told to have. */
+  /** The replicas in the spec of the Deployment. */
   replicas: number;
   /** Replaces the token, as the kubelet does every hour. */
   rotateToken(token: string): void;

@@ -1,6 +1,6 @@
 /**
  * A Kubernetes control plane: the real API server with its store, and the real controllers of Deployments and ReplicaSets.
- * There is no node: pods are never run, and what a kubelet would tell of them is told here.
+ * There is no node, so pods never run: this file reports their status in place of a kubelet.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -20,7 +20,7 @@ const missing = PROGRAMS.filter((name) => !existsSync(join(BINARIES, name)));
 /** Why none can be run here; undefined when one can. */
 export const clusterUnavailable = missing.length === 0 ? undefined : `KUBERNETES_BINARIES has no ${missing.join(', ')}`;
 
-/** Who may do anything, and who only what a test gives him. */
+/** Tokens of an administrator with all rights, and of a user with only the rights that a test grants. */
 const ADMIN = 'admin-token';
 export const USER = 'scaler';
 export const USER_TOKEN = 'scaler-token';
@@ -145,7 +145,7 @@ export class Cluster {
     for (const child of [...this.#processes].reverse()) await end(child);
   }
 
-  /** Tells of each new pod that it runs and is ready. */
+  /** Reports each new pod as running and ready. */
   async #runPods(): Promise<void> {
     const path = `/api/v1/namespaces/${NAMESPACE}/pods`;
     const { items } = (await this.admin('GET', path)) as unknown as { items: readonly Pod[] };

@@ -19,10 +19,10 @@ export interface Manifest {
 export const kubectlUnavailable =
   spawnSync('kubectl', ['kustomize', '--help']).status === 0 ? undefined : 'no kubectl is installed';
 
-/** What kubectl made of the kustomization, and of which state of its files. */
+/** The output of kubectl for the kustomization, and the state of the files it was made from. */
 const RENDERED = join(__dirname, 'manifests.rendered');
 
-/** What a kustomization makes. */
+/** Renders a kustomization with kubectl. */
 export function renderManifests(folder: string): string {
   const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', join(ROOT, folder)], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`kubectl kustomize ${folder}: ${stderr}`);
@@ -43,7 +43,7 @@ function digestOf(folder: string): string {
 /** The first line of what was rendered: the state of the files it was rendered from. */
 export const renderedFrom = (folder: string): string => `# kubectl kustomize ${folder}, of ${digestOf(folder)}`;
 
-/** What was rendered last. */
+/** The manifests as they were rendered last. */
 export function renderedManifests(): string {
   return readFileSync(RENDERED, 'utf8');
 }
@@ -57,7 +57,7 @@ export function parseManifests(text: string): Manifest[] {
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 
-/** What does not fit the schema, value by value: types, ranges, formats, what must be there. */
+/** One error per value that does not fit the schema: types, ranges, formats and required properties. */
 export function schemaErrors(manifests: readonly Manifest[]): string[] {
   return manifests.flatMap((manifest) => {
     const { apiVersion, kind, metadata } = manifest;

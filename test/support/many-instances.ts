@@ -1,4 +1,4 @@
-/** Fifty instances that do nothing but answer what the control room asks, and the orchestrator that tells of them. */
+/** Fifty instances that only answer the requests of the control room, and the orchestrator that lists them. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -44,9 +44,11 @@ export async function startManyInstances(): Promise<ManyInstances> {
   };
   const servers = await Promise.all(Array.from({ length: INSTANCES }, (_, n) => serve((url) => answer(n, url))));
   const instances = servers.map((server, n) => recordOf(n, portOf(server)));
-  const orchestrator = await serve(({ pathname }) =>
-    pathname === '/api/v1/system/instances' ? { instances } : undefined,
-  );
+  const orchestrator = await serve(({ pathname, searchParams }) => {
+    if (pathname === '/api/v1/system/instances') return { instances };
+    if (pathname !== '/api/v1/system/pulse') return undefined;
+    return { ...pulseOf(0, Number(searchParams.get('since'))), service: 'orchestrator', instance: 'orchestrator' };
+  });
   return {
     orchestratorPort: portOf(orchestrator),
     pulses: () => pulses,

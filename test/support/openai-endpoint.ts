@@ -1,4 +1,4 @@
-/** An HTTP server that speaks the chat completions protocol, and behaves as the test tells it to. */
+/** An HTTP server that speaks the chat completions protocol. The test sets how it behaves. */
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -6,7 +6,7 @@ export interface PostgresDatabase {
   readonly url: string;
   /** Removes every schema that the fleet's servers have made: the next test finds nothing. */
   clear(): Promise<void>;
-  /** Removes the database; whoever is still connected is sent away. */
+  /** Removes the database, and closes the connections that are still open. */
   remove(): Promise<void>;
 }
 

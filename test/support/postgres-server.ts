@@ -1,11 +1,12 @@
 /** A PostgreSQL server of the test's own, on a free port, that it may stop and start. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort } from './free-port.js';
+import { cert, key } from './tls.js';
 
 const DEBIAN_VERSIONS = '/usr/lib/postgresql';
 
@@ -36,6 +37,7 @@ export class PostgresServer {
   readonly #folder: string;
   readonly #port: number;
   readonly #user = serverUser();
+  readonly #settings: string[] = [];
   #process: ChildProcess | undefined;
 
   private constructor(binaries: string, folder: string, port: number) {
@@ -50,8 +52,8 @@ export class PostgresServer {
     return findBinaries() === undefined ? 'no PostgreSQL server is installed' : undefined;
   }
 
-  /** Makes a database of its own and starts a server on it. */
-  static async create(): Promise<PostgresServer> {
+  /** Makes a database of its own and starts a server on it; with `tls`, one that has the certificate of tls.ts. */
+  static async create({ tls = false } = {}): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
     const server = new PostgresServer(findBinaries()!, folder, await freePort());
     const { uid, gid } = server.#user;
@@ -62,8 +64,21 @@ export class PostgresServer {
       { ...server.#user, cwd: folder, encoding: 'utf8' },
     );
     if (initdb.status !== 0) throw new Error(`initdb failed: ${initdb.stderr}`);
+    if (tls) server.#certify();
     await server.start();
     return server;
+  }
+
+  /** The server accepts a key that no other user can read. */
+  #certify(): void {
+    const { uid, gid } = this.#user;
+    for (const [name, text] of Object.entries({ 'server.key': key, 'server.crt': cert })) {
+      const file = join(this.#folder, name);
+      writeFileSync(file, text, { mode: 0o600 });
+      if (uid !== undefined) chownSync(file, uid, gid!);
+      this.#settings.push(`ssl_${name === 'server.key' ? 'key' : 'cert'}_file=${file}`);
+    }
+    this.#settings.push('ssl=on');
   }
 
   /** Starts the server; resolves when it accepts connections. */
@@ -73,6 +88,7 @@ export class PostgresServer {
       'listen_addresses=127.0.0.1',
       `unix_socket_directories=${this.#folder}`,
       'fsync=off',
+      ...this.#settings,
     ];
     const started = spawn(
       join(this.#binaries, 'postgres'),

@@ -85,7 +85,7 @@ export function ask(port: number, { method = 'GET', path = '/', headers = {}, bo
   });
 }
 
-/** Writes bytes and gathers what comes back until the other side closes, or `until` is satisfied. */
+/** Writes bytes and gathers the reply until the other side closes, or `until` is satisfied. */
 export function exchangeBytes(
   port: number,
   bytes: string | Buffer,

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { newTally, record } from '../../servers/support/tally.js';
+import { newTally, recordRequest } from '../../servers/support/tally.js';
 import { SLOT_MS } from '../../servers/support/pulse.js';
 
 /** Markup that would tell on itself were it ever taken for such: a dialog, or a request the page's policy refuses. */
@@ -30,7 +30,7 @@ function span(spanId: string, parentSpanId?: string) {
 function pulse() {
   const slot = Math.floor(Date.now() / SLOT_MS) - 1;
   const tally = newTally();
-  record(tally, 5, false, HOSTILE_TRACE);
+  recordRequest(tally, { duration: 5, status: 500, traceId: HOSTILE_TRACE, kept: true });
   const engines = {
     rateLimiter: {
       totalRequests: 1,
@@ -57,11 +57,30 @@ function pulse() {
   };
 }
 
+/** A history whose names are markup. */
+function history() {
+  const tally = newTally();
+  recordRequest(tally, { duration: 5, status: 500, traceId: HOSTILE_TRACE, kept: true });
+  const at = Math.floor(Date.now() / 60_000) * 60_000;
+  const slots = { [HOSTILE]: { limit: 1, inFlight: 1, waiting: 0 } };
+  const levels = { cpu: 0, loop: 0, rss: 1, inFlight: 1, waiting: 0, slots };
+  const counts = { allowed: 0, rejected: 0, rejectedInFlight: 0, hits: 0, lookups: 0 };
+  return {
+    service: HOSTILE,
+    points: [{ at, instances: 1, total: tally, counts, levels }],
+    operations: { [HOSTILE]: tally },
+  };
+}
+
 const trace = { traceId: HOSTILE_TRACE, operation: HOSTILE, service: HOSTILE, startTime: Date.now(), duration: 12 };
 
 /** What it answers, by path. */
 const ANSWERS: Readonly<Record<string, () => object>> = {
   '/api/v1/system/pulse': pulse,
+  '/api/v1/system/history': history,
+  '/api/v1/system/history/events': () => ({
+    events: [{ at: Date.now(), kind: HOSTILE, service: HOSTILE, instance: HOSTILE, text: HOSTILE }],
+  }),
   '/api/v1/system/traces': () => ({ traces: [{ ...trace, status: HOSTILE, statusCode: HOSTILE, route: HOSTILE }] }),
   [`/api/v1/system/traces/${HOSTILE_TRACE}`]: () => ({
     trace: { ...trace, status: HOSTILE, droppedSpans: 0, spans: [span('a'), span('b', 'c'), span('c', 'b')] },

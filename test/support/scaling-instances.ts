@@ -33,7 +33,7 @@ export const PROGRAMS: Readonly<Record<Behaviour, string>> = {
   crashes: `${SERVER} server.on('listening', () => setTimeout(() => process.exit(3), 5));`,
 };
 
-/** A driver of child processes whose instances behave as told: all alike, or each by its name. */
+/** A driver of child processes whose instances have a scripted behaviour: all the same one, or one by name. */
 export function scriptedDriver(
   behaviour: Behaviour | ((spec: InstanceSpec) => Behaviour),
   options: ChildProcessesOptions = {},

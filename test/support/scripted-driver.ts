@@ -1,4 +1,4 @@
-/** A scaling driver whose instances are objects that end when a test says so: for what is about time and order alone. */
+/** A scaling driver whose instances are objects that a test ends, for tests that are about time and order alone. */
 import type { InstanceExit, InstanceSpec, RunningInstance, ScalingDriver } from '../../src/scaling/driver.js';
 
 interface Started {
@@ -15,6 +15,8 @@ export class ScriptedDriver implements ScalingDriver {
   /** Starts wait until they are released. */
   hold = false;
   stops = 0;
+  /** What the system says of a process. */
+  usage: NonNullable<ScalingDriver['usage']> = () => undefined;
   #waiting: Array<() => void> = [];
 
   /** Starts that wait. */

@@ -46,6 +46,12 @@ export function describeWhereBuilt(unavailable: string | undefined, title: strin
   else describe.skip(`${title} (skipped: ${unavailable})`, suite);
 }
 
+/** `test` for what needs a peer, a platform or a right that a pipeline may lack too. */
+export function testWhereBuilt(unavailable: string | undefined, title: string, run: () => Promise<void>): void {
+  if (unavailable === undefined) test(title, run);
+  else test.skip(`${title} (skipped: ${unavailable})`, run);
+}
+
 /** `describe` for tests that need a service. */
 export function describeWith({ name, url }: Service, title: string, suite: (url: string) => void): void {
   // Where it is required there is no need to look: without it the suite fails.

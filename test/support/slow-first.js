@@ -2,13 +2,29 @@
 // orders by size where it has not seen a suite run, as on a fresh machine.
 import { default as sequencer } from '@jest/test-sequencer';
 
-const SLOW = ['/servers/on-postgres', '/browser/', '/integration/', '/servers/orchestrator-server', '/simulation/'];
+// In this order, so that suites that start a fleet alternate with others.
+const SLOW = [
+  '/servers/on-postgres',
+  '/browser/control-room',
+  '/simulation/',
+  '/browser/large-fleet',
+  'documentation',
+  '/browser/',
+  '/servers/orchestrator-server',
+  '/integration/',
+  'coordination-processes',
+  '/fuzz/',
+  '/servers/',
+];
 
 const TestSequencer = sequencer.default ?? sequencer;
 
 export default class SlowFirst extends TestSequencer {
   sort(tests) {
-    const rank = ({ path }) => (SLOW.some((part) => path.includes(part)) ? 0 : 1);
+    const rank = ({ path }) => {
+      const found = SLOW.findIndex((part) => path.includes(part));
+      return found === -1 ? SLOW.length : found;
+    };
     return [...super.sort(tests)].sort((a, b) => rank(a) - rank(b));
   }
 }

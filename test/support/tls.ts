@@ -1,4 +1,4 @@
-/** A self-signed certificate for localhost and 127.0.0.1, and its key: for tests only, secret to nobody. */
+/** A self-signed certificate for localhost and 127.0.0.1, and its key. They are for tests only, and public. */
 export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZGEqYiCGmo1dcLrc
 jy2cllkr5XdDgByJlhq2JYmfluihRANCAAT3nwkvYbmRv31CHmLc20p5I7y8vWzM

@@ -14,7 +14,7 @@ export interface VarnishOptions {
   readonly vcl: string;
 }
 
-/** Runs in the folder and with the rights of whoever starts it: Varnish' own jail needs users and folders of its own. */
+/** Runs in the current folder as the current user, because Varnish's own jail needs users and folders of its own. */
 const AS_IT_IS = ['-j', 'none'];
 
 export class VarnishServer {

@@ -12,7 +12,7 @@ const NAMESPACE = 'test-carrier';
 describe('AsyncLocalStorage', () => {
   test.each(contextCarrierCases)('$name', ({ run }) => run(asyncContext));
 
-  test('there is one for the process, whichever build asks', () => {
+  test('the process has one context, which all builds of the package share', () => {
     expect(asyncContext()).toBe(asyncContext());
     const storage = (globalThis as Record<symbol, unknown>)[Symbol.for('@tooloo/resilience:context')];
     expect(storage).toBeInstanceOf(AsyncLocalStorage);

@@ -2,6 +2,8 @@
 import {
   cacheMetrics,
   cacheResponse,
+  ConcurrencyLimiter,
+  concurrencyMetrics,
   ConnectionPool,
   coordinationMetrics,
   createMetrics,
@@ -133,12 +135,26 @@ async function wholeExposition(): Promise<string> {
 
 test('all of them in one exposition', async () => {
   const text = await wholeExposition();
-  expect(text).toContain('tooloo_coordination_peer_up{peer="reports",service="web"} 1');
-  expect(text).toContain('tooloo_response_cache_requests_total{outcome="hit",service="web"} 0');
+  expect(text).toMatch(/tooloo_coordination_peer_up\{name="\w+",peer="reports",service="web"\} 1/);
+  expect(text).toMatch(/tooloo_response_cache_requests_total\{name="\w+",outcome="hit",service="web"\} 0/);
 });
 
 describeWithPromtool('promtool', () => {
   test('does not object to any of it', async () => {
     expect(checkMetrics(await wholeExposition())).toEqual(NO_OBJECTION);
   });
+});
+
+test('a concurrency limit reports its limits and the waiting and refused requests', async () => {
+  const limiter = new ConcurrencyLimiter({ limit: 1 });
+  closing.push(() => limiter.close());
+  const release = await limiter.acquire('training');
+  await expect(limiter.acquire('training')).rejects.toThrow();
+  const metrics = concurrencyMetrics(limiter.getStats());
+  const labels = { key: 'training' };
+  expect(valueOf(metrics, 'tooloo_concurrency_limit', labels)).toBe(1);
+  expect(valueOf(metrics, 'tooloo_concurrency_limit_in_flight', labels)).toBe(1);
+  expect(valueOf(metrics, 'tooloo_concurrency_limit_waiting', labels)).toBe(0);
+  expect(valueOf(metrics, 'tooloo_concurrency_limit_refused_total')).toBe(1);
+  release();
 });

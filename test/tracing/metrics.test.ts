@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Counter } from 'prom-client';
+import { gunzipSync } from 'node:zlib';
+import { Counter, Histogram } from 'prom-client';
 import { compose } from '../../src/middleware/compose.js';
 import { trace } from '../../src/middleware/trace.js';
 import { nameRoute, startSpan } from '../../src/shared/instrumentation.js';
@@ -131,6 +132,67 @@ test('OpenMetrics: exemplars that lead to a trace, counters named as it asks, an
   const plain = await scrape();
   expect(plain).toContain('# TYPE own_things_total counter');
   expect(plain).not.toContain('trace_id');
+});
+
+test.each([
+  ['application/openmetrics-text;version=1.0.0', 'openmetrics'],
+  ['Application/OpenMetrics-Text; Q=0.5, TEXT/PLAIN; q=0.4', 'openmetrics'],
+  ['application/openmetrics-text; q=0.5, text/plain', 'text/plain'],
+  ['application/openmetrics-text;q=0, text/plain;q=0.1', 'text/plain'],
+  ['application/openmetrics-text;q=0', 'text/plain'],
+  ['application/openmetrics-text;q=0.3, text/*;q=0.2, text/plain;q=0.4', 'text/plain'],
+  ['application/openmetrics-text;q=0.3, text/*;q=0.2', 'openmetrics'],
+  ['application/openmetrics-text;q=, text/plain;q=0.1', 'text/plain'],
+  ['application/openmetrics-text;q=7, text/plain;q=0.1', 'text/plain'],
+  ['*/*', 'text/plain'],
+  ['application/*', 'text/plain'],
+  ['image/png', 'text/plain'],
+  ['', 'text/plain'],
+])('Accept: %s gets %s', async (accept, expected) => {
+  const answer = await fetch(`${url}/metrics`, { headers: { accept } });
+  expect(answer.headers.get('content-type')).toContain(expected);
+  expect(answer.headers.get('vary')).toBe('Accept, Accept-Encoding');
+});
+
+/** The body as sent, not decoded. */
+async function scrapeRaw(encoding: string | undefined, method = 'GET') {
+  const headers = { ...(encoding !== undefined && { 'accept-encoding': encoding }) };
+  const sent = http.request(`${url}/metrics`, { method, headers, agent: false }).end();
+  const [res] = (await once(sent, 'response')) as [http.IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of res) chunks.push(chunk as Buffer);
+  return { headers: res.headers, body: Buffer.concat(chunks) };
+}
+
+test.each(['gzip', 'GZIP;q=0.5, identity', 'br, *;q=0.1'])('Accept-Encoding: %s gets gzip', async (encoding) => {
+  const { headers, body } = await scrapeRaw(encoding);
+  expect(headers['content-encoding']).toBe('gzip');
+  expect(Number(headers['content-length'])).toBe(body.length);
+  const text = gunzipSync(body).toString();
+  expect(text).toContain('# TYPE tooloo_active_traces gauge');
+  expect(body.length).toBeLessThan(text.length);
+});
+
+test.each([undefined, 'gzip;q=0', 'gzip;q=0, *', 'br', 'identity'])(
+  'Accept-Encoding: %s gets no encoding',
+  async (encoding) => {
+    const { headers, body } = await scrapeRaw(encoding);
+    expect(headers['content-encoding']).toBeUndefined();
+    expect(body.toString()).toContain('# TYPE tooloo_active_traces gauge');
+  },
+);
+
+test("exemplars of the application's own metrics are kept", async () => {
+  const histogram = new Histogram({
+    name: 'own_seconds',
+    help: 'Seconds.',
+    buckets: [1, 2],
+    enableExemplars: true,
+    registers: [metrics.registry],
+  });
+  histogram.observe({ value: 1.5, exemplarLabels: { trace_id: 'abc' } });
+  expect(await scrape(OPENMETRICS)).toMatch(/^own_seconds_bucket\{.*le="2".*\} 1 # \{trace_id="abc"\} 1\.5 [\d.]+$/m);
+  expect(await scrape()).not.toContain('abc');
 });
 
 test('only GET and HEAD', async () => {

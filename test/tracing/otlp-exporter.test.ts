@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 import { startSpan } from '../../src/shared/instrumentation.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { otlpExporter, type OtlpExporter, type OtlpExporterOptions } from '../../src/tracing/otlp-exporter.js';
@@ -38,10 +39,12 @@ class Receiver {
   #waiting: { count: number; resolve: () => void } | undefined;
 
   async #receive(req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
-    let text = '';
-    for await (const part of req) text += String(part);
+    const parts: Buffer[] = [];
+    for await (const part of req) parts.push(part as Buffer);
+    const body = Buffer.concat(parts);
+    const isCompressed = req.headers['content-encoding'] === 'gzip';
     this.requests.push(req);
-    this.bodies.push(JSON.parse(text) as Body);
+    this.bodies.push(JSON.parse((isCompressed ? gunzipSync(body) : body).toString()) as Body);
     (this.answers.shift() ?? ok)(res);
     if (this.#waiting !== undefined && this.requests.length >= this.#waiting.count) this.#waiting.resolve();
   }
@@ -155,7 +158,7 @@ test('spans of a library are grouped under it; links, lists and the kinds of mes
   tracer.trace('consume', (root) => {
     root.kind = 'consumer';
     root.setAttribute('topics', ['a', 'b']);
-    const send = root.startChild('send', { sizes: [1, 0.5] }, 'producer')!;
+    const send = root.startChild('send', { sizes: [1, 0.5] }, 'producer');
     send.scope = { name: 'library', version: '1.2.3' };
     send.addLink({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), attributes: { n: 1 } });
     send.end();
@@ -299,6 +302,70 @@ test.each([
   exporter.export([span('1')]);
   await exporter.flush();
   expect(receiver.requests[0]?.url).toBe(path);
+});
+
+test("compression: 'gzip'", async () => {
+  const { exporter } = create({ compression: 'gzip' });
+  const spans = Array.from({ length: 100 }, (_, i) => span(`operation ${i}`));
+  exporter.export(spans);
+  await exporter.flush();
+  expect(receiver.requests[0]?.headers['content-encoding']).toBe('gzip');
+  expect(Number(receiver.requests[0]?.headers['content-length'])).toBeLessThan(JSON.stringify(spans).length / 5);
+  expect(receiver.spans().map(({ name }) => name)).toEqual(spans.map(({ operation }) => operation));
+});
+
+test('closing ends after closeTimeout over all batches, even if the collector never answers', async () => {
+  const never: Answer = () => undefined;
+  receiver.answers.push(never, never, never, never);
+  const { exporter, clock } = create({ batchSize: 1, closeTimeout: 5000, timeout: 3_600_000 });
+  exporter.export([span('1'), span('2'), span('3'), span('4')]);
+  let isClosed = false;
+  const closed = exporter.close().then(() => (isClosed = true));
+  await receiver.received(1);
+  await clock.advance(4999);
+  expect(isClosed).toBe(false);
+  await clock.advance(1);
+  await closed;
+  expect(exporter.stats()).toMatchObject({ queued: 0, sent: 0 });
+  expect(receiver.requests).toHaveLength(1);
+  await advanceUntil(clock, 0, () => exporter.stats().dropped === 4);
+});
+
+describe('beside HTTP_PROXY', () => {
+  let diverted: string[];
+  let proxy: http.Server;
+
+  beforeEach(async () => {
+    diverted = [];
+    proxy = http.createServer((req, res) => {
+      diverted.push(req.url ?? '');
+      req.resume().on('end', () => res.writeHead(200).end('{}'));
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    process.env['HTTP_PROXY'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  });
+
+  afterEach(async () => {
+    delete process.env['HTTP_PROXY'];
+    proxy.closeAllConnections();
+    await new Promise((resolve) => proxy.close(resolve));
+  });
+
+  test.each(['127.0.0.1', 'localhost'])('a collector at %s is reached directly', async (host) => {
+    const { exporter } = create({ url: url.replace('127.0.0.1', host) });
+    exporter.export([span('1')]);
+    await exporter.flush();
+    expect(receiver.requests).toHaveLength(1);
+    expect(diverted).toEqual([]);
+  });
+
+  test('a collector elsewhere is reached through the proxy', async () => {
+    const { exporter } = create({ url: 'http://collector.example:4318' });
+    exporter.export([span('1')]);
+    await exporter.flush();
+    expect(diverted).toEqual(['http://collector.example:4318/v1/traces']);
+  });
 });
 
 test('options are checked', () => {

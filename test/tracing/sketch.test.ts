@@ -1,4 +1,4 @@
-/** Quantiles within one percent, whatever the distribution. */
+/** Quantiles are accurate to one percent for every distribution. */
 import fc from '../support/fast-check.js';
 import { QuantileSketch } from '../../src/tracing/sketch.js';
 

@@ -1,4 +1,4 @@
-/** The caches of the fleet as rows of tables, out of what the instances' engines tell. */
+/** The caches of the fleet as table rows, from the figures of the instances' engines. */
 import type { CoherenceFigures } from '../../../src/index.js';
 import type { CacheDetail } from '../../web/cache-detail.js';
 import type { FrameInstance } from '../../web/fleet-sampler.js';
@@ -35,7 +35,7 @@ export interface CacheRows {
   readonly coordination: readonly CoordinationRow[];
 }
 
-/** What the engines tell, as far as it is read here. */
+/** The figures of the engines that are used here. */
 interface CacheEngines {
   readonly cache?: { readonly memory: Figures; readonly layers?: Readonly<Record<string, Figures>> };
   readonly responses?: Figures;
@@ -84,7 +84,7 @@ type HotTagRow = CacheDetail['hottest'][number]['tags'][number] & { readonly ins
 
 const MOST_HOT = 25;
 
-/** The hottest keys and tags over all caches, the hottest first. */
+/** The keys and tags with the most lookups over all caches, the highest first. */
 export function hottestRows(hottest: CacheDetail['hottest']): { keys: HotKeyRow[]; tags: HotTagRow[] } {
   const keys = hottest.flatMap(({ instance, keys: told }) => told.map((one) => ({ ...one, instance })));
   const tags = hottest.flatMap(({ instance, tags: told }) => told.map((one) => ({ ...one, instance })));
@@ -96,7 +96,7 @@ export function hottestRows(hottest: CacheDetail['hottest']): { keys: HotKeyRow[
 
 function layerRow(instance: string, layer: string, figures: Figures): LayerRow {
   const { size, hits, misses, hitRate, evictions, expirations, errors } = figures;
-  // A layer without a bound in bytes does not count them.
+  // A layer without a limit in bytes does not count bytes.
   const bytes = figures['bytes'] === 0 && (size ?? 0) > 0 ? undefined : figures['bytes'];
   return { instance, layer, size, bytes, hits, misses, hitRate, evictions, expirations, errors };
 }

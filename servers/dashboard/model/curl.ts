@@ -1,14 +1,14 @@
-/** The request of a trace as a command to send it again. */
+/** Builds a curl command that repeats the request of a trace. */
 import type { JoinedSpan } from '../../web/trace-search.js';
 
-/** Text as one word of a POSIX shell, whatever is in it. */
+/** Quotes any text as one word of a POSIX shell. */
 export function shellWord(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /**
- * What a trace kept of its request is the route, not what a client put into it: parameters stay to be filled in. The
- * command begins a trace of its own, sampled, so that it can be found.
+ * The trace contains the route, but not the parameters that the client sent. The user fills them in. The command starts
+ * a new sampled trace, so that the user can find it.
  *
  * @param origin scheme and host of the gateway
  * @param traceId 32 hexadecimal digits for the new trace
@@ -25,7 +25,7 @@ export function curlOf(spans: readonly JoinedSpan[], origin: string, traceId: st
   return words.join(' ');
 }
 
-/** The gateway knows a prefix only, `/api/v1/training/*path`: the service behind it has the rest of the route. */
+/** The gateway knows only a prefix, `/api/v1/training/*path`. The service behind it knows the full route. */
 function routeOf(requests: readonly JoinedSpan[]): string {
   const routes = requests.flatMap(({ attributes }) => {
     const route = attributes['http.route'];

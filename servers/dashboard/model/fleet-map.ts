@@ -1,10 +1,10 @@
-/** The fleet as a map: services where they always are, arrows where requests went in the last seconds. */
-import type { FrameInstance } from '../../web/fleet-sampler.js';
-import type { TrafficPoint } from '../../web/traffic-merge.js';
+/**
+ * The layout of the map: services in layers, callers to the left of the services they call, and arrows routed between
+ * the boxes. dagre places them; it loads only with the map.
+ */
+import * as dagre from '@dagrejs/dagre';
 
-export interface MapNode {
-  readonly service: string;
-  readonly instances: readonly FrameInstance[];
+export interface Point {
   readonly x: number;
   readonly y: number;
 }
@@ -12,144 +12,194 @@ export interface MapNode {
 export interface MapEdge {
   readonly from: string;
   readonly to: string;
-  /** Calls a second, the share of them that failed, and their 95th percentile in ms. */
-  readonly rate: number;
-  readonly errorRate: number;
-  readonly p95: number;
-  /** A cubic curve from the one's right side to the other's left. */
-  readonly path: string;
-  readonly label: { readonly x: number; readonly y: number };
+}
+
+export interface PlacedEdge extends MapEdge {
+  readonly points: readonly Point[];
+  /** The centre of the label. */
+  readonly label: Point;
 }
 
 export interface FleetMap {
   readonly width: number;
   readonly height: number;
-  readonly nodes: readonly MapNode[];
-  readonly edges: readonly MapEdge[];
+  /** The top left corner of each service's box. */
+  readonly nodes: ReadonlyMap<string, Point>;
+  readonly edges: readonly PlacedEdge[];
 }
 
-export const NODE = { width: 190, height: 92 } as const;
+export const NODE = { width: 190, height: 112 } as const;
 
-const COLUMN_GAP = 160;
-const ROW_GAP = 30;
+/** Space reserved for a label: the longest text is `1234/s · 59m 59s · 99.9 % err`. */
+export const LABEL = { width: 176, height: 22 } as const;
 
-/** What a label needs, so that one does not lie on another. */
-const LABEL = { width: 125, height: 17 } as const;
+const ROW_GAP = 28;
+const COLUMN_GAP = 32;
+/** Services without calls are in rows below, as wide as the layers, but at least this many. */
+const MIN_COLUMNS = 4;
+/** dagre halves this, because labels have layers of their own. */
+const LAYER_GAP = 60;
 
-/** Where on an arrow its label is, 0 to 1: in the gap before the service it ends at, also when it passes another column. */
-const LABEL_AT = 0.5;
-const LABEL_AT_LONG = 0.84;
-
-/** Callers left of those they call, so that most arrows run one way. Unknown services join the second column. */
-const COLUMNS: Readonly<Record<string, number>> = { web: 0, orchestrator: 0, training: 2, budget: 2, segmentation: 2 };
-const DEFAULT_COLUMN = 1;
-
-interface Call {
-  readonly from: string;
-  readonly to: string;
-  count: number;
-  errors: number;
-  p95: number;
-}
-
-/** Calls of the last points, added up; the percentile is the highest of them. */
-export function recentCalls(points: readonly TrafficPoint[]): Call[] {
-  const calls = new Map<string, Call>();
-  for (const { from, to, count, errors, p95 } of points.flatMap((point) => point.calls)) {
-    const key = JSON.stringify([from, to]);
-    const known = calls.get(key);
-    if (known === undefined) calls.set(key, { from, to, count, errors, p95 });
-    else {
-      known.count += count;
-      known.errors += errors;
-      known.p95 = Math.max(known.p95, p95);
-    }
-  }
-  return [...calls.values()];
-}
-
-/** @param slotMs milliseconds a point spans */
-export function fleetMap(
-  instances: readonly FrameInstance[],
-  points: readonly TrafficPoint[],
-  slotMs: number,
-): FleetMap {
-  const nodes = placed(instances);
-  const at = new Map(nodes.map((node) => [node.service, node]));
-  const seconds = (Math.max(1, points.length) * slotMs) / 1000;
-  const calls = recentCalls(points).filter(({ from, to }) => at.has(from) && at.has(to) && from !== to);
-  const edges = calls.map((call) => {
-    const source = at.get(call.from)!;
-    const target = at.get(call.to)!;
-    const curve = curveBetween(source, target, portOf(call, calls, at));
-    return {
-      from: call.from,
-      to: call.to,
-      rate: call.count / seconds,
-      errorRate: call.errors / call.count,
-      p95: call.p95,
-      ...curve,
-    };
-  });
-  const height = Math.max(0, ...nodes.map(({ y }) => y + NODE.height));
-  const width = Math.max(0, ...nodes.map(({ x }) => x + NODE.width));
-  return { width, height, nodes, edges: spread(edges) };
-}
-
-/** Moves labels down that would lie on another, as little as it takes. */
-function spread(edges: readonly MapEdge[]): MapEdge[] {
-  const settled: MapEdge['label'][] = [];
-  const moved = new Map<MapEdge, MapEdge['label']>();
-  for (const edge of [...edges].sort((a, b) => a.label.y - b.label.y)) {
-    const { x } = edge.label;
-    let { y } = edge.label;
-    for (const other of settled) {
-      if (Math.abs(other.x - x) < LABEL.width && Math.abs(other.y - y) < LABEL.height) y = other.y + LABEL.height;
-    }
-    settled.push({ x, y });
-    settled.sort((a, b) => a.y - b.y);
-    moved.set(edge, { x, y });
-  }
-  return edges.map((edge) => ({ ...edge, label: moved.get(edge)! }));
-}
-
-function placed(instances: readonly FrameInstance[]): MapNode[] {
-  const services = [...new Set(instances.map(({ service }) => service))];
-  const columns = new Map<number, string[]>();
-  for (const service of services) {
-    const column = COLUMNS[service] ?? DEFAULT_COLUMN;
-    columns.set(column, [...(columns.get(column) ?? []), service]);
-  }
-  const rows = Math.max(0, ...[...columns.values()].map(({ length }) => length));
-  const pitch = NODE.height + ROW_GAP;
-  return [...columns].flatMap(([column, names]) =>
-    names.map((service, row) => ({
-      service,
-      instances: instances.filter((one) => one.service === service),
-      x: column * (NODE.width + COLUMN_GAP),
-      y: (row + (rows - names.length) / 2) * pitch,
-    })),
+/** @param services the first one is the entry: it is leftmost, and calls back to it point left */
+export function fleetMap(services: readonly string[], edges: readonly MapEdge[]): FleetMap {
+  const known = new Set(services);
+  const drawn = edges.filter(({ from, to }) => known.has(from) && known.has(to) && from !== to);
+  const calling = new Set(drawn.flatMap(({ from, to }) => [from, to]));
+  const layers = layered(
+    services.filter((service) => calling.has(service)),
+    drawn,
   );
-}
-
-/** Arrows that end at one service lie beside each other, in the order they come from: share of its height, 0 to 1. */
-function portOf(call: Call, calls: readonly Call[], at: ReadonlyMap<string, MapNode>): number {
-  const incoming = calls.filter(({ to }) => to === call.to).sort((a, b) => at.get(a.from)!.y - at.get(b.from)!.y);
-  return (incoming.indexOf(call) + 1) / (incoming.length + 1);
-}
-
-function curveBetween(from: MapNode, to: MapNode, port: number): Pick<MapEdge, 'path' | 'label'> {
-  const isBack = to.x <= from.x;
-  const start = { x: from.x + (isBack && to.x < from.x ? 0 : NODE.width), y: from.y + NODE.height / 2 };
-  const end = { x: to.x + (isBack ? NODE.width : 0), y: to.y + NODE.height * port };
-  const bend = Math.max(50, Math.abs(end.x - start.x) / 2);
-  const leave = { x: start.x + (isBack && to.x < from.x ? -bend : bend), y: start.y };
-  const arrive = { x: end.x + (isBack ? bend : -bend), y: end.y };
-  const t = Math.abs(end.x - start.x) > COLUMN_GAP ? LABEL_AT_LONG : LABEL_AT;
-  const point = (a: number, b: number, c: number, d: number): number =>
-    (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t ** 2 * c + t ** 3 * d;
+  const idle = services.filter((service) => !calling.has(service));
+  const columns = Math.max(MIN_COLUMNS, Math.floor((layers.width + COLUMN_GAP) / (NODE.width + COLUMN_GAP)));
+  const top = layers.height === 0 ? 0 : layers.height + ROW_GAP;
+  const rows = idle.map((service, i): [string, Point] => [
+    service,
+    { x: (i % columns) * (NODE.width + COLUMN_GAP), y: top + Math.floor(i / columns) * (NODE.height + ROW_GAP) },
+  ]);
+  const nodes = new Map([...layers.nodes, ...rows]);
+  const right = [...nodes.values()].map(({ x }) => x + NODE.width);
+  const bottom = [...nodes.values()].map(({ y }) => y + NODE.height);
   return {
-    path: `M${start.x},${start.y} C${leave.x},${leave.y} ${arrive.x},${arrive.y} ${end.x},${end.y}`,
-    label: { x: point(start.x, leave.x, arrive.x, end.x), y: point(start.y, leave.y, arrive.y, end.y) },
+    width: Math.max(0, layers.width, ...right),
+    height: Math.max(0, layers.height, ...bottom),
+    nodes,
+    edges: layers.edges,
   };
 }
+
+type Layers = FleetMap;
+
+interface EdgeName {
+  readonly v: string;
+  readonly w: string;
+  readonly name: string;
+}
+
+/** The members of a dagre graph that are used here. */
+interface LayoutGraph {
+  setGraph(options: object): unknown;
+  setNode(name: string, label: object): unknown;
+  setEdge(edge: EdgeName, label: object): unknown;
+  node(name: string): Point;
+  edge(edge: EdgeName): Point & { readonly points: readonly Point[] };
+  graph(): { readonly width?: number; readonly height?: number };
+}
+
+/** dagre's own declarations import files without an extension, which Node's module resolution does not find. */
+const { Graph, layout } = dagre as unknown as {
+  readonly Graph: new (options: { multigraph: boolean }) => LayoutGraph;
+  readonly layout: (graph: LayoutGraph) => void;
+};
+
+function layered(services: readonly string[], edges: readonly MapEdge[]): Layers {
+  if (services.length === 0) return { width: 0, height: 0, nodes: new Map(), edges: [] };
+  const graph = new Graph({ multigraph: true });
+  graph.setGraph({ rankdir: 'LR', nodesep: ROW_GAP, edgesep: ROW_GAP / 2, ranksep: LAYER_GAP });
+  for (const service of services) graph.setNode(service, { ...NODE });
+  // dagre turns some edge of each circle around. An edge to the entry is turned around here, so that it is that one.
+  const isBack = ({ to }: MapEdge): boolean => to === services[0];
+  const placeOf = (edge: MapEdge): EdgeName =>
+    isBack(edge) ? { v: edge.to, w: edge.from, name: 'back' } : { v: edge.from, w: edge.to, name: 'forth' };
+  for (const edge of edges) graph.setEdge(placeOf(edge), { ...LABEL, labelpos: 'c' });
+  layout(graph);
+  const centres = new Map(services.map((service) => [service, pointOf(graph.node(service))]));
+  const routes = edges.map((edge) => {
+    const placed = graph.edge(placeOf(edge));
+    const inner = placed.points.slice(1, -1).map(pointOf);
+    return { ...edge, label: pointOf(placed), inner: straightened(isBack(edge) ? inner.reverse() : inner, centres) };
+  });
+  const { width = 0, height = 0 } = graph.graph();
+  return {
+    width,
+    height,
+    nodes: new Map(
+      [...centres].map(([service, { x, y }]) => [service, { x: x - NODE.width / 2, y: y - NODE.height / 2 }]),
+    ),
+    edges: withEnds(routes, centres),
+  };
+}
+
+function pointOf({ x, y }: Point): Point {
+  return { x, y };
+}
+
+/** Through a layer of boxes a line is horizontal, because a sloping one would run behind the next box. */
+function straightened(points: readonly Point[], centres: ReadonlyMap<string, Point>): Point[] {
+  const layers = new Set([...centres.values()].map(({ x }) => Math.round(x)));
+  return points.flatMap(({ x, y }, i) => {
+    if (!layers.has(Math.round(x))) return [{ x, y }];
+    const isRightward = (points[i + 1] ?? { x }).x > x || (points[i - 1] ?? { x }).x < x;
+    const half = (isRightward ? 1 : -1) * (NODE.width / 2);
+    return [
+      { x: x - half, y },
+      { x: x + half, y },
+    ];
+  });
+}
+
+type Route = MapEdge & { readonly label: Point; readonly inner: readonly Point[] };
+
+/** An end of an arrow at the side of a box, and the height from which it comes. */
+interface Attachment {
+  readonly route: Route;
+  readonly isStart: boolean;
+  readonly isRight: boolean;
+  readonly towards: number;
+}
+
+/** Spreads the ends of the arrows over the sides of the boxes, in the order in which they come, so that none cross. */
+function withEnds(routes: readonly Route[], centres: ReadonlyMap<string, Point>): PlacedEdge[] {
+  const ends = new Map<Route, { start: Point; end: Point }>(routes.map((route) => [route, noEnds()]));
+  for (const [service, centre] of centres) {
+    const attached = routes.flatMap((route) => attachmentsOf(route, service, centre));
+    for (const isRight of [false, true]) {
+      const side = attached.filter((one) => one.isRight === isRight).sort((a, b) => a.towards - b.towards);
+      for (const [i, { route, isStart }] of side.entries()) {
+        const at = {
+          x: centre.x + ((isRight ? 1 : -1) * NODE.width) / 2,
+          y: centre.y - NODE.height / 2 + (NODE.height * (i + 1)) / (side.length + 1),
+        };
+        ends.get(route)![isStart ? 'start' : 'end'] = at;
+      }
+    }
+  }
+  return routes.map((route) => {
+    const { from, to, label, inner } = route;
+    const { start, end } = ends.get(route)!;
+    return { from, to, label, points: [start, ...inner, end] };
+  });
+}
+
+const noEnds = (): { start: Point; end: Point } => ({ start: { x: 0, y: 0 }, end: { x: 0, y: 0 } });
+
+function attachmentsOf(route: Route, service: string, { x }: Point): Attachment[] {
+  const { from, to, inner, label } = route;
+  if (from !== service && to !== service) return [];
+  const isStart = from === service;
+  const next = (isStart ? inner[0] : inner.at(-1)) ?? label;
+  return [{ route, isStart, isRight: next.x > x, towards: next.y }];
+}
+
+/** Radius of the corners in pixels. */
+const CORNER = 24;
+
+/** The line as an SVG path with round corners. It stays inside the corners of the points. */
+export function pathOf(points: readonly Point[]): string {
+  const [first, ...rest] = points;
+  const parts = rest.map((point, i) => {
+    const next = rest[i + 1];
+    if (next === undefined) return `L${text(point)}`;
+    const before = between(point, points[i]!);
+    return `L${text(before)} Q${text(point)} ${text(between(point, next))}`;
+  });
+  return `M${text(first!)} ${parts.join(' ')}`;
+}
+
+/** The point on the way to another one, a corner's radius away but not beyond the middle. */
+function between(from: Point, to: Point): Point {
+  const length = Math.hypot(to.x - from.x, to.y - from.y);
+  const share = length === 0 ? 0 : Math.min(CORNER / length, 0.5);
+  return { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };
+}
+
+const text = ({ x, y }: Point): string => `${x.toFixed(1)},${y.toFixed(1)}`;

@@ -1,4 +1,4 @@
-/** Figures as people read them: three digits, the unit that suits. */
+/** Formats figures for people: three digits and a suitable unit. */
 
 const DASH = '–';
 
@@ -31,7 +31,7 @@ export function bytes(value: number | null | undefined): string {
   return `${unit === 0 ? left : digits(left)} ${units[unit]}`;
 }
 
-/** A share of 0 to 1: `12.3 %`. */
+/** A share from 0 to 1: `12.3 %`. */
 export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return DASH;
   const value = share * 100;
@@ -43,15 +43,32 @@ export function rate(perSecond: number | null | undefined): string {
   return perSecond === null || perSecond === undefined ? DASH : `${digits(perSecond)}/s`;
 }
 
-/** A count, in groups of three. */
+/** A count, with digits grouped in threes. */
 export function count(value: number | null | undefined): string {
   return value === null || value === undefined ? DASH : Math.round(value).toLocaleString('en');
 }
 
-/** A time of today as the clock on the wall shows it, milliseconds where asked for. */
+export type Zone = 'local' | 'UTC';
+
+let zone: Zone = 'local';
+
+/** From now on times are shown in this zone. */
+export function showTimesIn(shown: Zone): void {
+  zone = shown;
+}
+
+/** Day and time, `May 4, 10:31:05`, with the zone if it is UTC. */
+export function dateTime(at: number): string {
+  const options = { month: 'short', day: 'numeric', ...(zone === 'UTC' && { timeZone: 'UTC' }) } as const;
+  return `${new Date(at).toLocaleDateString('en', options)}, ${clockTime(at)}${zone === 'UTC' ? ' UTC' : ''}`;
+}
+
+/** Local or UTC time of day, with milliseconds on request. */
 export function clockTime(at: number, withMillis = false): string {
   const date = new Date(at);
   const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
-  const time = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+  const [hours, minutes] =
+    zone === 'UTC' ? [date.getUTCHours(), date.getUTCMinutes()] : [date.getHours(), date.getMinutes()];
+  const time = `${pad(hours)}:${pad(minutes)}:${pad(date.getSeconds())}`;
   return withMillis ? `${time}.${pad(date.getMilliseconds(), 3)}` : time;
 }

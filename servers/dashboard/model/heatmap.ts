@@ -1,13 +1,14 @@
-/** Latencies over time as a grid: a column a point, a row for each half octave of latency. */
-import { FleetHistory } from './history.js';
-import { ROWS_PER_OCTAVE, type TrafficPoint } from '../../web/traffic-merge.js';
+/** Latencies over time as a grid: one column per slot, two rows per doubling of the latency. */
+import type { Grid } from '../../history/aggregate.js';
+import type { ServicePoint } from '../../web/fleet-history.js';
+import { ROWS_PER_OCTAVE } from '../../web/traffic-merge.js';
 
 export interface HeatCell {
   readonly column: number;
-  /** From the top. */
+  /** Counted from the top. */
   readonly row: number;
   readonly count: number;
-  /** 0 to 1: the logarithm of the count over that of the highest, so that few are seen beside many. */
+  /** 0 to 1: logarithm of the count relative to the highest count. This keeps low counts visible beside high counts. */
   readonly shade: number;
 }
 
@@ -15,44 +16,44 @@ export interface HeatGrid {
   readonly columns: number;
   readonly rows: number;
   readonly cells: readonly HeatCell[];
-  /** Milliseconds at the lower edge of a row, counted from the top. */
+  /** The columns in which nothing was measured. */
+  readonly gaps: readonly number[];
+  /** The highest count. */
+  readonly most: number;
+  /** Length of a column in milliseconds. */
+  readonly resolution: number;
+  /** Latency in milliseconds at the lower edge of a row, counted from the top. */
   readonly latencyAt: (row: number) => number;
-  /** Epoch milliseconds at which a column begins. */
+  /** Epoch milliseconds at the start of a column. */
   readonly timeAt: (column: number) => number;
 }
 
-/** Fewer rows than this would magnify noise. */
+/** Fewer rows would exaggerate small variations. */
 const MIN_ROWS = 8;
 
-/** @param columns the latest points shown; there is a place for each although there are fewer points */
-export function heatGrid(
-  points: readonly TrafficPoint[],
-  slotMs: number,
-  columns: number,
-  service: string,
-  route?: string,
-): HeatGrid {
-  const shown = points.slice(-columns);
-  const heats = shown.map((point) => FleetHistory.figures(point, service, route).heat);
-  const present = heats.flatMap((heat) => heat.map(([row]) => row));
-  const low = present.length === 0 ? 0 : Math.min(...present);
-  const high = Math.max(present.length === 0 ? 0 : Math.max(...present), low + MIN_ROWS - 1);
-  const most = Math.max(1, ...heats.flatMap((heat) => heat.map(([, count]) => count)));
-  const offset = columns - shown.length;
-  const cells = heats.flatMap((heat, i) =>
+export function heatGrid({ from, to, resolution }: Grid, points: readonly ServicePoint[]): HeatGrid {
+  const columns = Math.round((to - from) / resolution);
+  const measured = new Map(points.map((point) => [Math.round((point.at - from) / resolution), point.traffic.heat]));
+  const pairs = [...measured.values()].flat();
+  const low = pairs.length === 0 ? 0 : Math.min(...pairs.map(([row]) => row));
+  const high = Math.max(low + MIN_ROWS - 1, ...pairs.map(([row]) => row));
+  const most = Math.max(1, ...pairs.map(([, count]) => count));
+  const cells = [...measured].flatMap(([column, heat]) =>
     heat.map(([row, count]) => ({
-      column: offset + i,
+      column,
       row: high - row,
       count,
       shade: Math.log(1 + count) / Math.log(1 + most),
     })),
   );
-  const last = shown.at(-1)?.slot ?? 0;
   return {
     columns,
     rows: high - low + 1,
     cells,
+    gaps: Array.from({ length: columns }, (_, column) => column).filter((column) => !measured.has(column)),
+    most,
+    resolution,
     latencyAt: (row) => 2 ** ((high - row) / ROWS_PER_OCTAVE),
-    timeAt: (column) => (last - (columns - 1 - column)) * slotMs,
+    timeAt: (column) => from + column * resolution,
   };
 }

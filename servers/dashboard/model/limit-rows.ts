@@ -1,5 +1,6 @@
-/** The limiters of the fleet as rows of tables, out of what the instances' engines tell. */
+/** The limiters of the fleet as table rows, from the figures of the instances' engines. */
 import type { FrameInstance } from '../../web/fleet-sampler.js';
+import type { Rejection } from '../../support/rejections.js';
 import type { ConcurrencyStats, KeyConcurrency, RateLimiterStats } from '../../../src/index.js';
 
 export interface LimiterRow extends Pick<
@@ -10,29 +11,52 @@ export interface LimiterRow extends Pick<
   readonly service: string;
   readonly buckets: number | undefined;
   readonly isStoreAvailable: boolean;
+  /** Requests rejected because too many were in flight; undefined without such a limit. */
+  readonly rejectedInFlight: number | undefined;
 }
+
+export type RejectionRow = Rejection & {
+  readonly instance: string;
+  /** Whether the last rejection is less than a minute old. */
+  readonly isCurrent: boolean;
+};
 
 export type KeyRow = RateLimiterStats['busiest'][number] & { readonly instance: string };
 
 export interface ConcurrencyRow extends KeyConcurrency {
   readonly instance: string;
   readonly service: string;
-  /** What the limit is for: `all`, or whatever key it has. */
+  /** The key of the limit: `all`, or the key of one client or route. */
   readonly key: string;
 }
 
 const MOST_KEYS = 50;
 
 export function limiterRows(instances: readonly FrameInstance[]): LimiterRow[] {
-  return limiters(instances).map(({ instance, service, stats }) => {
+  return limiters(instances).map(({ instance, service, stats, concurrency }) => {
     const { totalRequests, allowedRequests, deniedRequests, allowRate, waitingRequests, store } = stats;
     const { buckets, available } = store as { buckets?: number; available?: boolean };
     const counts = { totalRequests, allowedRequests, deniedRequests, allowRate, waitingRequests };
-    return { instance, service, ...counts, buckets, isStoreAvailable: available !== false };
+    const rejectedInFlight = concurrency?.refused;
+    return { instance, service, ...counts, buckets, isStoreAvailable: available !== false, rejectedInFlight };
   });
 }
 
-/** Those who ask most, over all limiters; the refused first. */
+/** Milliseconds for which a rejection counts as current. */
+const CURRENT = 60_000;
+
+/** The rejected clients with their limits, current rejections first, then the most frequent ones. */
+export function rejectionRows(instances: readonly FrameInstance[], now: number): RejectionRow[] {
+  return instances
+    .flatMap(({ id, figures }) => {
+      const told = (figures?.engines as { rejections?: { latest?: readonly Rejection[] } } | undefined)?.rejections;
+      return (told?.latest ?? []).map((one) => ({ ...one, instance: id, isCurrent: now - one.last < CURRENT }));
+    })
+    .sort((a, b) => Number(b.isCurrent) - Number(a.isCurrent) || b.count - a.count)
+    .slice(0, MOST_KEYS);
+}
+
+/** The keys with the most requests over all limiters. Keys with the most rejected requests come first. */
 export function busiestKeys(instances: readonly FrameInstance[]): KeyRow[] {
   return limiters(instances)
     .flatMap(({ instance, stats }) => stats.busiest.map((busy) => ({ ...busy, instance })))
@@ -40,7 +64,7 @@ export function busiestKeys(instances: readonly FrameInstance[]): KeyRow[] {
     .slice(0, MOST_KEYS);
 }
 
-/** Limits on requests in flight, by name: a row stays where it is. */
+/** Limits on requests in flight, sorted by name, so that a row keeps its position. */
 export function concurrencyRows(instances: readonly FrameInstance[]): ConcurrencyRow[] {
   return instances
     .flatMap(({ id, service, figures }) => {
@@ -53,7 +77,8 @@ export function concurrencyRows(instances: readonly FrameInstance[]): Concurrenc
 
 function limiters(instances: readonly FrameInstance[]) {
   return instances.flatMap(({ id, service, figures }) => {
-    const stats = (figures?.engines as { rateLimiter?: RateLimiterStats } | undefined)?.rateLimiter;
-    return stats === undefined ? [] : [{ instance: id, service, stats }];
+    const engines = figures?.engines as { rateLimiter?: RateLimiterStats; concurrency?: ConcurrencyStats } | undefined;
+    const stats = engines?.rateLimiter;
+    return stats === undefined ? [] : [{ instance: id, service, stats, concurrency: engines?.concurrency }];
   });
 }

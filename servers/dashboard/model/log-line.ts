@@ -1,4 +1,4 @@
-/** A line of a service's log as people read it. */
+/** Formats a log line of a service for people. */
 import { clockTime } from './format.js';
 
 export interface LogLine {
@@ -10,7 +10,7 @@ export interface LogLine {
 
 const SHOWN_APART = new Set(['level', 'time', 'service', 'instance', 'pid', 'hostname', 'msg', 'traceId', 'spanId']);
 
-/** A JSON line of pino's taken apart; anything else (a stack trace) as it is. */
+/** Parses a JSON line written by pino. Any other line, such as a stack trace, is returned unchanged. */
 export function readLogLine(line: string): LogLine {
   const entry = parsed(line);
   if (entry === undefined) return { time: '', level: 'info', text: line, traceId: undefined };

@@ -1,12 +1,12 @@
-/** What a span says in a few words: what was decided, waited for, asked. */
+/** Short facts about a span: decisions, waiting times, statements. */
 import type { JoinedSpan } from '../../web/trace-search.js';
 
-/** What kind of work a span is: it has its own colour, and its own word. */
+/** The kind of work of a span. Each kind has its own colour and label. */
 export type SpanRole = 'request' | 'call' | 'query' | 'wait' | 'cache' | 'work';
 
 export interface SpanFact {
   readonly word: string;
-  /** How much it deserves to be seen. */
+  /** How prominently to show the fact. */
   readonly tone: 'plain' | 'good' | 'warn' | 'bad';
 }
 
@@ -22,7 +22,7 @@ export function roleOf({ kind, operation }: JoinedSpan): SpanRole {
   return ROLES.find(([pattern]) => pattern.test(operation))?.[1] ?? (kind === 'client' ? 'call' : 'work');
 }
 
-/** What the span is called: the statement's shape, whom it called, else the operation. */
+/** The label of a span: the shape of its statement, the service it called, or otherwise the operation. */
 export function labelOf({ operation, attributes }: JoinedSpan): string {
   const peer = attributes['peer.service'];
   if (typeof peer === 'string') return `${String(attributes['http.request.method'] ?? 'call')} → ${peer}`;
@@ -32,7 +32,7 @@ export function labelOf({ operation, attributes }: JoinedSpan): string {
   return typeof statement === 'string' ? statement : operation;
 }
 
-/** The facts worth a word beside the span's name. */
+/** The facts to show beside the name of the span. */
 export function factsOf({ status, attributes, error }: JoinedSpan): SpanFact[] {
   const facts: SpanFact[] = [];
   const answered = attributes['http.response.status_code'];
@@ -50,4 +50,23 @@ export function factsOf({ status, attributes, error }: JoinedSpan): SpanFact[] {
 function toneOf(status: number): SpanFact['tone'] {
   if (status >= 500) return 'bad';
   return status >= 400 ? 'warn' : 'plain';
+}
+
+/** Why a span failed, as it was recorded: its error, or the problem that was sent. */
+export interface Failure {
+  readonly spanId: string;
+  readonly service: string;
+  readonly message: string;
+}
+
+/** The failed spans that say why, the one that failed last first: it is usually the nearest to the cause. */
+export function failuresOf(spans: readonly JoinedSpan[]): Failure[] {
+  return [...spans]
+    .sort((a, b) => b.startTime - a.startTime)
+    .flatMap(({ spanId, service, status, error, attributes }) => {
+      if (status === 'success' || status === 'active') return [];
+      const sent = attributes['error.message'];
+      const message = typeof sent === 'string' ? sent : error;
+      return message === undefined ? [] : [{ spanId, service, message }];
+    });
 }

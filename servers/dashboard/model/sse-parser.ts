@@ -1,7 +1,8 @@
 /**
- * Server-sent events out of a stream of text, however it is cut (HTML Living Standard, 9.2.6). The kit reads an
- * orchestrator's stream with a parser of its own over Node's buffers: the page can load nothing that needs Node, servers
- * reach the kit through its entry points only, and a parser is nothing those should offer.
+ * Parses server-sent events from pieces of text (HTML Living Standard, 9.2.6).
+ * The kit has another parser, for an orchestrator's stream, which works on Node's buffers. The page cannot use it
+ * because the page cannot load code that needs Node. In addition, servers use the kit only through its entry points,
+ * and a parser does not belong there.
  */
 
 export interface ServerSentEvent {
@@ -9,17 +10,17 @@ export interface ServerSentEvent {
   readonly data: string;
 }
 
-/** Characters of one unfinished event: what does not end is not ours. */
+/** Maximum length of an unfinished event in characters. A longer event is an error. */
 const MAX_PENDING = 8 * 1024 * 1024;
 
 export class SseParser {
-  /** The last id seen: what to return with. */
+  /** The last event id, to send when reconnecting. */
   lastEventId = '';
-  /** Milliseconds to wait before returning, where the server said so. */
+  /** Milliseconds to wait before reconnecting, if the server set it. */
   retry: number | undefined;
   #rest = '';
 
-  /** The events completed by this piece of text. */
+  /** Returns the events that this piece of text completes. */
   push(text: string): ServerSentEvent[] {
     this.#rest += text;
     if (this.#rest.length > MAX_PENDING) throw new RangeError('an event of the stream does not end');

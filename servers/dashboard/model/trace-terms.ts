@@ -1,32 +1,32 @@
-/** What is searched for among traces, as one line: `status:500 route:/api/x http.request.method:GET duration>100`. */
+/** A search for traces in one line: `status:500 route:/api/x http.request.method:GET duration>100`. */
 
 export interface TraceTerms {
-  /** How the trace ended, or an HTTP status. */
+  /** Outcome of the trace, or an HTTP status. */
   readonly status?: 'success' | 'error' | number;
   readonly route?: string;
   readonly service?: string;
   /** Milliseconds. */
   readonly minDuration?: number;
   readonly maxDuration?: number;
-  /** Attributes of spans, as text. */
+  /** Span attributes, as text. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** What is wrong with a line, in words for whoever wrote it. */
+/** An error in a search line, described for the person who typed it. */
 export class TraceTermError extends Error {
   override readonly name = 'TraceTermError';
 }
 
-/** Characters of a line, and terms in it. */
+/** Maximum length of a line in characters, and maximum number of terms. */
 export const LONGEST_TERMS = 500;
 const MOST_TERMS = 12;
 
-/** A word, or a name with a value in quotes; the sign belongs to the word. */
+/** A word, or a name with a quoted value. A comparison sign belongs to the word. */
 const TERM = /[^\s"]+"[^"]*"|\S+/g;
 const COMPARISON = /^duration(>=?|<=?)(\d+(?:\.\d+)?)(ms|s)?$/;
 const PAIR = /^([^\s:"]+):(?:"([^"]*)"|([^\s"]+))$/;
 
-/** @throws TraceTermError saying what was expected */
+/** @throws TraceTermError that says what was expected */
 export function parseTraceTerms(line: string): TraceTerms {
   if (line.length > LONGEST_TERMS) throw new TraceTermError(`expected at most ${LONGEST_TERMS} characters`);
   const words = line.match(TERM) ?? [];
@@ -58,7 +58,7 @@ function statusOf(value: string): 'success' | 'error' | number {
   throw new TraceTermError(`'status:${value}': expected success, error or an HTTP status`);
 }
 
-/** The term that finds an attribute again; undefined where no term can. */
+/** The term that searches for an attribute; undefined if no term can express it. */
 export function termOf(name: string, value: unknown): string | undefined {
   const text = String(value);
   const isOwnTerm = /^(status|route|service|duration\b.*)$/.test(name);

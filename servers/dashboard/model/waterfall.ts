@@ -1,16 +1,16 @@
-/** A trace as a waterfall: its spans as a tree, in the order they began, with the path that made it as long as it was. */
+/** A trace as a waterfall: its spans as a tree, ordered by start time, with the critical path. */
 import type { JoinedSpan } from '../../web/trace-search.js';
 
 export interface WaterfallRow {
   readonly span: JoinedSpan;
-  /** Levels below the root. */
+  /** Number of levels below the root. */
   readonly depth: number;
-  /** Where it lies in the whole, 0 to 1. */
+  /** Position within the whole trace, 0 to 1. */
   readonly start: number;
   readonly width: number;
-  /** Milliseconds in which it was what the whole waited for; 0 where it was not on the critical path. */
+  /** Milliseconds during which the whole trace waited for this span; 0 if it is not on the critical path. */
   readonly critical: number;
-  /** Milliseconds in which none of its children ran. */
+  /** Milliseconds during which none of its children ran. */
   readonly self: number;
   readonly hasChildren: boolean;
 }
@@ -28,12 +28,12 @@ interface Interval {
 }
 
 /**
- * The rows, a parent before its children. Spans whose parent is not there (it was not kept, or its service is silent)
- * stand as roots of their own.
+ * The rows, each parent before its children. A span whose parent is missing becomes a root. A parent is missing if it
+ * was not kept, or if its service did not answer.
  */
 export function waterfall(spans: readonly JoinedSpan[]): WaterfallRow[] {
   const roots = treeOf(spans);
-  // Not the roots': a child on a machine whose clock is behind begins before its parent.
+  // All spans count here, not only roots: a child on a machine whose clock is behind can begin before its parent.
   const begin = Math.min(...spans.map(({ startTime }) => startTime));
   const length = Math.max(...spans.map(({ startTime, duration }) => startTime + (duration ?? 0))) - begin || 1;
   const critical = new Map<Node, number>();
@@ -76,7 +76,9 @@ function treeOf(spans: readonly JoinedSpan[]): Node[] {
   return roots.sort(byStart);
 }
 
-/** Whether `node` is an ancestor of `parent`: ids come from callers, and may lie. */
+/**
+ * Whether `node` is an ancestor of `parent`. This check is needed because ids come from callers and can form a cycle.
+ */
 function isBelow(parent: Node, node: Node, nodes: ReadonlyMap<string, Node>): boolean {
   const seen = new Set<Node>();
   for (let at: Node | undefined = parent; at !== undefined && !seen.has(at);) {
@@ -88,8 +90,8 @@ function isBelow(parent: Node, node: Node, nodes: ReadonlyMap<string, Node>): bo
 }
 
 /**
- * From its end backwards, the time of a span belongs to the child that ended last before, and what no child covers to
- * itself: whatever would have to be faster for the whole to be.
+ * Marks the critical path, from the end of the span backwards. Each moment belongs to the child that ended last before
+ * it. Time that no child covers belongs to the span itself.
  */
 function markCritical(node: Node, { start, end }: Interval, critical: Map<Node, number>): void {
   let at = end;
@@ -105,7 +107,7 @@ function markCritical(node: Node, { start, end }: Interval, critical: Map<Node, 
   critical.set(node, own + at - start);
 }
 
-/** Milliseconds of a span in which at least one of its children ran. */
+/** Milliseconds of a span during which at least one of its children ran. */
 function covered(children: readonly Node[], { start, end }: Interval): number {
   let total = 0;
   let reached = start;

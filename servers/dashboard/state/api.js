@@ -1,22 +1,13 @@
-// Questions to the web server. The token, where one was given, lives as long as the tab.
-const TOKEN = 'tooloo.token';
+// Requests to the web server, with the token if there is one.
+import { savedToken } from './token.js';
 
-/** What an answer that is an error says. */
+/** An error response, with its message. */
 export class ApiError extends Error {
   constructor(status, detail) {
     super(detail);
     this.name = 'ApiError';
     this.status = status;
   }
-}
-
-export function savedToken() {
-  return sessionStorage.getItem(TOKEN) ?? undefined;
-}
-
-export function saveToken(token) {
-  if (token === undefined || token === '') sessionStorage.removeItem(TOKEN);
-  else sessionStorage.setItem(TOKEN, token);
 }
 
 export function authorization() {
@@ -41,7 +32,7 @@ async function ask(path, options) {
   return read(response);
 }
 
-/** The JSON at a path. Throws ApiError with what the server says, or that it says nothing. */
+/** Fetches JSON from a path. Throws ApiError with the server's message, or if the server cannot be reached. */
 export function getJson(path, signal) {
   return ask(path, { headers: { Accept: 'application/json', ...authorization() }, signal });
 }

@@ -1,12 +1,14 @@
-// The one stream the whole page follows. EventSource cannot send a token, so it is read with fetch; what it does by
-// itself, coming back with the last id it saw, is done here.
+// A stream of frames. EventSource cannot send a token, so the page reads the stream with fetch.
+// This class therefore reconnects with the last event id itself, as EventSource would.
 import { SseParser } from '../model/sse-parser.ts';
 import { authorization } from './api.js';
 
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 15_000;
 
-/** The server sends a heartbeat every 15 s: a stream silent for longer is dead, whatever the connection says. */
+/**
+ * The server sends a heartbeat every 15 s. A stream that is silent for 40 s is dead, even if the connection is open.
+ */
 const SILENCE_MS = 40_000;
 
 export class FrameSource {
@@ -22,7 +24,11 @@ export class FrameSource {
     this.#handlers = handlers;
   }
 
-  /** Connects, and again whenever the stream breaks. */
+  get isRunning() {
+    return this.#abort !== undefined;
+  }
+
+  /** Connects, and reconnects whenever the stream breaks. */
   start() {
     this.stop();
     void this.#connect();
@@ -44,7 +50,7 @@ export class FrameSource {
     try {
       await this.#follow(abort, lastEventId);
     } catch (error) {
-      if (this.#abort !== abort) return; // stopped, or started anew
+      if (this.#abort !== abort) return; // stopped or restarted
       if (error.status === 401 || error.status === 403) {
         this.#handlers.onState('refused');
         return;

@@ -1,4 +1,4 @@
-// One value that views follow.
+// A value that views can subscribe to.
 import { useEffect, useState } from 'preact/hooks';
 
 export class Observable {
@@ -24,7 +24,7 @@ export class Observable {
   }
 }
 
-/** The value now; the component is drawn again whenever it is set. */
+/** The current value. The component renders again whenever the value is set. */
 export function useObservable(observable) {
   const [, redraw] = useState(0);
   useEffect(() => observable.subscribe(() => redraw((times) => times + 1)), [observable]);

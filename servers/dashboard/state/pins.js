@@ -1,8 +1,8 @@
-// Traces the viewer keeps: in this browser, beyond the quarter of an hour for which the services hold them.
+// Traces pinned by the viewer. The browser stores them, because the services keep traces for only 15 minutes.
 import { Observable } from './observable.js';
 
 const STORED = 'tooloo.pins';
-/** The oldest goes when there are more. */
+/** With more pins than this, the oldest is removed. */
 const MOST = 20;
 
 export const pins = new Observable(stored());
@@ -12,11 +12,11 @@ function stored() {
     const kept = JSON.parse(localStorage.getItem(STORED) ?? '[]');
     return Array.isArray(kept) ? kept : [];
   } catch {
-    return []; // not ours any more
+    return []; // storage is unavailable or holds something else
   }
 }
 
-/** Throws where the browser has no room for it. */
+/** Throws if the browser has no space left for it. */
 function keep(traces) {
   localStorage.setItem(STORED, JSON.stringify(traces));
   pins.set(traces);

@@ -1,4 +1,4 @@
-// Keys: a number goes to a view, `?` tells them all.
+// Keyboard shortcuts: a digit opens a view, `?` lists all shortcuts.
 import { useEffect } from 'preact/hooks';
 import { hrefOf, VIEWS } from '../model/location.ts';
 import { goTo } from './place.js';

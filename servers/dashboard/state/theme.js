@@ -1,4 +1,4 @@
-// Dark or light: as the system says, until the viewer says otherwise.
+// Dark or light theme: the system's setting, until the viewer chooses one.
 import { Observable } from './observable.js';
 
 const STORED = 'tooloo.theme';

@@ -1,11 +1,11 @@
-// An answer of the server as a view shows it: loading, there, or failed; asked again now and then.
+// Requests data for a view and repeats the request periodically. The result is loading, data or an error.
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { getJson } from './api.js';
 
 /**
- * @param path undefined: nothing is asked
- * @param every milliseconds until it is asked again, while the page is seen; 0: never
- * @returns { data, error, isLoading, reload }; `data` stays while it is asked again
+ * @param path undefined: no request is sent
+ * @param every milliseconds between requests while the page is visible; 0: no repetition
+ * @returns { data, error, isLoading, reload }; `data` keeps its value during a repeated request
  */
 export function useAnswer(path, every = 0) {
   const [answer, setAnswer] = useState({ path, data: undefined, error: undefined });

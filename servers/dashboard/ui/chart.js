@@ -1,38 +1,47 @@
-// Lines over time with uPlot, loaded when the first chart is shown, and drawn anew when the theme changes.
-import { useEffect, useRef } from 'preact/hooks';
+// Charts over time with uPlot. The time axis covers the whole range, what was not measured is a gap, and a point without
+// neighbours is a dot. All charts share one cursor. The library loads with the first chart.
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { html } from './html.js';
-import { clockTime } from '../model/format.ts';
+import { dateTime } from '../model/format.ts';
+import { latest, slotTimes } from '../model/timeline.ts';
 import { theme } from '../state/theme.js';
 import { useObservable } from '../state/observable.js';
-import { inkColors } from './ink.js';
-
-const HEIGHT = 190;
-
-/** Dashes tell lines apart where colours do not. */
-const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]];
+import { chartOptions, DASHES, HEIGHTS } from './chart-options.js';
 
 let loading;
 
-/** One request for the library, whoever asks first. */
+/** Loads the library once for all charts. */
 function loadPlot() {
   loading ??= import('uplot').then((module) => module.default);
   return loading;
 }
 
+/** Keys that move the cursor, by the number of slots. */
+const MOVES = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
+
 /**
- * @param columns [times, ...lines], see model/series.ts
- * @param lines [{ label, color }]: names of the ink colours
- * @param format a value as it is read
+ * @param grid { from, to, resolution } of the history
+ * @param lines [{ label, color, values, isStepped }]: `color` names an ink colour, `values` has one value per slot
+ * @param events [{ at, kind, text, service }], drawn as vertical lines
+ * @param format formats a value as text, with its unit
  * @param isWhole whether only whole numbers make sense
- * @param onPoint called with the epoch seconds of the point that was clicked
+ * @param onSlot called with the epoch milliseconds of the chosen slot
  */
-export function Chart({ title, columns, lines, format, onPoint, isWhole = false }) {
+export function Chart({ title, grid, lines, events = [], format, onSlot, isWhole = false, size = 'normal' }) {
   const box = useRef(null);
   const plot = useRef(null);
+  const [cursor, setCursor] = useState(null);
   const currentTheme = useObservable(theme);
-  const shape = lines.map(({ label }) => label).join('\n');
-  const latest = useRef({});
-  latest.current = { columns, onPoint, format };
+  const shape = JSON.stringify([lines.map(({ label, color, isStepped }) => [label, color, isStepped]), size]);
+  const current = useRef({});
+  current.current = {
+    grid,
+    events,
+    onSlot,
+    format,
+    setCursor,
+    columns: [slotTimes(grid), ...lines.map((one) => one.values)],
+  };
 
   useEffect(() => {
     const element = box.current;
@@ -40,14 +49,14 @@ export function Chart({ title, columns, lines, format, onPoint, isWhole = false 
     let resizes;
     void loadPlot().then((Plot) => {
       if (isGone) return;
-      const made = new Plot(optionsOf(element, lines, latest, isWhole), latest.current.columns, element);
+      const made = new Plot(
+        chartOptions({ Plot, element, lines, current, isWhole, size }),
+        current.current.columns,
+        element,
+      );
       plot.current = made;
-      made.over.addEventListener('click', () => {
-        const { idx } = made.cursor;
-        const at = idx == null ? undefined : made.data[0][idx];
-        if (at !== undefined) latest.current.onPoint?.(at);
-      });
-      resizes = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+      made.over.addEventListener('click', () => choose(made, current.current));
+      resizes = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHTS[size] }));
       resizes.observe(element);
     });
     return () => {
@@ -58,75 +67,87 @@ export function Chart({ title, columns, lines, format, onPoint, isWhole = false 
     };
   }, [shape, currentTheme]);
 
-  useEffect(() => plot.current?.setData(columns), [columns]);
+  const last = lines.map(({ values }) => values.at(-1)).join();
+  useEffect(
+    () => plot.current?.setData(current.current.columns),
+    [grid.from, grid.to, grid.resolution, last, events.length],
+  );
 
+  const onKeyDown = (event) => {
+    const made = plot.current;
+    if (made === null) return;
+    if (event.key === 'Enter') choose(made, current.current);
+    else if (event.key in MOVES) moveCursor(made, MOVES[event.key]);
+    else return;
+    event.preventDefault();
+  };
   return html`
     <figure class="chart">
-      <figcaption>${title} <${Legend} lines=${lines} columns=${columns} format=${format} /></figcaption>
+      <figcaption>${title} <${Legend} lines=${lines} format=${format} slot=${cursor} /></figcaption>
       <div
-        class=${onPoint ? 'plot clickable' : 'plot'}
+        class=${onSlot ? 'plot clickable' : 'plot'}
+        data-size=${size}
         ref=${box}
         role="img"
-        aria-label=${spoken(title, lines, columns, format)}
+        tabindex="0"
+        onKeyDown=${onKeyDown}
+        aria-label=${spoken(title, lines, format)}
       ></div>
+      <${CursorText} grid=${grid} slot=${cursor} events=${events} />
     </figure>
   `;
 }
 
-/** The latest values beside the lines' names: what the chart says now, in words. */
-function Legend({ lines, columns, format }) {
+function choose(made, { onSlot, columns }) {
+  const at = made.cursor.idx == null ? undefined : columns[0][made.cursor.idx];
+  if (at !== undefined) onSlot?.(1000 * at);
+}
+
+function moveCursor(made, slots) {
+  const times = made.data[0];
+  const from = made.cursor.idx ?? times.length;
+  const to = Math.min(Math.max(from + slots, 0), times.length - 1);
+  made.setCursor({ left: made.valToPos(times[to], 'x'), top: 10 });
+}
+
+/** The values at the cursor, or the latest ones, beside the names of the lines. */
+function Legend({ lines, format, slot }) {
   return html`<span class="chart-legend">
-    ${lines.map(({ label, color }, i) => {
-      const value = columns[i + 1]?.at(-1);
+    ${lines.map(({ label, color, values }, i) => {
+      const value = slot === null ? latest(values) : values[slot];
       return html`<span key=${label}
-        ><i class=${`swatch line-${i % DASHES.length}`} data-ink=${color}></i>${label}
+        ><i class=${`swatch line-${i % DASHES.length}`} data-ink=${color}></i>${lines.length > 1 ? label : 'now'}
         <b>${value == null ? '–' : format(value)}</b></span
       >`;
     })}
   </span>`;
 }
 
-function spoken(title, lines, columns, format) {
-  const now = lines.map(({ label }, i) => {
-    const value = columns[i + 1]?.at(-1);
-    return `${label} ${value == null ? 'nothing' : format(value)}`;
+/** The time at the cursor, and the events near it. */
+function CursorText({ grid, slot, events }) {
+  if (slot === null) return html`<p class="cursor-text" aria-hidden="true"></p>`;
+  const at = grid.from + slot * grid.resolution;
+  const near = events.filter((event) => Math.abs(event.at - at - grid.resolution / 2) <= 1.5 * grid.resolution);
+  const told = near.slice(0, 3).map(({ kind, service, text }) => `${kind}: ${service} ${text}`);
+  return html`<p class="cursor-text" role="status">${[dateTime(at), ...told].join(' · ')}</p>`;
+}
+
+function spoken(title, lines, format) {
+  const now = lines.map(({ label, values }) => {
+    const value = latest(values);
+    return `${label} ${value === null ? 'nothing' : format(value)}`;
   });
   return `${title}, now: ${now.join(', ')}`;
 }
 
-function optionsOf(element, lines, latest, isWhole) {
-  const ink = inkColors();
-  const axis = {
-    stroke: ink.muted,
-    grid: { stroke: ink.line, width: 1 },
-    ticks: { stroke: ink.line, width: 1 },
-    font: '12px system-ui',
-  };
-  return {
-    width: element.clientWidth || 300,
-    height: HEIGHT,
-    legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false } },
-    scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [
-      { ...axis, space: 90, size: 36, values: (_plot, times) => times.map((time) => clockTime(1000 * time)) },
-      {
-        ...axis,
-        size: 64,
-        ...(isWhole && { incrs: [1, 2, 5, 10, 20, 50] }),
-        values: (_plot, values) => values.map((value) => latest.current.format(value)),
-      },
-    ],
-    series: [
-      {},
-      ...lines.map(({ label, color }, i) => ({
-        label,
-        stroke: ink[color],
-        width: 2,
-        dash: DASHES[i % DASHES.length],
-        points: { show: false },
-        spanGaps: false,
-      })),
-    ],
-  };
+/** One small chart per line, for more lines than one chart can show. */
+export function SmallMultiples({ title, lines, ...shared }) {
+  return html`
+    <section class="multiples" aria-label=${title}>
+      <h2>${title}</h2>
+      <div class="multiples-grid">
+        ${lines.map((line) => html`<${Chart} key=${line.label} title=${line.label} lines=${[line]} size="small" ...${shared} />`)}
+      </div>
+    </section>
+  `;
 }

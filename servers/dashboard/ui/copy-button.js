@@ -1,10 +1,10 @@
-// Copies text, and says that it did.
+// Copies text and confirms it.
 import { useState } from 'preact/hooks';
 import { html } from './html.js';
 
 const SAID_MS = 2000;
 
-/** @param text () => string, asked when the button is pressed */
+/** @param text () => string, called when the button is pressed */
 export function CopyButton({ label, text }) {
   const [said, setSaid] = useState('');
   const copy = async () => {
@@ -12,7 +12,7 @@ export function CopyButton({ label, text }) {
       await navigator.clipboard.writeText(text());
       setSaid('Copied');
     } catch {
-      prompt(label, text()); // no clipboard without TLS: to be copied by hand
+      prompt(label, text()); // no clipboard without TLS: the user copies by hand
     }
     setTimeout(() => setSaid(''), SAID_MS);
   };

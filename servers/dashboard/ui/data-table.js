@@ -1,10 +1,10 @@
-// A table whose numbers are comparable at a glance: right-aligned, in figures of one width, in a box that scrolls.
+// A table in a scrollable box. Numbers are right-aligned with digits of equal width, so they are easy to compare.
 import { html } from './html.js';
 
 /**
- * @param columns [{ title, cell(row), isNumber, tone(row) }]; the first is the row's heading
- * @param isTall whether there may be more rows than one wants to scroll the page by: the table scrolls by itself
- * @param keyOf what tells one row from another
+ * @param columns [{ title, cell(row), isNumber, tone(row) }]; the first is the heading of the row.
+ * @param isTall whether the table may have many rows: it then scrolls on its own.
+ * @param keyOf the unique key of a row.
  */
 export function DataTable({ caption, columns, rows, keyOf, isCaptionHidden = false, isTall = false }) {
   const [heading, ...others] = columns;
@@ -40,7 +40,7 @@ export function classes(...names) {
   return names.filter(Boolean).join(' ') || undefined;
 }
 
-/** A share of 0 to 1 as a bar: what the figure beside it says. */
+/** A share from 0 to 1 as a bar. It repeats the figure beside it. */
 export function ShareBar({ share }) {
   return html`<span class="share" aria-hidden="true"><i style=${{ width: `${100 * share}%` }}></i></span>`;
 }

@@ -1,4 +1,4 @@
-// Names and values, a pair each.
+// A list of names and values.
 import { html } from './html.js';
 
 /** @param facts [[name, value], …] */

@@ -1,4 +1,4 @@
-// The keys, and what the page counts.
+// The keyboard shortcuts, and how the page counts.
 import { SHORTCUTS } from '../state/shortcuts.js';
 import { html } from './html.js';
 

@@ -1,11 +1,14 @@
-// Markup in template literals. Whatever is put into it becomes text or an attribute's value, never markup.
+// Markup in template literals. Inserted values become text or attribute values, never markup.
 import htm from 'htm';
 import { h } from 'preact';
 
 const build = htm.bind(h);
 const spaced = new WeakMap();
 
-/** A line break in a template is a space, as in HTML; htm alone would take it, and the space between words, away. */
+/**
+ * Turns a line break in a template into a space, as HTML does. With htm alone, the space between the words would be
+ * lost.
+ */
 export function html(strings, ...values) {
   let parts = spaced.get(strings);
   if (parts === undefined) {

@@ -1,7 +1,8 @@
-// The colours of the style sheet for what draws on a canvas: a custom property alone does not tell which theme it is in.
+// The colours of the style sheet for drawing on a canvas. A custom property is not resolved for the theme, so a probe
+// element resolves it.
 const NAMES = ['muted', 'line', 'accent', 'good', 'warn', 'bad', 'violet', 'teal'];
 
-/** The colours of now, by name. */
+/** The current colours, by name. */
 export function inkColors() {
   const probe = document.createElement('span');
   document.body.append(probe);

@@ -1,4 +1,4 @@
-// In place of content: it loads, there is none, it failed. Says what to do.
+// Shown instead of content while it loads, if it is empty, or if it failed. It says what to do.
 import { html } from './html.js';
 
 export function Loading({ what }) {
@@ -21,7 +21,7 @@ export function Failed({ what, error, onRetry }) {
   `;
 }
 
-/** Loading, failure or content, by an answer of `useAnswer`; `show` makes the content of its data. */
+/** Shows the loading state, the error or the content of an answer of `useAnswer`; `show` renders the data. */
 export function Answered({ what, answer, show }) {
   if (answer.data !== undefined) return show(answer.data);
   if (answer.error !== undefined)
@@ -29,7 +29,7 @@ export function Answered({ what, answer, show }) {
   return html`<${Loading} what=${what} />`;
 }
 
-/** Which instances the shown is without. */
+/** Lists the instances missing from the data shown. */
 export function Silent({ ids }) {
   if (ids === undefined || ids.length === 0) return null;
   return html`<p class="muted">Without ${ids.join(', ')}, which did not answer.</p>`;

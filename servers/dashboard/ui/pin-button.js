@@ -1,4 +1,4 @@
-// Keeps a trace in this browser, or lets it go.
+// Pins a trace in this browser, or unpins it.
 import { useState } from 'preact/hooks';
 import { pin, pins, unpin } from '../state/pins.js';
 import { useObservable } from '../state/observable.js';

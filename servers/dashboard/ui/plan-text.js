@@ -1,4 +1,4 @@
-// A query's plan, a step a line, as the database gave it.
+// A query plan as the database returned it, one line per step.
 import { html } from './html.js';
 
 export function PlanText({ plan }) {

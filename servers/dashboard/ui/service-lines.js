@@ -1,6 +1,6 @@
-// A colour for each service's line.
+// Colours for lines. With more lines than colours, show small multiples instead.
 const COLORS = ['accent', 'teal', 'violet', 'warn', 'good', 'bad'];
 
-export function serviceLines(services) {
-  return services.map((label, i) => ({ label, color: COLORS[i % COLORS.length] }));
+export function colorOf(i) {
+  return COLORS[i % COLORS.length];
 }

@@ -1,4 +1,4 @@
-// Asks for the token that opens the buttons.
+// Asks for the token that enables the controls.
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
 import { html } from './html.js';
@@ -13,7 +13,7 @@ export function TokenDialog({ dialog }) {
         ${
           control
             ? 'Scaling, purging and the like are open to you: you are on the machine of the fleet, or gave its control token.'
-            : 'To scale, purge and the like, give the control token (CONTROL_TOKEN of the fleet). It is kept for this tab only.'
+            : 'To scale, purge and the like, give the control token (CONTROL_TOKEN of the fleet). All tabs of this browser use it. The last tab that closes forgets it.'
         }
       </p>
       <${TokenForm} />

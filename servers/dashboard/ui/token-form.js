@@ -1,10 +1,10 @@
-// Where a token is given: kept for this tab only.
+// A form for the token. The token is stored for the tabs of this browser session.
 import { useState } from 'preact/hooks';
-import { savedToken } from '../state/api.js';
+import { savedToken } from '../state/token.js';
 import { session } from '../state/session.js';
 import { html } from './html.js';
 
-/** @param onDone called when the token opened what was asked for */
+/** @param onDone called when the token grants the required access */
 export function TokenForm({ onDone }) {
   const [message, setMessage] = useState('');
   const submit = async (event) => {

@@ -1,4 +1,4 @@
-// In place of the views, where the page may not be seen without a token.
+// Shown instead of the views if the page requires a token.
 import { html } from './html.js';
 import { TokenForm } from './token-form.js';
 
@@ -7,8 +7,9 @@ export function TokenGate() {
     <section class="gate panel">
       <h2>This control room asks for a token</h2>
       <p>
-        From another machine it shows itself only to who has <code>DASHBOARD_TOKEN</code> (to look) or
-        <code>CONTROL_TOKEN</code> (to act). They are set in the environment of the fleet.
+        Open the link that the orchestrator printed at start, or enter <code>DASHBOARD_TOKEN</code> (to look) or
+        <code>CONTROL_TOKEN</code> (to act). Without <code>CONTROL_TOKEN</code> in the environment, the token is in
+        <code>control-token</code> of the data folder.
       </p>
       <${TokenForm} />
     </section>

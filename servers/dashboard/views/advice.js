@@ -1,4 +1,4 @@
-// One statement close up: the database's plan for it, and what could be better.
+// Details of one statement: its query plan and possible improvements.
 import { html } from '../ui/html.js';
 import { useAnswer } from '../state/use-answer.js';
 import { Answered } from '../ui/notice.js';

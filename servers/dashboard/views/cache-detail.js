@@ -1,4 +1,4 @@
-// The caches close up: what they are asked for most, and where the last invalidations went.
+// Details of the caches: the busiest keys and tags, and the latest invalidations.
 import { html } from '../ui/html.js';
 import { hottestRows } from '../model/cache-rows.ts';
 import { clockTime, count, duration, percent } from '../model/format.ts';
@@ -12,14 +12,14 @@ const about = (value, error) => `${error > 0 ? '≤ ' : ''}${count(value)}`;
 
 const KEY_COLUMNS = [
   { title: 'Key', cell: ({ key }) => html`<code>${key}</code>` },
-  { title: 'At', cell: ({ instance }) => instance },
-  { title: 'Looked up', isNumber: true, cell: ({ lookups, error }) => about(lookups, error) },
+  { title: 'Instance', cell: ({ instance }) => instance },
+  { title: 'Lookups', isNumber: true, cell: ({ lookups, error }) => about(lookups, error) },
   { title: 'Found', isNumber: true, cell: ({ lookups, misses }) => percent(Math.max(0, 1 - misses / lookups)) },
 ];
 
 const TAG_COLUMNS = [
   { title: 'Tag', cell: ({ tag }) => html`<code>${tag}</code>` },
-  { title: 'At', cell: ({ instance }) => instance },
+  { title: 'Instance', cell: ({ instance }) => instance },
   { title: 'Found', isNumber: true, cell: ({ hits, error }) => about(hits, error) },
 ];
 
@@ -47,7 +47,7 @@ function appliedWhere({ instance, removed }) {
 }
 
 function confirmation({ told, confirmed, waitingFor }) {
-  if (told === 0) return 'told to nobody';
+  if (told === 0) return 'sent to no peer';
   const missing = waitingFor.length > 0 ? `, ✕ not by ${waitingFor.join(', ')}` : '';
   return `${confirmed} of ${told}${missing}`;
 }

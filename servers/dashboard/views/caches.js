@@ -1,14 +1,17 @@
-// Caches: what each layer holds and gives, and taking out what is no longer true.
+// Caches: the contents and hit rates of each layer, and purging of outdated entries.
 import { html } from '../ui/html.js';
 import { bytes, clockTime, count, duration, percent } from '../model/format.ts';
 import { cacheRows } from '../model/cache-rows.ts';
-import { hitRateColumns } from '../model/series.ts';
+import { hitRateLine } from '../model/timeline.ts';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
+import { useEvents, useHistory } from '../state/timeline.js';
 import { Chart } from '../ui/chart.js';
 import { DataTable } from '../ui/data-table.js';
 import { Empty, Loading } from '../ui/notice.js';
-import { serviceLines } from '../ui/service-lines.js';
+import { RangeBar } from '../ui/range-bar.js';
+import { Ranged } from '../ui/ranged.js';
+import { colorOf } from '../ui/service-lines.js';
 import { CacheDetail } from './cache-detail.js';
 import { PurgeForm } from './purge-form.js';
 
@@ -55,14 +58,10 @@ export function CachesView() {
   }
   const services = [...new Set(responses.map(({ service }) => service))];
   return html`
+    <${RangeBar} />
     <section class="panel"><${PurgeForm} /></section>
     <section class="panel">
-      <${Chart}
-        title="Hit rate of responses"
-        columns=${hitRateColumns(session.history.marks, services)}
-        lines=${serviceLines(services)}
-        format=${(value) => `${value.toFixed(0)} %`}
-      />
+      <${HitRates} services=${services} />
       <${DataTable}
         caption="Responses"
         columns=${RESPONSE_COLUMNS}
@@ -83,10 +82,32 @@ export function CachesView() {
   `;
 }
 
+/** The share of requests that the response cache of each service answered. */
+function HitRates({ services }) {
+  const answer = useHistory();
+  const events = useEvents();
+  return html`<${Ranged}
+    answer=${answer}
+    show=${({ grid, services: told }) => html`
+      <${Chart}
+        title="Hit rate of responses"
+        grid=${grid}
+        events=${events}
+        format=${(value) => `${value.toFixed(0)} %`}
+        lines=${services.map((label, i) => ({
+          label,
+          color: colorOf(i),
+          values: hitRateLine(grid, told[label]?.points ?? []),
+        }))}
+      />
+    `}
+  />`;
+}
+
 const COORDINATION_COLUMNS = [
   { title: 'Instance', cell: ({ instance }) => instance },
-  { title: 'Told', isNumber: true, cell: ({ sent }) => count(sent) },
-  { title: 'Heard', isNumber: true, cell: ({ received }) => count(received) },
+  { title: 'Sent', isNumber: true, cell: ({ sent }) => count(sent) },
+  { title: 'Received', isNumber: true, cell: ({ received }) => count(received) },
   {
     title: 'Waiting',
     isNumber: true,

@@ -1,21 +1,24 @@
-// Why a service has as many instances as it has: every number behind the last decision.
+// Explains the size of a service, with every number behind the last scaling decision.
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
 import { percent } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
-import { scalingColumns } from '../model/series.ts';
+import { lineOf } from '../model/timeline.ts';
 import { postJson } from '../state/api.js';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
+import { useEvents, useHistory } from '../state/timeline.js';
 import { Chart } from '../ui/chart.js';
+import { useConfirm } from '../ui/confirm.js';
 import { DataTable } from '../ui/data-table.js';
+import { Ranged } from '../ui/ranged.js';
 import { StateSign } from '../ui/state-sign.js';
 
 const LINES = [
-  { label: 'ready', color: 'accent' },
-  { label: 'wanted', color: 'teal' },
-  { label: 'load', color: 'violet' },
-  { label: 'forecast', color: 'warn' },
+  { label: 'ready', color: 'accent', isStepped: true, of: ({ ready }) => ready },
+  { label: 'desired', color: 'teal', isStepped: true, of: ({ desired }) => desired },
+  { label: 'load', color: 'violet', of: ({ load }) => load },
+  { label: 'forecast', color: 'warn', of: ({ forecast }) => forecast },
 ];
 
 const figure = (value) => (value === null ? '–' : Number(value.toPrecision(3)));
@@ -41,15 +44,34 @@ export function Decision({ service, status, onChanged }) {
         <a class="button quiet" href=${hrefOf('scaling')}>Close</a>
       </div>
       ${status === undefined ? html`<p class="notice">The orchestrator does not run ${service}.</p>` : html`<${Explained} decision=${status.lastDecision} />`}
-      <${Chart}
-        title="Instances and what they carry, in instances"
-        columns=${scalingColumns(session.history.marks, service)}
-        lines=${LINES}
-        format=${(value) => value.toFixed(1)}
-      />
+      <${SizeOverTime} service=${service} />
       <${Instances} instances=${instances} onChanged=${onChanged} />
     </section>
   `;
+}
+
+/** The size of a service and its load, as the orchestrator recorded them. */
+function SizeOverTime({ service }) {
+  const answer = useHistory({ service: 'orchestrator' });
+  const events = useEvents().filter((event) => event.service === service);
+  return html`<${Ranged}
+    answer=${answer}
+    show=${({ grid, services }) => html`
+      <${Chart}
+        title="Instances, and the load in instances"
+        grid=${grid}
+        events=${events}
+        format=${(value) => value.toFixed(1)}
+        lines=${LINES.map(({ of, ...line }) => ({
+          ...line,
+          values: lineOf(grid, services.orchestrator?.points ?? [], ({ levels }) => {
+            const size = levels.fleet?.[service];
+            return size && of(size);
+          }),
+        }))}
+      />
+    `}
+  />`;
 }
 
 function Explained({ decision }) {
@@ -86,11 +108,18 @@ function forecastText(forecast) {
   return `Forecast: ${figure(forecast.load)} instances' worth (${trust}${error}).`;
 }
 
-/** Moving an instance: a new one takes over before the old one goes. */
+/** Replaces an instance: a new one starts before the old one stops. */
 function Instances({ instances, onChanged }) {
   const { control } = useObservable(session.access);
   const [outcome, setOutcome] = useState(undefined);
+  const [ask, dialog] = useConfirm();
   const migrate = async (instance) => {
+    const isAgreed = await ask({
+      title: `Replace ${instance.id}?`,
+      text: `A new instance of ${instance.service} starts. When it is ready, ${instance.id} finishes its requests and stops.`,
+      action: 'Replace',
+    });
+    if (!isAgreed) return;
     setOutcome({ text: `Moving ${instance.id}…` });
     try {
       const { added } = await postJson('/api/v1/system/migrate', { fromPort: instance.port });
@@ -120,5 +149,6 @@ function Instances({ instances, onChanged }) {
   return html`
     <${DataTable} caption="Instances" columns=${columns} rows=${instances} keyOf=${({ id }) => id} />
     <p role="status" class=${outcome?.isBad ? 'bad' : 'muted'}>${outcome?.text}</p>
+    ${dialog}
   `;
 }

@@ -1,26 +1,33 @@
-// The fleet: who is there, who asks whom, and one instance close up.
+// The fleet: its instances, the calls between services, and the details of one instance.
+import { useEffect, useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
-import { fleetMap } from '../model/fleet-map.ts';
+import { callTotals } from '../model/calls.ts';
 import { bytes, duration, percent, rate } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
+import { serviceGroups, worstFirst } from '../model/service-group.ts';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
 import { DataTable } from '../ui/data-table.js';
 import { Loading } from '../ui/notice.js';
 import { StateSign } from '../ui/state-sign.js';
-import { FleetMapPicture } from './fleet-map.js';
 import { InstancePanel } from './instance-panel.js';
 
-/** Points behind the arrows: the last ten seconds. */
+/** Number of points behind the arrows: the last ten seconds. */
 const RECENT = 5;
 
 export function FleetView({ parts: [instanceId] }) {
   const frame = useObservable(session.frame);
   if (frame === undefined) return html`<${Loading} what="the fleet" />`;
-  const map = fleetMap(frame.instances, session.history.points.slice(-RECENT), frame.slotMs);
+  const { points } = session.history;
+  const calls = callTotals(points.slice(-RECENT), frame.slotMs);
   return html`
     <section class="panel map-panel" aria-label="Map of the fleet">
-      <${FleetMapPicture} map=${map} selected=${instanceId} />
+      <${Map}
+        groups=${serviceGroups(frame.instances)}
+        calls=${calls}
+        known=${callTotals(points, frame.slotMs)}
+        selected=${instanceId}
+      />
       <p class="muted">
         Arrows: calls of the last ten seconds, as the caller measured them. An arrow that is not there is a call that
         was not made.
@@ -28,10 +35,25 @@ export function FleetView({ parts: [instanceId] }) {
     </section>
     ${instanceId !== undefined && html`<${InstancePanel} key=${instanceId} id=${instanceId} />`}
     <div class="columns wide-first">
-      <section class="panel"><${InstanceTable} instances=${frame.instances} /></section>
-      <section class="panel"><${CallTable} edges=${map.edges} /></section>
+      <section class="panel"><${InstanceTable} instances=${worstFirst(frame.instances)} /></section>
+      <section class="panel"><${CallTable} calls=${calls} /></section>
     </div>
   `;
+}
+
+/** The picture, which is loaded with the library that lays it out. */
+function Map(properties) {
+  const [module, setModule] = useState(undefined);
+  useEffect(() => {
+    let isGone = false;
+    import('./fleet-map.js').then(
+      (loaded) => !isGone && setModule(loaded),
+      () => !isGone && setModule(null), // the tables contain the same data
+    );
+    return () => (isGone = true);
+  }, []);
+  if (module === null) return html`<p class="notice">The map could not be loaded. Reload the page to see it.</p>`;
+  return module === undefined ? html`<${Loading} what="the map" />` : html`<${module.default} ...${properties} />`;
 }
 
 const INSTANCE_COLUMNS = [
@@ -79,8 +101,8 @@ const CALL_COLUMNS = [
   { title: 'p95', isNumber: true, cell: ({ p95 }) => duration(p95) },
 ];
 
-function CallTable({ edges }) {
-  if (edges.length === 0) {
+function CallTable({ calls }) {
+  if (calls.length === 0) {
     return html`<h2>Calls</h2>
       <p class="muted">
         No service asked another in the last ten seconds. Try
@@ -90,7 +112,7 @@ function CallTable({ edges }) {
   return html`<${DataTable}
     caption="Calls"
     columns=${CALL_COLUMNS}
-    rows=${[...edges].sort(byName)}
+    rows=${[...calls].sort(byName)}
     keyOf=${({ from, to }) => `${from} ${to}`}
   />`;
 }

@@ -1,4 +1,4 @@
-// Every view by its name in the address.
+// The views, by their name in the address.
 import { CachesView } from './caches.js';
 import { FleetView } from './fleet.js';
 import { LimitsView } from './limits.js';

@@ -1,4 +1,4 @@
-// One instance close up: probes, what it uses, what it last said.
+// Details of one instance: probes, resource use and latest log lines.
 import { html } from '../ui/html.js';
 import { bytes, clockTime, count, duration, percent, rate } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
@@ -10,6 +10,8 @@ import { Facts } from '../ui/facts.js';
 import { Answered } from '../ui/notice.js';
 import { DataTable } from '../ui/data-table.js';
 import { StateSign } from '../ui/state-sign.js';
+import { TraceLink } from '../ui/trace-link.js';
+import { InstanceActions } from './instance-actions.js';
 
 const REFRESH_MS = 4000;
 
@@ -24,6 +26,7 @@ export function InstancePanel({ id }) {
         <a href=${hrefOf('fleet')} class="button quiet">Close</a>
       </div>
       ${instance === undefined && html`<p class="notice">${id} is not part of the fleet now.</p>`}
+      ${instance && html`<${InstanceActions} service=${instance.service} />`}
       ${instance?.figures && html`<${InstanceFacts} instance=${instance} />`}
       <${Answered}
         what="The instance"
@@ -100,7 +103,7 @@ function Log({ lines, id }) {
           ({ time, level, text, traceId }, i) =>
             html`<li key=${i} data-level=${level}>
               <span class="muted">${time}</span> ${level !== 'info' && html`<strong>${level}</strong> `}${text}
-              ${traceId && html` <a href=${hrefOf('traces', [traceId])}>trace</a>`}
+              ${traceId && html` <${TraceLink} traceId=${traceId} otherwise="">trace<//>`}
             </li>`,
         )}
     </ol>

@@ -1,19 +1,31 @@
-// Purging by hand: a tag or a pattern, in every cache of the fleet.
+// Manual purge: by tag or pattern, in every cache of the fleet.
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
+import { previewText, purgedText } from '../model/purge-text.ts';
 import { postJson } from '../state/api.js';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
+import { useConfirm } from '../ui/confirm.js';
 
 export function PurgeForm() {
   const { control } = useObservable(session.access);
   const [outcome, setOutcome] = useState(undefined);
+  const [ask, dialog] = useConfirm();
   const purge = async (event) => {
     event.preventDefault();
     const { by, what } = Object.fromEntries(new FormData(event.currentTarget));
+    const target = { [by]: what.trim() };
     try {
-      const { purged, silent } = await postJson('/api/v1/dashboard/purge', { [by]: what.trim() });
-      setOutcome({ text: said(by, what, purged, silent) });
+      const preview = await postJson('/api/v1/dashboard/purge/preview', target);
+      const isAgreed = await ask({
+        title: `Purge the ${by} “${what}”?`,
+        text: previewText(preview),
+        action: 'Purge everywhere',
+      });
+      if (!isAgreed) return setOutcome({ text: 'Nothing was purged.' });
+      const { purged, silent } = await postJson('/api/v1/dashboard/purge', target);
+      const { entries: left } = await postJson('/api/v1/dashboard/purge/preview', target);
+      setOutcome({ text: purgedText({ by, what, purged, silent, left }) });
     } catch (error) {
       setOutcome({ text: error.message, isBad: true });
     }
@@ -37,16 +49,10 @@ export function PurgeForm() {
           placeholder="provider, /api/v1/reports/*, provider:*"
           spellcheck=${false}
       /></label>
-      <button disabled=${!control}>Purge everywhere</button>
+      <button disabled=${!control}>Purge…</button>
     </form>
     ${!control && html`<p class="muted">Purging needs the control token: press “Read-only” above.</p>`}
     <p role="status" class=${outcome?.isBad ? 'bad' : 'muted'}>${outcome?.text}</p>
+    ${dialog}
   `;
-}
-
-function said(by, what, purged, silent) {
-  const where = `Purged the ${by} “${what}” in ${purged.map(({ instance }) => instance).join(', ') || 'no cache'}.`;
-  const removed = purged.reduce((sum, one) => sum + (one.removed ?? 0), 0);
-  const many = by === 'pattern' ? ` ${removed} entries were stored.` : '';
-  return where + many + (silent.length > 0 ? ` ${silent.join(', ')} did not answer.` : '');
 }

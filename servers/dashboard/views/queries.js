@@ -1,4 +1,4 @@
-// Queries: what the statements cost, in all; the slow ones, those sent again and again, plans and advice.
+// Queries: total time per statement, slow and repeated queries, plans and advice.
 import { html } from '../ui/html.js';
 import { clockTime, count, duration, percent } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
@@ -7,13 +7,14 @@ import { useAnswer } from '../state/use-answer.js';
 import { DataTable, ShareBar } from '../ui/data-table.js';
 import { Answered, Empty, Silent } from '../ui/notice.js';
 import { PlanText } from '../ui/plan-text.js';
+import { TraceLink } from '../ui/trace-link.js';
 import { Advice } from './advice.js';
 
 const REFRESH_MS = 5000;
-/** Rows of a table: of a large fleet the first, which are those to look at. */
+/** Maximum number of rows in a table. The most important rows come first. */
 const MOST_SHOWN = 100;
 
-const traceLink = (traceId) => (traceId ? html`<a href=${hrefOf('traces', [traceId])}>trace</a>` : '–');
+const traceLink = (traceId) => html`<${TraceLink} traceId=${traceId}>trace<//>`;
 
 const SLOW_COLUMNS = [
   {

@@ -1,33 +1,36 @@
-// Scaling: how many instances there are, why, and more or fewer of them by hand.
+// Scaling: the number of instances, the reasons, and manual scaling.
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
 import { clockTime } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
-import { instanceColumns } from '../model/series.ts';
+import { lineOf } from '../model/timeline.ts';
 import { postJson } from '../state/api.js';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
+import { useEvents, useHistory } from '../state/timeline.js';
 import { useAnswer } from '../state/use-answer.js';
-import { Chart } from '../ui/chart.js';
+import { SmallMultiples } from '../ui/chart.js';
+import { useConfirm } from '../ui/confirm.js';
 import { DataTable } from '../ui/data-table.js';
 import { Answered, Empty } from '../ui/notice.js';
-import { serviceLines } from '../ui/service-lines.js';
+import { RangeBar } from '../ui/range-bar.js';
+import { Ranged } from '../ui/ranged.js';
 import { Decision } from './decision.js';
 
 const REFRESH_MS = 3000;
 
-/** A decision in a word and a sign. */
+/** The word and sign for each decision. */
 const ACTIONS = { SCALE_UP: '▲ more', SCALE_DOWN: '▼ fewer', HOLD: '= hold' };
 
 export function ScalingView({ parts: [service] }) {
   const status = useAnswer('/api/v1/system/scaling-status', REFRESH_MS);
   const history = useAnswer('/api/v1/system/scaling-history?limit=50', REFRESH_MS);
-  useObservable(session.frame); // the charts go on with every frame
   const reload = () => {
     status.reload();
     history.reload();
   };
   return html`
+    <${RangeBar} />
     <${Answered}
       what="The scaling"
       answer=${status}
@@ -53,7 +56,10 @@ function Sizes({ services, automatic, intervalMs, onChanged }) {
   const rows = Object.entries(services).map(([service, status]) => ({ service, ...status }));
   const names = rows.map(({ service }) => service);
 
+  const [ask, dialog] = useConfirm();
+
   const scale = async (service, direction) => {
+    if (direction === 'down' && !(await ask(scaleDownQuestion(service, services[service].instances)))) return;
     setBusy(service);
     setOutcome({ text: `Scaling ${service} ${direction}…` });
     try {
@@ -99,15 +105,7 @@ function Sizes({ services, automatic, intervalMs, onChanged }) {
     },
   ];
   return html`
-    <section class="panel">
-      <${Chart}
-        title="Instances that are ready"
-        columns=${instanceColumns(session.history.marks, names)}
-        lines=${serviceLines(names)}
-        isWhole=${true}
-        format=${(value) => value.toFixed(0)}
-      />
-    </section>
+    <section class="panel"><${SizesOverTime} names=${names} /></section>
     <section class="panel">
       <p class="muted">
         ${automatic ? `The fleet sizes itself, looking every ${intervalMs / 1000} s.` : 'The fleet does not size itself: SCALING_INTERVAL_MS is 0.'}
@@ -115,8 +113,41 @@ function Sizes({ services, automatic, intervalMs, onChanged }) {
       </p>
       <${DataTable} caption="Services" columns=${columns} rows=${rows} keyOf=${({ service }) => service} />
       <p role="status" class=${outcome?.isBad ? 'bad' : 'muted'}>${outcome?.text}</p>
+      ${dialog}
     </section>
   `;
+}
+
+/** Ready instances over time, as the orchestrator recorded them. */
+function SizesOverTime({ names }) {
+  const answer = useHistory({ service: 'orchestrator' });
+  const events = useEvents();
+  return html`<${Ranged}
+    answer=${answer}
+    show=${({ grid, services }) => html`
+      <${SmallMultiples}
+        title="Ready instances"
+        grid=${grid}
+        events=${events}
+        isWhole=${true}
+        format=${(value) => value.toFixed(0)}
+        lines=${names.map((name) => ({
+          label: name,
+          color: 'accent',
+          isStepped: true,
+          values: lineOf(grid, services.orchestrator?.points ?? [], ({ levels }) => levels.fleet?.[name]?.ready),
+        }))}
+      />
+    `}
+  />`;
+}
+
+function scaleDownQuestion(service, instances) {
+  return {
+    title: `Scale ${service} down?`,
+    text: `${service} has ${instances} ${instances === 1 ? 'instance' : 'instances'}. The newest one finishes its requests and stops.`,
+    action: 'Scale down',
+  };
 }
 
 const EVENT_COLUMNS = [

@@ -1,4 +1,4 @@
-// One span close up: what it was told, what happened in it, and, of a query, its plan.
+// Details of one span: its attributes, its events and, for a query, the plan.
 import { html } from '../ui/html.js';
 import { clockTime, count, duration, percent } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
@@ -41,7 +41,7 @@ export function SpanDetail({ row, traceId }) {
   `;
 }
 
-/** Leads to the other traces that have it. */
+/** Links to other traces with the same attribute. */
 function attribute(name, value) {
   const term = termOf(name, value);
   if (term === undefined) return String(value);

@@ -1,10 +1,10 @@
-// One trace: its spans over time, what made it as long as it was, and one span close up.
+// One trace: its spans over time, its critical path, and the details of one span.
 import { useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
 import { curlOf } from '../model/curl.ts';
 import { clockTime, duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
-import { labelOf } from '../model/span-facts.ts';
+import { failuresOf, labelOf } from '../model/span-facts.ts';
 import { waterfall } from '../model/waterfall.ts';
 import { useObservable } from '../state/observable.js';
 import { pins } from '../state/pins.js';
@@ -50,6 +50,7 @@ function Trace({ trace, spanId }) {
       ${services.size === 1 ? 'service' : 'services'}${trace.status === 'success' ? '' : html`, <strong class="bad">✕ ${trace.status}</strong>`}.
       ${trace.droppedSpans > 0 && ` ${trace.droppedSpans} further spans were too many to keep.`}
     </p>
+    <${Failures} trace=${trace} />
     <${Silent} ids=${trace.silent} />
     <label class="find"
       >Find in trace
@@ -65,6 +66,15 @@ function Trace({ trace, spanId }) {
     />
     ${chosen && html`<${SpanDetail} key=${spanId} row=${chosen} traceId=${trace.traceId} />`}
   `;
+}
+
+/** Why the request failed. */
+function Failures({ trace }) {
+  const failures = failuresOf(trace.spans);
+  if (failures.length === 0) return null;
+  return html`<ul class="failures">
+    ${failures.map(({ spanId, service, message }) => html`<li key=${spanId}><a href=${hrefOf('traces', [trace.traceId, spanId])}>${service}</a>: <span class="bad">${message}</span></li>`)}
+  </ul>`;
 }
 
 function matches({ span }, sought) {

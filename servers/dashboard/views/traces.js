@@ -1,4 +1,4 @@
-// Traces: search, and one of them as a waterfall.
+// Traces: the search, and one trace as a waterfall.
 import { html } from '../ui/html.js';
 import { clockTime, duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
@@ -9,11 +9,12 @@ import { goTo } from '../state/place.js';
 import { useAnswer } from '../state/use-answer.js';
 import { DataTable, ShareBar } from '../ui/data-table.js';
 import { Answered, Empty, Silent } from '../ui/notice.js';
+import { TraceLink } from '../ui/trace-link.js';
 import { TraceView } from './trace.js';
 
 const REFRESH_MS = 4000;
 const SEARCH = ['q', 'service', 'route', 'status', 'minDuration', 'from', 'to', 'system'];
-/** As many as the server lists at once. */
+/** The server returns at most this many at once. */
 const PAGE = 50;
 
 export function TracesView({ parts: [traceId, spanId], query }) {
@@ -23,7 +24,7 @@ export function TracesView({ parts: [traceId, spanId], query }) {
 
 function TraceSearch({ query }) {
   const asked = new URLSearchParams(SEARCH.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
-  // A window in the past does not change any more.
+  // A window in the past no longer changes, so it is not refreshed.
   const answer = useAnswer(`/api/v1/dashboard/traces?${asked}`, query.to === undefined ? REFRESH_MS : 0);
   return html`
     <${PinnedTraces} />
@@ -62,8 +63,8 @@ function PinnedTraces() {
 }
 
 /**
- * What is searched for is in the address: it can be sent to somebody. Fields are given what they begin with and no value:
- * whoever types while the list is read anew keeps what was typed.
+ * The search is in the address, so that it can be shared. The fields have initial values instead of controlled values.
+ * Therefore a refresh of the list does not overwrite typed text.
  */
 function SearchForm({ query }) {
   const services = [...new Set(session.frame.value?.instances.map(({ service }) => service) ?? [])];
@@ -137,7 +138,7 @@ function TraceList({ traces, query }) {
   const columns = [
     {
       title: 'Request',
-      cell: ({ traceId, operation }) => html`<a href=${hrefOf('traces', [traceId])}>${operation}</a>`,
+      cell: ({ traceId, operation }) => html`<${TraceLink} traceId=${traceId} isKnown=${true}>${operation}<//>`,
     },
     { title: 'Began', cell: ({ startTime }) => clockTime(startTime, true) },
     {

@@ -1,4 +1,4 @@
-// The waterfall: a table for who reads it, bars for who sees it. The same rows carry both.
+// The waterfall: a table for screen readers and bars for the eye, in the same rows.
 import { html } from '../ui/html.js';
 import { duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
@@ -6,7 +6,7 @@ import { factsOf, labelOf, roleOf } from '../model/span-facts.ts';
 import { classes } from '../ui/data-table.js';
 
 const INDENT_REM = 0.9;
-/** A span too short to be seen still gets this share of the width. */
+/** Minimum share of the width for a very short span, so that it stays visible. */
 const MIN_WIDTH = 0.003;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 

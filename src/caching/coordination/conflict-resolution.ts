@@ -1,23 +1,24 @@
-/** Two services gave one key a value: whose stands? */
+/** Conflict resolution: decides between the values that two services set for one key. */
 import { messageOf } from '../../shared/errors.js';
 
-/** A value with where and when it was given. */
+/** A value with the service and the time of its assignment. */
 export interface CacheVersion {
-  /** Milliseconds of the service's hybrid clock; 0 for a value nobody published. */
+  /** Milliseconds of the service's hybrid clock; 0 for a value that was never published. */
   readonly timestamp: number;
-  /** Tells apart what happened within one millisecond. Default 0. */
+  /** Orders events within one millisecond. Default 0. */
   readonly counter?: number;
   readonly serviceId?: string;
   /** Undefined: the key was invalidated. */
   readonly value?: unknown;
 }
 
-/** Answers the version that stands; it may be a third one, made of both. */
+/** Returns the version to keep. It may be a third version, made from both. */
 export type ConflictResolver = (key: string, local: CacheVersion, remote: CacheVersion) => CacheVersion;
 
+/** The rule for two changes of a key at the same time. */
 export type ConflictResolution = 'latest-write-wins' | 'local-wins' | 'service-priority' | ConflictResolver;
 
-/** Every service comes to the same result, whichever of the two it calls local. */
+/** Every service gets the same result, because the result does not depend on which version is called local. */
 export function latestWins(_key: string, local: CacheVersion, remote: CacheVersion): CacheVersion {
   const order =
     local.timestamp - remote.timestamp ||
@@ -30,7 +31,7 @@ function compareTexts(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** @param priority service names, the most trusted first; what is not listed comes last */
+/** @param priority service names, the most trusted first; services that are not listed come last */
 export function resolverOf(resolution: ConflictResolution, priority: readonly string[]): ConflictResolver {
   if (typeof resolution === 'function') return guarded(resolution);
   switch (resolution) {
@@ -55,13 +56,13 @@ function byPriority(priority: readonly string[]): ConflictResolver {
   };
 }
 
-/** A resolver of the user's that fails leaves the decision to time. */
+/** If a custom resolver fails, the time decides. */
 function guarded(resolver: ConflictResolver): ConflictResolver {
   return (key, local, remote) => {
     try {
       return resolver(key, local, remote);
     } catch (error) {
-      process.emitWarning(`the conflict resolver failed, the latest write stands: ${messageOf(error)}`, {
+      process.emitWarning(`the conflict resolver failed, the latest write is kept: ${messageOf(error)}`, {
         code: 'TOOLOO_CONFLICT_RESOLVER_FAILED',
       });
       return latestWins(key, local, remote);

@@ -1,4 +1,4 @@
-/** What a coordinator tells: who the peers are, what is under way to them, how far they are behind. */
+/** The status of a coordinator: its peers, the messages pending for them, and how far behind they are. */
 import type { DeliveryDelays } from './delivery-log.js';
 import type { PeerStatus } from './transport.js';
 
@@ -7,15 +7,15 @@ export interface CoordinationStats {
   readonly published: number;
   readonly received: number;
   readonly applied: number;
-  /** Messages heard before. */
+  /** Messages that were received before. */
   readonly duplicates: number;
-  /** Values that came while another stood. */
+  /** Values that conflicted with a value of another service. */
   readonly conflicts: number;
-  /** Messages found missing, here or at a peer, by `checkCoherence`. */
+  /** Messages that `checkCoherence` found missing, here or at a peer. */
   readonly repaired: number;
 }
 
-/** Who the peers are and what is under way to them. */
+/** The peers and the messages pending for them. */
 export interface CoordinationStatus {
   readonly serviceId: string;
   readonly peers: readonly string[];
@@ -25,29 +25,32 @@ export interface CoordinationStatus {
   readonly coherence: CoherenceFigures;
 }
 
-/** How far the others are behind what was published here. */
+/** How far the peers are behind the messages published here. */
 export interface CoherenceFigures {
-  /** Peers that have confirmed all of it, and all there are. */
+  /** The number of peers that have confirmed all messages, and the number of all peers. */
   readonly upToDate: number;
   readonly peers: number;
-  /** Milliseconds for which the oldest message that is not confirmed has been on its way; 0 where there is none. */
+  /** Milliseconds since the oldest unconfirmed message was sent; 0 if no message is pending. */
   readonly oldestPending: number;
   readonly delays: DeliveryDelays;
-  /** What the last comparison found, and when in epoch milliseconds; undefined before the first, and where there is none. */
+  /**
+   * Result of the last comparison, and its time in epoch milliseconds; undefined before the first, or if peers are
+   * never compared.
+   */
   readonly lastCheck: { readonly at: number; readonly isCoherent: boolean } | undefined;
 }
 
-/** What `checkCoherence` found at one peer. */
+/** The result of `checkCoherence` for one peer. */
 export interface PeerCoherence {
   readonly isReachable: boolean;
-  /** Messages of the peer that had not arrived here; they are applied now. */
+  /** Messages of the peer that had not arrived here. They are applied now. */
   readonly missedHere: number;
-  /** Messages that had not arrived at the peer; they are on their way now. */
+  /** Messages that had not arrived at the peer. They are being sent now. */
   readonly missedThere: number;
   readonly error?: string;
 }
 
-/** What `checkCoherence` found. */
+/** The result of `checkCoherence`. */
 export interface CoherenceReport {
   /** Whether every peer was reached and nothing was missing. */
   readonly isCoherent: boolean;

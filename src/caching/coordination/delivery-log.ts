@@ -1,25 +1,27 @@
-/** Where the last invalidations published here went: who has confirmed which, and after how long. Bounded. */
+/**
+ * The deliveries of the last invalidations published here: the peers that confirmed each, and after how long. Bounded.
+ */
 import { compareStamps, type Stamp } from './hybrid-clock.js';
 import { aboutOf, isEverything, type CoordinationMessage, type InvalidationKind } from './messages.js';
 
-/** One invalidation published by this process, and how far it came. */
+/** One invalidation published by this process, and its deliveries. */
 export interface InvalidationDelivery {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly kind: InvalidationKind;
   readonly name: string;
   readonly soft: boolean;
-  /** On whose word: the service, and which process of it. */
+  /** The origin of the invalidation: the service and its process. */
   readonly by: string;
-  /** Milliseconds until each peer confirmed it; null while it has not. */
+  /** Milliseconds until each peer confirmed it; null for a peer that has not confirmed. */
   readonly peers: Readonly<Record<string, number | null>>;
 }
 
 /** Milliseconds from publishing until a peer confirmed. */
 export interface DeliveryDelays {
-  /** Confirmations these are of, the latest ones. */
+  /** The number of latest confirmations that the figures are based on. */
   readonly count: number;
-  /** 0 of none. */
+  /** 0 without any confirmation. */
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
@@ -38,13 +40,13 @@ export class DeliveryLog {
   readonly #sent: Sent[] = [];
   readonly #delays: number[] = [];
 
-  /** @param now by a monotonic clock, here and below */
+  /** @param now the time of a monotonic clock, here and below */
   published(message: CoordinationMessage, peers: readonly string[], now: number): void {
     this.#sent.push({ message, begun: now, peers: new Map(peers.map((peer) => [peer, null])) });
     if (this.#sent.length > KEPT) this.#sent.shift();
   }
 
-  /** What a peer has confirmed. A message stands for those before it about the same. */
+  /** Records what a peer has confirmed. A message also confirms earlier messages about the same name. */
   confirmed(peer: string, messages: readonly CoordinationMessage[], now: number): void {
     const stamps = new Map<string, Stamp>(messages.map((message) => [idOf(message), message.stamp]));
     const all = messages.find(isEverything);
@@ -58,12 +60,12 @@ export class DeliveryLog {
     if (this.#delays.length > DELAYS_KEPT) this.#delays.splice(0, this.#delays.length - DELAYS_KEPT);
   }
 
-  /** A peer that is gone for good confirms nothing any more. */
+  /** A removed peer sends no further confirmation. */
   forget(peer: string): void {
     for (const { peers } of this.#sent) if (peers.get(peer) === null) peers.delete(peer);
   }
 
-  /** The latest first. */
+  /** The newest first. */
   recent(limit: number, shown: (name: string) => string): InvalidationDelivery[] {
     return this.#sent
       .slice(-limit)
@@ -85,7 +87,7 @@ export class DeliveryLog {
   }
 }
 
-/** What a message is about, and on whose word. */
+/** Identifies a message by its origin and its subject. */
 function idOf(message: CoordinationMessage): string {
   return `${message.origin} ${aboutOf(message)}`;
 }

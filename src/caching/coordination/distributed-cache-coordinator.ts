@@ -1,67 +1,42 @@
-/** One truth for the caches of several services: what one publishes as outdated is gone from all of them. */
+/**
+ * Keeps the caches of several services consistent: an invalidation that one service publishes is applied in all of
+ * them.
+ */
 import { randomUUID } from 'node:crypto';
 import { monotonicClock, wallClock, type Clock } from '../../shared/clock.js';
-import { messageOf } from '../../shared/errors.js';
 import type { Middleware } from '../../shared/http.js';
-import {
-  anyOf,
-  array,
-  checkOptions,
-  checkValue,
-  clock as clockCheck,
-  count,
-  func,
-  having,
-  oneOf,
-  string,
-} from '../../shared/options.js';
+import { checkValue, count, having, string } from '../../shared/options.js';
 import type { TagInvalidation } from '../cache-layer.js';
 import { compilePattern, exactKey, type KeyPattern } from '../key-pattern.js';
 import type { MultiLayerCacheManager } from '../multi-layer-cache-manager.js';
 import { PatternListeners, type InvalidationListener } from '../pattern-listeners.js';
-import { decodeValue, encodeValue } from '../value-codec.js';
-import {
-  resolverOf,
-  type CacheVersion,
-  type ConflictResolution,
-  type ConflictResolver,
-} from './conflict-resolution.js';
-import type { CoherenceFigures, CoherenceReport, CoordinationStatus, PeerCoherence } from './coordination-status.js';
+import { decodeValue } from '../value-codec.js';
+import { encodeForTransport } from './carried-value.js';
+import { compareWith } from './coherence-check.js';
+import { resolverOf, type CacheVersion, type ConflictResolver } from './conflict-resolution.js';
+import { checkCoordinatorOptions, type DistributedCacheCoordinatorOptions } from './coordinator-options.js';
+import type { CoherenceFigures, CoherenceReport, CoordinationStatus } from './coordination-status.js';
 import { DeliveryLog, type InvalidationDelivery } from './delivery-log.js';
 import { HttpTransport } from './http-transport.js';
 import { HybridClock, compareStamps } from './hybrid-clock.js';
-import {
-  BUCKETS,
-  MAX_BATCH,
-  everything,
-  serviceOf,
-  type CoordinationMessage,
-  type DigestAnswer,
-  type InvalidationKind,
-} from './messages.js';
+import { MAX_BATCH, everything, serviceOf, type CoordinationMessage, type InvalidationKind } from './messages.js';
 import type { CoordinatorTransport, PeerStatus } from './transport.js';
 import { VersionLog } from './version-log.js';
 
-/** How messages travel, who may send them, and who wins. */
-export interface DistributedCacheCoordinatorOptions {
-  /** Default: HTTP, with this `secret`. */
-  readonly transport?: CoordinatorTransport;
-  /** Whose value stands where two services give one key a value. An invalidation always stands. Default 'latest-write-wins'. */
-  readonly conflictResolution?: ConflictResolution;
-  /** For 'service-priority': service names, the most trusted first. */
-  readonly servicePriority?: readonly string[];
-  /** Shared by all services; for the default transport. Without one only programs on this machine are believed. */
-  readonly secret?: string;
-  /** Default: the machine's wall clock. It may be wrong: no clock decides whether an invalidation is applied. */
-  readonly clock?: Clock;
-}
-
-/** Bytes of a value that travels with its message; of a larger one only the invalidation does. */
-const MAX_VALUE = 128 * 1024;
-const COMPRESSED_FROM = 1024;
-/** Deliveries told. */
+/** Deliveries returned by default. */
 const SHOWN = 20;
 
+/**
+ * Sends invalidations to the caches of other services and applies the invalidations that they send.
+ *
+ * @example
+ * import { DistributedCacheCoordinator } from '@tooloo/resilience';
+ *
+ * const coordinator = new DistributedCacheCoordinator(cache, 'orders-1');
+ * app.use(coordinator.router);
+ * coordinator.registerPeer('orders-2', '10.0.0.2', 3000);
+ * await coordinator.publishInvalidation('user:42');
+ */
 export class DistributedCacheCoordinator {
   readonly serviceId: string;
   readonly #cache: MultiLayerCacheManager;
@@ -82,18 +57,12 @@ export class DistributedCacheCoordinator {
   #isDestroyed = false;
 
   /**
-   * @param cache whose values are kept coherent
-   * @param serviceId names this service to the others; several processes of one service may share it
+   * @param cache the cache that is kept consistent
+   * @param serviceId the name of this service for the others; several processes of one service may share it
    * @throws TypeError or RangeError for an unknown option or a value out of range
    */
   constructor(cache: MultiLayerCacheManager, serviceId: string, options: DistributedCacheCoordinatorOptions = {}) {
-    const checked = checkOptions('DistributedCacheCoordinator', options, {
-      transport: having('a transport', 'start', 'send', 'addPeer', 'removePeer', 'status'),
-      conflictResolution: anyOf(oneOf('latest-write-wins', 'local-wins', 'service-priority'), func),
-      servicePriority: array,
-      secret: string,
-      clock: clockCheck,
-    });
+    const checked = checkCoordinatorOptions(options);
     checkValue(
       'DistributedCacheCoordinator: cache',
       cache,
@@ -107,7 +76,7 @@ export class DistributedCacheCoordinator {
     this.#elapsed = checked.clock ?? monotonicClock;
     this.#clock = new HybridClock(this.#wall);
     this.#resolve = resolverOf(checked.conflictResolution ?? 'latest-write-wins', checked.servicePriority ?? []);
-    this.#transport = checked.transport ?? new HttpTransport({ secret: checked.secret });
+    this.#transport = checked.transport ?? new HttpTransport({ secret: checked.secret, control: checked.control });
     void this.#transport.start({
       serviceId,
       receive: (messages) => this.#receive(messages),
@@ -117,27 +86,30 @@ export class DistributedCacheCoordinator {
     });
   }
 
-  /** What peers post to: mount it before any body parser, at the root. Passes on what is not for it. */
+  /** The endpoint that peers post to. Mount it at the root, before any body parser. It passes on all other requests. */
   get router(): Middleware {
     return this.#transport.router;
   }
 
-  /** Another process to tell and to hear. Registering a name again replaces its address. */
+  /** Adds a peer: another process to exchange invalidations with. Registering a name again replaces its address. */
   registerPeer(id: string, host: string, port: number): void {
     this.#transport.addPeer(id, host, port);
   }
 
-  /** A process that is gone for good: what it has yet to hear is dropped. One that comes back compares, see `checkCoherence`. */
+  /**
+   * Removes a process that does not return, and drops its pending messages. If it does return, it compares its state
+   * with its peers: see `checkCoherence`.
+   */
   unregisterPeer(id: string): void {
     this.#transport.removePeer(id);
     this.#deliveries.forget(id);
   }
 
   /**
-   * Invalidates a key, or with `*` a pattern, here and in every service. With a value, the key has it from now on, here
-   * and wherever nothing else stands against it.
+   * Invalidates a key, or with `*` a pattern, here and in every service. With a value, the key is set to it here, and
+   * in the services that have no newer version of it.
    *
-   * Settles when it is done here; delivery goes on in the background until every peer has heard, see `flush`.
+   * Settles when this is done here. Delivery continues in the background until every peer has confirmed, see `flush`.
    */
   async publishInvalidation(key: string, value?: unknown): Promise<void> {
     const kind = key.includes('*') ? 'pattern' : 'key';
@@ -148,28 +120,31 @@ export class DistributedCacheCoordinator {
     else await this.#cache.set(key, value);
   }
 
-  /** Invalidates what carries the tag, here and in every service. */
+  /** Invalidates all entries with the tag, here and in every service. */
   async publishTagInvalidation(tag: string, { soft = false }: TagInvalidation = {}): Promise<void> {
     this.#publish({ kind: 'tag', name: tag, ...(soft && { soft }) });
     await this.#cache.invalidateTag(tag, { soft, by: this.#origin });
   }
 
   /**
-   * Applies what others publish about keys of this pattern, and calls back when that is done. Without any subscription
-   * everything is applied; tags always are.
+   * Applies the messages of other services about keys of this pattern, and calls back after that. Without any
+   * subscription all messages are applied. Messages about tags always are.
    *
-   * @returns what ends it
+   * @returns a function that ends the subscription
    */
   subscribeToInvalidations(pattern: string, callback?: InvalidationListener<[origin: string]>): () => void {
     return this.#subscriptions.add(pattern, callback ?? (() => undefined));
   }
 
-  /** Calls back when another service has invalidated the key, or what matches the pattern, and it is done here. Returns what ends it. */
+  /**
+   * Calls back after another service has invalidated the key, or a key that matches the pattern, and this is done here.
+   * Returns a function that ends the subscription.
+   */
   onRemoteInvalidation(key: string, handler: InvalidationListener<[origin: string]>): () => void {
     return this.#handlers.add(key, handler);
   }
 
-  /** The version that stands, by this coordinator's strategy. */
+  /** The version to keep, by the strategy of this coordinator. */
   resolveConflict(key: string, localVersion: CacheVersion, remoteVersion: CacheVersion): CacheVersion {
     return this.#resolve(key, localVersion, remoteVersion);
   }
@@ -187,10 +162,10 @@ export class DistributedCacheCoordinator {
   }
 
   /**
-   * The last invalidations published here and how long each peer took to confirm them, the latest first. Names are shown as
-   * the cache shows them. Through Redis, the one that confirms is Redis.
+   * The last invalidations published here and the time that each peer took to confirm them, newest first. Names have
+   * the same form as in the cache's own lists. With the Redis transport, Redis itself confirms.
    *
-   * @param limit 20 unless told, at most 100
+   * @param limit default 20, at most 100
    */
   recentDeliveries(limit = SHOWN): readonly InvalidationDelivery[] {
     checkValue('DistributedCacheCoordinator.recentDeliveries: limit', limit, count());
@@ -198,12 +173,18 @@ export class DistributedCacheCoordinator {
   }
 
   /**
-   * Compares with every peer what each has heard, and repairs: what was missed here is applied, what was missed there
-   * is sent. Never rejects: a peer that cannot be reached is reported as such.
+   * Compares with every peer the messages that each has received, and repairs the difference: messages missed here are
+   * applied, messages missed there are sent. Never rejects: an unreachable peer is reported as such.
    */
   async checkCoherence(): Promise<CoherenceReport> {
     const ids = this.#transport.exchange === undefined ? [] : Object.keys(this.#transport.status());
-    const reports = await Promise.all(ids.map((id) => this.#compareWith(id)));
+    const own = {
+      log: this.#log,
+      transport: this.#transport,
+      receive: (messages: readonly CoordinationMessage[]) => this.#receive(messages),
+    };
+    const reports = await Promise.all(ids.map((id) => compareWith(id, own)));
+    for (const { missedHere, missedThere } of reports) this.#stats.repaired += missedHere + missedThere;
     const isCoherent = reports.every((one) => one.isReachable && one.missedHere + one.missedThere === 0);
     if (ids.length > 0) this.#lastCheck = { at: this.#wall.now(), isCoherent };
     return {
@@ -212,12 +193,12 @@ export class DistributedCacheCoordinator {
     };
   }
 
-  /** Settles when every peer has heard everything published so far. */
+  /** Settles when every peer has confirmed all messages published so far. */
   flush(): Promise<void> {
     return this.#transport.flush();
   }
 
-  /** Ends deliveries and subscriptions. The cache stays its owner's. Idempotent. */
+  /** Ends deliveries and subscriptions. The owner of the cache closes it. Idempotent. */
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
@@ -267,7 +248,9 @@ export class DistributedCacheCoordinator {
     }
   }
 
-  /** An invalidation is applied whatever its stamp says: a clock that is behind makes it no older than it is. */
+  /**
+   * Invalidations are applied regardless of their stamp: a clock that is behind does not make an invalidation older.
+   */
   async #apply(message: CoordinationMessage): Promise<void> {
     const name = message.kind === 'pattern' ? compilePattern(message.name) : exactKey(message.name);
     const by = message.origin;
@@ -286,7 +269,7 @@ export class DistributedCacheCoordinator {
     this.#handlers.emit(name, serviceOf(message.origin));
   }
 
-  /** A value older than an invalidation that is known here would bring back what is gone: no strategy decides that. */
+  /** A value older than a known invalidation would restore an invalidated entry, so no strategy may choose it. */
   async #applyValue({ name: key, stamp, origin }: CoordinationMessage, value: unknown): Promise<void> {
     const known = this.#log.latest(key);
     const isGone = known !== undefined && known.hadValue !== true && compareStamps(known.stamp, stamp) > 0;
@@ -307,44 +290,5 @@ export class DistributedCacheCoordinator {
 
   #isWanted(name: KeyPattern): boolean {
     return this.#subscriptions.size === 0 || this.#subscriptions.includes(name);
-  }
-
-  async #compareWith(peer: string): Promise<PeerCoherence> {
-    let missedHere = 0;
-    let missedThere = 0;
-    try {
-      for (let from = 0; from < BUCKETS;) {
-        const answer = await this.#transport.exchange!(peer, { digest: this.#log.digest(), from });
-        const here = answer.messages.filter((message) => !this.#log.knows(message));
-        const there = this.#unknownTo(answer, from);
-        await this.#receive(here);
-        this.#transport.send(there, peer);
-        missedHere += here.length;
-        missedThere += there.length;
-        this.#stats.repaired += here.length + there.length;
-        from = Math.max(answer.next, from + 1);
-      }
-      return { isReachable: true, missedHere, missedThere };
-    } catch (error) {
-      return { isReachable: false, missedHere, missedThere, error: messageOf(error) };
-    }
-  }
-
-  /** What is known here in the shares the answer is about, and is not among what the peer knows there. */
-  #unknownTo({ digest, messages, next }: DigestAnswer, from: number): CoordinationMessage[] {
-    const theirs = new VersionLog();
-    for (const message of messages) theirs.note(message);
-    return this.#log.inShares(digest, from, next).filter((message) => !theirs.knows(message));
-  }
-}
-
-/** The value as text, if it can travel: what is too large or cannot be cloned stays, and only the invalidation goes. */
-function encodeForTransport(value: unknown): CoordinationMessage['value'] {
-  try {
-    const { data, format } = encodeValue(value, COMPRESSED_FROM);
-    const bytes = Buffer.from(data);
-    return bytes.length > MAX_VALUE ? undefined : { data: bytes.toString('base64'), format };
-  } catch {
-    return undefined;
   }
 }

@@ -1,8 +1,8 @@
-/** The routes peers post to: messages, and digests to compare. */
+/** The routes to which peers post messages, and digests to compare. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { startTimer, type Clock } from '../../shared/clock.js';
-import { isDirectLocalRequest } from '../../shared/control-access.js';
+import { isDirectLocalRequest, type ControlMode } from '../../shared/control-access.js';
 import { ResilienceError } from '../../shared/errors.js';
 import { originalPath, type Middleware } from '../../shared/http.js';
 import { sendError } from '../../shared/problem.js';
@@ -10,7 +10,7 @@ import { MAX_BYTES, parseDigestQuestion, parseMessages } from './messages.js';
 import { SequenceGuard, isSigned, sign, type Envelope } from './signature.js';
 import type { CoordinationReceiver } from './transport.js';
 
-/** A type no body parser claims: the signature is over the bytes. */
+/** A media type that no body parser handles, because the signature is over the bytes. */
 export const CONTENT_TYPE = 'application/vnd.tooloo.cache-coordination';
 export const HEADERS = {
   origin: 'x-cache-origin',
@@ -20,20 +20,21 @@ export const HEADERS = {
   signature: 'x-cache-signature',
 } as const;
 
-/** Milliseconds in which a body has to arrive. */
+/** Milliseconds in which a body must arrive. */
 const BODY_TIMEOUT = 5_000;
 const BODY_SLACK = 64 * 1024;
 
 export interface HttpReceiverOptions {
   readonly path: string;
   readonly secret: string | undefined;
+  readonly control: ControlMode | undefined;
   readonly clock: Clock;
   readonly receiver: () => CoordinationReceiver | undefined;
 }
 
-/** Answers what is posted below `path`; everything else goes on. */
+/** Handles requests below `path`; passes on all others. */
 export function httpReceiver(options: HttpReceiverOptions): Middleware {
-  const { path, secret, clock } = options;
+  const { path, secret, control, clock } = options;
   const challenge = randomUUID();
   const guard = new SequenceGuard();
 
@@ -41,13 +42,14 @@ export function httpReceiver(options: HttpReceiverOptions): Middleware {
     const receiver = options.receiver();
     if (receiver === undefined) throw new ResilienceError('SHUTTING_DOWN', 'cache coordination is closed');
     if (req.method !== 'POST') throw notAllowed();
-    if (secret === undefined && !isDirectLocalRequest(req))
-      throw forbidden('without a secret it is for this machine only');
+    // Missing proxy headers prove nothing: without a secret, messages are accepted only in the mode 'loopback'.
+    if (secret === undefined && control !== 'loopback') throw forbidden('closed: configure a secret');
+    if (secret === undefined && !isDirectLocalRequest(req)) throw forbidden('open to this machine only');
     const envelope = envelopeOf(req);
     const body = await readBody(req, clock);
     const signature = headerOf(req, HEADERS.signature);
     if (secret !== undefined && !isSigned(secret, route, envelope, body, signature))
-      throw forbidden('the signature is wrong');
+      throw forbidden('the signature is invalid');
     if (envelope.challenge !== challenge) {
       reply(res, 409, JSON.stringify({ challenge }));
     } else if (route.endsWith('/messages')) {
@@ -61,7 +63,7 @@ export function httpReceiver(options: HttpReceiverOptions): Middleware {
   }
 
   async function receive(receiver: CoordinationReceiver, envelope: Envelope, body: Buffer): Promise<void> {
-    if (!guard.isNew(envelope)) return; // a repetition: what it says has been done
+    if (!guard.isNew(envelope)) return; // a repetition: its messages have been applied
     await receiver.receive(parseMessages(parseJson(body)));
     guard.accept(envelope);
   }
@@ -92,7 +94,7 @@ function reply(
 
 function envelopeOf(req: IncomingMessage): Envelope {
   const sequence = Number(headerOf(req, HEADERS.sequence));
-  if (!Number.isSafeInteger(sequence)) throw malformed('the sequence is no number');
+  if (!Number.isSafeInteger(sequence)) throw malformed('the sequence is not a number');
   return {
     origin: headerOf(req, HEADERS.origin),
     session: headerOf(req, HEADERS.session),
@@ -111,13 +113,13 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    throw malformed('the body is no JSON');
+    throw malformed('the body is not JSON');
   }
 }
 
 function readBody(req: IncomingMessage, clock: Clock): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (req.readableEnded) return reject(malformed('a body parser took the body; mount the router before it'));
+    if (req.readableEnded) return reject(malformed('a body parser consumed the body; mount the router before it'));
     const chunks: Buffer[] = [];
     let size = 0;
     const fail = (error: Error): void => {

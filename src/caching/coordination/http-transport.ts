@@ -1,11 +1,12 @@
-/** Messages over HTTP, from service to service: signed, batched, repeated until they arrive. */
-import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
+/** Sends messages from service to service over HTTP: signed, batched, and retried until they arrive. */
 import { randomUUID } from 'node:crypto';
-import { Agent } from 'node:http';
+import { Agent, type IncomingHttpHeaders } from 'node:http';
 import { monotonicClock, startTimer, type Clock } from '../../shared/clock.js';
+import type { ControlMode } from '../../shared/control-access.js';
 import { ResilienceError } from '../../shared/errors.js';
+import { readBody, sendRequest } from '../../shared/http-request.js';
 import type { Middleware } from '../../shared/http.js';
-import { checkOptions, clock as clockCheck, count, number, string } from '../../shared/options.js';
+import { checkOptions, clock as clockCheck, count, number, oneOf, string } from '../../shared/options.js';
 import { CONTENT_TYPE, HEADERS, httpReceiver } from './http-receiver.js';
 import {
   MAX_BYTES,
@@ -20,15 +21,26 @@ import type { CoordinationReceiver, CoordinatorTransport, PeerStatus } from './t
 
 /** The secret, the path and the bounds of messages over HTTP. */
 export interface HttpTransportOptions {
-  /** Shared by all services. Without one, only programs on this machine are believed. */
+  /**
+   * The secret that all services share. It signs sent messages and is required of received ones. Without it, all
+   * messages are rejected (403).
+   */
   readonly secret?: string;
-  /** Where the router answers, in every service. Default '/cache-coordination'. */
+  /**
+   * `'loopback'`: without a secret, programs on this machine are trusted. Behind a proxy on this machine, that applies
+   * to every client.
+   */
+  readonly control?: ControlMode;
+  /** The path of the router, the same in every service. Default '/cache-coordination'. */
   readonly path?: string;
-  /** Milliseconds a peer has to answer. Default 1000. */
+  /** The response timeout of a peer in milliseconds. Default 1000. */
   readonly timeout?: number;
-  /** Messages kept for a peer that is away; more become one that invalidates everything. Default 10 000. */
+  /**
+   * The most messages kept for an unreachable peer. More messages are replaced by one that invalidates everything.
+   * Default 10 000.
+   */
   readonly maxPending?: number;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
@@ -36,17 +48,32 @@ interface Peer {
   readonly id: string;
   readonly base: string;
   readonly queue: PeerQueue;
-  /** One a registration: the sequence of its queue begins anew with it. */
+  /** One per registration: the sequence of its queue starts again with it. */
   readonly session: string;
   challenge: string;
   exchanges: number;
 }
 
-/** The peer cannot make sense of what it got, and will not of the same bytes again. */
+interface PeerResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** The peer cannot read the batch, and would not be able to read the same bytes later. */
 const UNREADABLE = [400, 413];
-/** Before the peer has told its challenge. */
+/** Used until the challenge of the peer has arrived. */
 const UNKNOWN_CHALLENGE = 'unknown';
 
+/**
+ * Delivers the messages of a coordinator by HTTP to the peers that were registered.
+ *
+ * @example
+ * import { DistributedCacheCoordinator, HttpTransport } from '@tooloo/resilience';
+ *
+ * const transport = new HttpTransport({ secret: process.env.CACHE_SECRET ?? '' });
+ * const coordinator = new DistributedCacheCoordinator(cache, 'orders-1', { transport });
+ */
 export class HttpTransport implements CoordinatorTransport {
   readonly router: Middleware;
   readonly #secret: string | undefined;
@@ -56,7 +83,6 @@ export class HttpTransport implements CoordinatorTransport {
   readonly #clock: Clock;
   readonly #peers = new Map<string, Peer>();
   readonly #agent = new Agent({ keepAlive: true });
-  readonly #client: AxiosInstance;
   readonly #closing = new AbortController();
   #receiver: CoordinationReceiver | undefined;
 
@@ -64,6 +90,7 @@ export class HttpTransport implements CoordinatorTransport {
   constructor(options: HttpTransportOptions = {}) {
     const checked = checkOptions('HttpTransport', options, {
       secret: string,
+      control: oneOf('loopback'),
       path: string,
       timeout: number({ min: 1 }),
       maxPending: count(),
@@ -74,18 +101,10 @@ export class HttpTransport implements CoordinatorTransport {
     this.#timeout = checked.timeout ?? 1000;
     this.#maxPending = checked.maxPending ?? 10_000;
     this.#clock = checked.clock ?? monotonicClock;
-    this.#client = axios.create({
-      httpAgent: this.#agent,
-      proxy: false,
-      maxRedirects: 0,
-      maxContentLength: 2 * MAX_BYTES,
-      maxBodyLength: 2 * MAX_BYTES,
-      responseType: 'arraybuffer',
-      validateStatus: () => true,
-    });
     this.router = httpReceiver({
       path: this.#path,
       secret: this.#secret,
+      control: checked.control,
       clock: this.#clock,
       receiver: () => this.#receiver,
     });
@@ -141,13 +160,13 @@ export class HttpTransport implements CoordinatorTransport {
     if (peer === undefined) throw new RangeError(`HttpTransport.exchange: there is no peer '${id}'`);
     const path = `${this.#path}/digest`;
     const body = Buffer.from(JSON.stringify(question));
-    // Exchanges change nothing at the peer: they are outside of the sequence of batches.
+    // Exchanges change nothing at the peer, so they are not part of the sequence of batches.
     const { response, envelope } = await this.#post(peer, path, `${peer.session}-x`, ++peer.exchanges, body);
     if (response.status >= 300) throw refused(peer, response);
-    const answer = Buffer.from(response.data);
+    const answer = response.body;
     const signature = String(response.headers[HEADERS.signature] ?? '');
     if (this.#secret !== undefined && !isSigned(this.#secret, `${path}/answer`, envelope, answer, signature)) {
-      throw new ResilienceError('UPSTREAM_INVALID', `the answer of peer ${id} is not signed by it`);
+      throw new ResilienceError('UPSTREAM_INVALID', `the response of peer ${id} is not signed by it`);
     }
     return parseDigestAnswer(JSON.parse(answer.toString('utf8')));
   }
@@ -171,14 +190,17 @@ export class HttpTransport implements CoordinatorTransport {
     return 'delivered';
   }
 
-  /** Posts, once more where the peer has another challenge than it had: it was started anew, or is asked the first time. */
+  /**
+   * Posts, and repeats once if the peer has a new challenge, because it was restarted or is contacted for the first
+   * time.
+   */
   async #post(
     peer: Peer,
     path: string,
     session: string,
     sequence: number,
     body: Buffer,
-  ): Promise<{ response: AxiosResponse<ArrayBuffer>; envelope: Envelope }> {
+  ): Promise<{ response: PeerResponse; envelope: Envelope }> {
     for (let attempt = 1; ; attempt++) {
       const envelope: Envelope = {
         origin: this.#ownReceiver().serviceId,
@@ -193,11 +215,14 @@ export class HttpTransport implements CoordinatorTransport {
     }
   }
 
-  async #request(peer: Peer, path: string, envelope: Envelope, body: Buffer): Promise<AxiosResponse<ArrayBuffer>> {
+  async #request(peer: Peer, path: string, envelope: Envelope, body: Buffer): Promise<PeerResponse> {
     const late = new AbortController();
     const timer = startTimer(this.#clock, () => late.abort(), this.#timeout);
     try {
-      return await this.#client.post<ArrayBuffer>(peer.base + path, body, {
+      const response = await sendRequest(peer.base + path, {
+        method: 'POST',
+        body,
+        agent: this.#agent,
         signal: AbortSignal.any([late.signal, this.#closing.signal]),
         headers: {
           'Content-Type': CONTENT_TYPE,
@@ -208,6 +233,8 @@ export class HttpTransport implements CoordinatorTransport {
           [HEADERS.signature]: this.#secret === undefined ? 'none' : sign(this.#secret, path, envelope, body),
         },
       });
+      const { statusCode: status = 0, headers } = response;
+      return { status, headers, body: await readBody(response, 2 * MAX_BYTES) };
     } catch (error) {
       if (!late.signal.aborted) throw error;
       throw new ResilienceError('UPSTREAM_TIMEOUT', `peer ${peer.id} did not answer within ${this.#timeout} ms`);
@@ -222,15 +249,15 @@ export class HttpTransport implements CoordinatorTransport {
   }
 }
 
-function challengeOf(response: AxiosResponse<ArrayBuffer>): string | undefined {
+function challengeOf(response: PeerResponse): string | undefined {
   try {
-    const { challenge } = JSON.parse(Buffer.from(response.data).toString('utf8')) as { challenge?: unknown };
+    const { challenge } = JSON.parse(response.body.toString('utf8')) as { challenge?: unknown };
     return typeof challenge === 'string' && challenge.length <= 256 ? challenge : undefined;
   } catch {
     return undefined;
   }
 }
 
-function refused(peer: Peer, response: AxiosResponse<ArrayBuffer>): ResilienceError {
+function refused(peer: Peer, response: PeerResponse): ResilienceError {
   return new ResilienceError('UPSTREAM_INVALID', `peer ${peer.id} answered ${response.status}`);
 }

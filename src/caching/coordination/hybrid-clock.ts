@@ -1,6 +1,7 @@
 /**
- * Hybrid logical clocks (Kulkarni et al., 2014): close to the wall clock, never going back, and always past whatever was
- * heard of. What happened after another thing was heard of is later, even where two machines' clocks are an hour apart.
+ * Hybrid logical clocks (Kulkarni et al., 2014). The clock stays close to the wall clock, never goes back, and is
+ * always ahead of every stamp it received. An event after a received message therefore has a later stamp, even if the
+ * clocks of the two machines differ by an hour.
  */
 import type { Clock } from '../../shared/clock.js';
 
@@ -19,7 +20,7 @@ export class HybridClock {
     this.#clock = clock;
   }
 
-  /** The moment of something that happens here now: later than everything that happened here or was heard of. */
+  /** The stamp of an event now: later than every event here and every stamp received. */
   tick(): Stamp {
     const wall = Math.floor(this.#clock.now());
     if (wall > this.#time) [this.#time, this.#count] = [wall, 0];
@@ -27,14 +28,14 @@ export class HybridClock {
     return { time: this.#time, count: this.#count };
   }
 
-  /** Takes note of a moment elsewhere. */
+  /** Registers a moment of another clock. */
   hear({ time, count }: Stamp): void {
     if (time > this.#time) [this.#time, this.#count] = [time, count];
     else if (time === this.#time) this.#count = Math.max(this.#count, count);
   }
 }
 
-/** Below zero: `a` is earlier. Zero: neither can be told from the other. */
+/** Below zero: `a` is earlier. Zero: the stamps are equal. */
 export function compareStamps(a: Stamp, b: Stamp): number {
   return a.time - b.time || a.count - b.count;
 }

@@ -1,29 +1,35 @@
-/** What services tell each other, and the bounds of it. */
+/** The messages that services exchange, and their bounds. */
 import { ResilienceError } from '../../shared/errors.js';
 import type { Stamp } from './hybrid-clock.js';
 
+/** The subject of an invalidation. */
 export type InvalidationKind = 'key' | 'pattern' | 'tag';
 
-/** One invalidation, or, with a value, the news that a key now has it. Applying it twice is applying it once. */
+/**
+ * One invalidation. With a value, it reports that a key has a new value. Applying it twice has the same effect as once.
+ */
 export interface CoordinationMessage {
   readonly kind: InvalidationKind;
   readonly name: string;
-  /** Who published it: the service, and which process of it. */
+  /** The publisher: the service and its process. */
   readonly origin: string;
   readonly stamp: Stamp;
-  /** For tags: leave what has grace, stale. */
+  /** For tags: keep entries with grace as stale. */
   readonly soft?: boolean;
-  /** The value, encoded; its format as the layers number it. */
+  /** The encoded value, with the format number of the layers. */
   readonly value?: { readonly data: string; readonly format: number };
 }
 
-/** A digest to compare with, and the share of it to begin at. */
+/** A digest to compare with, and the share of it at which to begin. */
 export interface DigestQuestion {
   readonly digest: readonly number[];
   readonly from: number;
 }
 
-/** A peer's own digest, what it knows where the two differ, and the share to go on with: `BUCKETS` when that was all. */
+/**
+ * The digest of a peer, the messages it knows in the shares that differ, and the share to continue with: `BUCKETS`
+ * after the last.
+ */
 export interface DigestAnswer {
   readonly digest: readonly number[];
   readonly messages: readonly CoordinationMessage[];
@@ -34,34 +40,34 @@ export interface DigestAnswer {
 export const BUCKETS = 128;
 export const MAX_BATCH = 500;
 export const MAX_BYTES = 1024 * 1024;
-/** Whole shares are answered: the last may go beyond a batch. */
+/** Whole shares are returned, so the last one may exceed a batch. */
 const MAX_ANSWER = 10_000;
 const MAX_NAME = 8192;
 const MAX_ID = 256;
 const KINDS: readonly unknown[] = ['key', 'pattern', 'tag'];
 
-/** Everything: what is sent in place of more messages than can be remembered. */
+/** Invalidates everything. It replaces messages beyond the number that can be kept. */
 export function everything(origin: string, stamp: Stamp): CoordinationMessage {
   return { kind: 'pattern', name: '*', origin, stamp };
 }
 
-/** Whether a message stands for all there may be to invalidate. */
+/** Whether a message stands for everything that can be invalidated. */
 export function isEverything({ kind, name }: CoordinationMessage): boolean {
   return kind === 'pattern' && name === '*';
 }
 
-/** What a message is about: of two that are about the same the later one says all. */
+/** The subject of a message. Of two messages with the same subject, the later one replaces the earlier one. */
 export function aboutOf({ kind, soft, name }: CoordinationMessage): string {
   return `${kind}${soft === true ? '~' : ' '}${name}`;
 }
 
-/** @throws ResilienceError VALIDATION_FAILED naming what is wrong */
+/** @throws ResilienceError VALIDATION_FAILED that names the faulty member */
 export function parseMessages(value: unknown): CoordinationMessage[] {
   if (!Array.isArray(value) || value.length > MAX_BATCH) throw invalid(`expected at most ${MAX_BATCH} messages`);
   return value.map(parseMessage);
 }
 
-/** @throws ResilienceError VALIDATION_FAILED naming what is wrong */
+/** @throws ResilienceError VALIDATION_FAILED that names the faulty member */
 export function parseDigestAnswer(value: unknown): DigestAnswer {
   const { digest, messages, next } = asRecord(value, 'answer');
   if (!Array.isArray(messages) || messages.length > MAX_ANSWER)
@@ -69,7 +75,7 @@ export function parseDigestAnswer(value: unknown): DigestAnswer {
   return { digest: parseDigest(digest), messages: messages.map(parseMessage), next: asCount(next, 'next') };
 }
 
-/** @throws ResilienceError VALIDATION_FAILED naming what is wrong */
+/** @throws ResilienceError VALIDATION_FAILED that names the faulty member */
 export function parseDigestQuestion(value: unknown): DigestQuestion {
   const { digest, from } = asRecord(value, 'question');
   return { digest: parseDigest(digest), from: asCount(from, 'from') };

@@ -1,11 +1,11 @@
-/** What one peer has yet to hear: batched, in order, repeated until it has, bounded. */
+/** The pending messages of one peer: batched, in order, retried until the peer confirms them, bounded. */
 import { Backoff } from '../../shared/backoff.js';
 import { startTimer, type Clock, type Timer } from '../../shared/clock.js';
 import { messageOf } from '../../shared/errors.js';
 import { aboutOf, MAX_BATCH, MAX_BYTES, type CoordinationMessage } from './messages.js';
 import type { PeerStatus } from './transport.js';
 
-/** A batch as it is sent, and sent again: the same bytes under the same number. */
+/** A batch, which is retried with the same bytes and the same number. */
 export interface Batch {
   readonly sequence: number;
   readonly body: Buffer;
@@ -13,26 +13,26 @@ export interface Batch {
 }
 
 export interface PeerQueueOptions {
-  /** Delivers a batch; rejects when it cannot be sure that it arrived. `refused`: sending it again is of no use. */
+  /** Delivers a batch. Rejects if it may not have arrived. `refused`: a retry is useless. */
   readonly deliver: (batch: Batch) => Promise<'delivered' | 'refused'>;
-  /** What stands for more messages than `maxPending`. */
+  /** Makes the one message that replaces more than `maxPending` messages. */
   readonly everything: () => CoordinationMessage;
   readonly maxPending: number;
   readonly clock: Clock;
 }
 
-/** Milliseconds that messages wait for company. */
+/** Milliseconds that messages wait for further messages. */
 const BATCH_DELAY = 2;
-/** A peer that comes back hears what it missed within a quarter of a second. */
+/** A peer that is reachable again receives the messages it missed within a quarter of a second. */
 const FIRST_RETRY = 100;
 const LAST_RETRY = 250;
 
 export class PeerQueue {
   readonly #options: PeerQueueOptions;
   readonly #backoff = new Backoff({ initial: FIRST_RETRY, max: LAST_RETRY });
-  /** By what they are about: the latest message of a name replaces the one before. */
+  /** By subject: the latest message about a name replaces the previous one. */
   readonly #waiting = new Map<string, CoordinationMessage>();
-  /** When the oldest of them came; when more wait than a batch takes, no later than that. */
+  /** The arrival time of the oldest message, or a later time if more messages wait than fit in a batch. */
   #waitingSince = 0;
   #batch: Batch | undefined;
   #batchSince = 0;
@@ -120,7 +120,7 @@ export class PeerQueue {
     try {
       const outcome = await this.#options.deliver(batch);
       this.#batch = undefined;
-      if (outcome === 'refused') this.#replaceByEverything(); // rather too much than an invalidation lost
+      if (outcome === 'refused') this.#replaceByEverything(); // better to remove too much than to lose an invalidation
       if (outcome === 'refused') throw new Error('the peer could not read a batch');
       this.#state = 'up';
       this.#delivered += batch.messages.length;

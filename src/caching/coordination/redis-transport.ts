@@ -1,60 +1,70 @@
-/** Messages through a Redis stream: everybody reads it at their own pace, and catches up on what they missed. */
+/**
+ * Sends messages through a Redis stream: each process reads it at its own pace, and catches up on messages it missed.
+ */
 import { randomUUID } from 'node:crypto';
 import { Backoff } from '../../shared/backoff.js';
 import { monotonicClock, sleep, type Clock } from '../../shared/clock.js';
 import { ResilienceError } from '../../shared/errors.js';
 import type { Middleware } from '../../shared/http.js';
-import { checkOptions, clock as clockCheck, count, having, number, string } from '../../shared/options.js';
-import { RedisLink, type RedisCacheClient } from '../redis-link.js';
+import { checkOptions, clock as clockCheck, count, func, having, number, string } from '../../shared/options.js';
+import { callGuarded } from '../../shared/listeners.js';
+import { RedisLink } from '../redis-link.js';
 import { parseMessages, type CoordinationMessage } from './messages.js';
 import { PeerQueue, type Batch } from './peer-queue.js';
+import type { RedisStreamClient, RedisStreamReader } from './redis-stream-client.js';
 import { SequenceGuard, isSigned, sign, type Envelope } from './signature.js';
 import type { CoordinationReceiver, CoordinatorTransport, PeerStatus } from './transport.js';
 
-/** What the transport uses of an ioredis `Redis`. */
-export interface RedisStreamClient extends RedisCacheClient {
-  /** Another connection like this one, for reading that blocks. The transport closes it. */
-  duplicate(options: Record<string, unknown>): RedisStreamReader;
-}
-
-export interface RedisStreamReader {
-  call(command: string, args: (string | number)[]): Promise<unknown>;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  disconnect(): void;
-}
-
-/** The client, the stream and how long messages are kept in it. */
+/** The client, the stream, and how many messages it keeps. */
 export interface RedisTransportOptions {
-  /** The caller's client. The transport never closes it. */
+  /** The client of the caller. The transport never closes it. */
   readonly client: RedisStreamClient;
   /** Key of the stream. Default 'cache:invalidations'. */
   readonly stream?: string;
-  /** Batches the stream keeps. Who was away for more of them than that empties its cache. Default 100 000. */
+  /** Batches that the stream keeps. A process that missed more than that empties its cache. Default 100 000. */
   readonly maxLength?: number;
   /**
-   * Names this process across restarts: where it stopped reading is kept in Redis under it. Needed where the cache
-   * survives restarts (a layer on disk). Default: reading begins with what is published from now on.
+   * The name of this process across restarts: Redis stores the process's position in the stream under it. Needed if the
+   * cache survives restarts (a disk layer). Default: reading begins with the next published message.
    */
   readonly consumer?: string;
-  /** Shared by all services. With it, what is not signed by one of them is ignored. Default: whoever writes to Redis is believed. */
+  /**
+   * Shared by all services. With it, batches that are not signed with it are ignored. Default: all batches in the
+   * stream are trusted.
+   */
   readonly secret?: string;
+  /** Called for each batch that is ignored because its signature is wrong, with the name that the sender claims. */
+  readonly onRefused?: (origin: string) => unknown;
   /** Milliseconds a command may take. Default 1000. */
   readonly timeout?: number;
-  /** Messages kept while Redis is away; more become one that invalidates everything. Default 10 000. */
+  /**
+   * The most messages kept while Redis is unavailable. More messages are replaced by one that invalidates everything.
+   * Default 10 000.
+   */
   readonly maxPending?: number;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and waits. Default `monotonicClock`. */
   readonly clock?: Clock;
 }
 
 type StreamEntry = [id: string, fields: string[]];
 
-/** Who reads the stream is not known: the stream itself is the peer that confirms. */
+/** The readers of the stream are not known, so the stream itself is the peer that confirms. */
 const PEER = 'redis';
 const BEGINNING = '0-0';
-/** Milliseconds a read waits for news before it asks anew. */
+/** Milliseconds that one read waits for new messages. */
 const BLOCK = 2000;
 const BATCHES_A_READ = 100;
 
+/**
+ * Delivers the messages of coordinators through a Redis stream. Peers need not be registered.
+ *
+ * @example
+ * import { DistributedCacheCoordinator } from '@tooloo/resilience';
+ * import { RedisTransport } from '@tooloo/resilience/redis';
+ *
+ * const transport = new RedisTransport({ client: redis });
+ * const coordinator = new DistributedCacheCoordinator(cache, 'orders-1', { transport });
+ */
 export class RedisTransport implements CoordinatorTransport {
   readonly router: Middleware = function noCoordinationRoutes(_req, _res, next) {
     next();
@@ -65,6 +75,8 @@ export class RedisTransport implements CoordinatorTransport {
   readonly #maxLength: number;
   readonly #consumer: string | undefined;
   readonly #secret: string | undefined;
+  readonly #onRefused: ((origin: string) => unknown) | undefined;
+  #refused = 0;
   readonly #clock: Clock;
   readonly #queue: PeerQueue;
   readonly #session = randomUUID();
@@ -83,6 +95,7 @@ export class RedisTransport implements CoordinatorTransport {
       maxLength: count(),
       consumer: string,
       secret: string,
+      onRefused: func,
       timeout: number({ min: 1 }),
       maxPending: count(),
       clock: clockCheck,
@@ -95,6 +108,7 @@ export class RedisTransport implements CoordinatorTransport {
     this.#maxLength = checked.maxLength ?? 100_000;
     this.#consumer = checked.consumer;
     this.#secret = checked.secret;
+    this.#onRefused = checked.onRefused;
     this.#queue = new PeerQueue({
       deliver: (batch) => this.#append(batch),
       everything: () => this.#ownReceiver().everything(),
@@ -105,13 +119,13 @@ export class RedisTransport implements CoordinatorTransport {
 
   start(receiver: CoordinationReceiver): void {
     this.#receiver = receiver;
-    // A read that is cut off must fail, not be repeated or forgotten: only then is it asked what was lost with it.
+    // An interrupted read must fail and not be retried, because the check for lost messages runs only after a failure.
     this.#reader = this.#client.duplicate({ autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 });
-    this.#reader.on('error', () => undefined); // what fails is seen, and tried again, where it is asked for
+    this.#reader.on('error', () => undefined); // failures are handled by the calls themselves
     void this.#readForever(this.#reader);
   }
 
-  /** Who reads the stream hears: nobody needs to be registered. */
+  /** Every reader of the stream receives the messages, so peers need no registration. */
   addPeer(): void {
     // The stream is the peer.
   }
@@ -122,6 +136,11 @@ export class RedisTransport implements CoordinatorTransport {
 
   send(messages: readonly CoordinationMessage[]): void {
     for (const message of messages) this.#queue.add(message);
+  }
+
+  /** Batches skipped since the start because their signature is invalid: their sender uses another secret. */
+  get refused(): number {
+    return this.#refused;
   }
 
   get pending(): number {
@@ -154,7 +173,9 @@ export class RedisTransport implements CoordinatorTransport {
     return 'delivered';
   }
 
-  /** Everybody who holds the secret may read the stream: there is no one receiver to name a challenge. */
+  /**
+   * All processes with the secret may read the stream, so there is no single receiver whose challenge could be signed.
+   */
   #envelope(origin: string, session: string, sequence: number): Envelope {
     return { origin, session, sequence, challenge: this.#stream };
   }
@@ -169,7 +190,7 @@ export class RedisTransport implements CoordinatorTransport {
         await this.#readOnce(reader);
         backoff.reset();
       } catch {
-        isSuspect = true; // the connection was lost, perhaps Redis with it: is what follows still there?
+        isSuspect = true; // the connection was lost, so the following messages may be lost as well
         await sleep(this.#clock, backoff.next(), this.#closing.signal).catch(() => undefined);
       }
     }
@@ -185,7 +206,7 @@ export class RedisTransport implements CoordinatorTransport {
     if (entries.length > 0) await this.#keepPosition(reader);
   }
 
-  /** Where to read on; where what came after it is lost, everything may be outdated. */
+  /** The position from which to read. If messages after it are lost, everything may be outdated. */
   async #findPosition(reader: RedisStreamReader): Promise<void> {
     const last = await this.#lastId(reader);
     const kept = this.#consumer === undefined ? null : await reader.call('GET', [this.#positionKey()]);
@@ -214,13 +235,17 @@ export class RedisTransport implements CoordinatorTransport {
     return oldest[0] === undefined || compareIds(oldest[0][0], position) > 0;
   }
 
-  /** What cannot be read, or was not signed, is passed over. */
+  /** Batches that cannot be read or are not signed are skipped. */
   async #apply(fields: readonly string[]): Promise<void> {
     const field = (name: string): string => fields[fields.indexOf(name) + 1] ?? '';
     const envelope = this.#envelope(field('o'), field('s'), Number(field('n')));
     if (envelope.session === this.#session || !this.#guard.isNew(envelope)) return;
     const body = Buffer.from(field('m'));
-    if (this.#secret !== undefined && !isSigned(this.#secret, this.#stream, envelope, body, field('h'))) return;
+    if (this.#secret !== undefined && !isSigned(this.#secret, this.#stream, envelope, body, field('h'))) {
+      this.#refused++;
+      if (this.#onRefused !== undefined) callGuarded('RedisTransport: onRefused', this.#onRefused, envelope.origin);
+      return;
+    }
     const messages = readMessages(body);
     if (messages !== undefined) await this.#ownReceiver().receive(messages);
     this.#guard.accept(envelope);
@@ -240,7 +265,7 @@ export class RedisTransport implements CoordinatorTransport {
   }
 }
 
-/** The entries of the one stream asked for: in a list of streams (RESP2), or after its name in a flattened map (RESP3). */
+/** The entries of the requested stream: in a list of streams (RESP2), or after its name in a flattened map (RESP3). */
 function entriesOf(reply: unknown): StreamEntry[] {
   if (!Array.isArray(reply)) return [];
   const [first, second] = reply as unknown[];
@@ -255,7 +280,7 @@ function readMessages(body: Buffer): CoordinationMessage[] | undefined {
   }
 }
 
-/** Stream ids are two numbers: milliseconds, and a count within them. */
+/** A stream id has two numbers: milliseconds, and a count within them. */
 function compareIds(a: string, b: string): number {
   const [aTime = 0, aCount = 0] = a.split('-').map(Number);
   const [bTime = 0, bCount = 0] = b.split('-').map(Number);

@@ -1,16 +1,19 @@
-/** Who sent this, and is it the first time? Without a clock: replays are refused by counting, and by a challenge. */
+/**
+ * Verifies the sender of a request and that it is not a replay. Replays are detected by a counter and a challenge,
+ * without a clock.
+ */
 import { createHash, createHmac } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { sameSecret } from '../../shared/control-access.js';
 
-/** What a request says of itself; all of it is signed. */
+/** The fields that identify a request; all of them are signed. */
 export interface Envelope {
   readonly origin: string;
-  /** Random, one a start of the sender: its sequence begins anew. */
+  /** Random, one per start of the sender: its sequence starts again. */
   readonly session: string;
   /** Grows with every new batch to this receiver; a repeated batch keeps its number. */
   readonly sequence: number;
-  /** Random, one a start of the receiver: what was signed for an earlier one is void. */
+  /** Random, one per start of the receiver. A signature for an earlier one is invalid. */
   readonly challenge: string;
 }
 
@@ -27,7 +30,7 @@ export function isSigned(secret: string, path: string, envelope: Envelope, body:
 
 const MAX_SENDERS = 10_000;
 
-/** Tells a batch that is new from one that was seen. */
+/** Distinguishes a new batch from one that was already received. */
 export class SequenceGuard {
   readonly #last = new LRUCache<string, number>({ max: MAX_SENDERS });
 
@@ -36,7 +39,7 @@ export class SequenceGuard {
     return last === undefined || sequence > last;
   }
 
-  /** Only once it was applied: a batch that failed may come again. */
+  /** Called only after the batch was applied, so that a failed batch can be sent again. */
   accept({ origin, session, sequence }: Envelope): void {
     this.#last.set(`${origin} ${session}`, sequence);
   }

@@ -1,6 +1,6 @@
 /**
- * The latest known message of each process about each name: what tells whether a value that arrives is outdated, and what two services
- * compare to find out which messages one of them missed. Bounded; what no longer fits raises the floor.
+ * The latest known message of each process about each name. It decides whether a value that arrives is outdated. Two
+ * services compare their logs to find messages that one of them missed. Bounded: dropping a message raises the floor.
  */
 import { LRUCache } from 'lru-cache';
 import { compilePattern } from '../key-pattern.js';
@@ -10,13 +10,13 @@ import { BUCKETS, type CoordinationMessage } from './messages.js';
 const MAX_ENTRIES = 10_000;
 
 /**
- * By origin as well: of two processes that do not hear each other, the one whose clock is behind may publish later with an
- * earlier stamp, and must be heard all the same.
+ * Messages are separated by origin as well. If two processes cannot reach each other, the one with the slower clock may
+ * publish later with an earlier stamp. Its message must be applied nevertheless.
  */
 const idOf = ({ kind, name, soft, origin }: CoordinationMessage): string =>
   `${kind}${soft === true ? '~' : ' '}${origin} ${name}`;
 
-/** A message as the log keeps it: that it had a value, not which. */
+/** A message as the log stores it: whether it had a value, but not the value. */
 export interface LoggedMessage extends CoordinationMessage {
   readonly value?: undefined;
   readonly hadValue?: true;
@@ -24,7 +24,7 @@ export interface LoggedMessage extends CoordinationMessage {
 
 export class VersionLog {
   readonly #latest = new LRUCache<string, LoggedMessage>({ max: MAX_ENTRIES });
-  /** Patterns again: they are tried one after the other, so there are few of them. */
+  /** Patterns a second time. They are tried one after the other, so only a few are kept. */
   readonly #patterns = new LRUCache<string, { matches: (key: string) => boolean; message: LoggedMessage }>({
     max: 1000,
     dispose: ({ message }, _pattern, reason) => this.#forget(message, reason),
@@ -35,7 +35,7 @@ export class VersionLog {
   });
   #floor: Stamp = { time: 0, count: 0 };
 
-  /** Notes a message, without its value. */
+  /** Records a message, without its value. */
   note({ value, ...rest }: CoordinationMessage): void {
     if (this.knows(rest)) return;
     const message: LoggedMessage = { ...rest, ...(value !== undefined && { hadValue: true }) };
@@ -55,7 +55,7 @@ export class VersionLog {
     return this.#keys.peek(key);
   }
 
-  /** Whether a pattern invalidated the key after the stamp, or may have, for all that is still known. */
+  /** Whether a pattern invalidated the key after the stamp, or may have, according to the messages still known. */
   isCovered(key: string, stamp: Stamp): boolean {
     if (compareStamps(stamp, this.#floor) < 0) return true;
     for (const { matches, message } of this.#patterns.values()) {
@@ -68,7 +68,7 @@ export class VersionLog {
     if (reason === 'evict' && compareStamps(message.stamp, this.#floor) > 0) this.#floor = message.stamp;
   }
 
-  /** A number for each share of the log: equal where two logs say the same. */
+  /** A number per share of the log. It is equal if both logs hold the same messages. */
   digest(): number[] {
     const sums = new Array<number>(BUCKETS).fill(0);
     for (const [id, message] of this.#latest.entries()) {
@@ -80,8 +80,8 @@ export class VersionLog {
   }
 
   /**
-   * What the log says in the shares whose numbers differ, whole shares only, from share `from` on until there are
-   * `limit` messages or more. `next` is the share to go on with.
+   * The messages in the shares whose numbers differ, whole shares only, from share `from` on until there are `limit`
+   * messages or more. `next` is the share to continue with.
    */
   differing(digest: readonly number[], from: number, limit: number): { messages: LoggedMessage[]; next: number } {
     const shares = this.#sharesDiffering(digest);
@@ -91,7 +91,7 @@ export class VersionLog {
     return { messages, next };
   }
 
-  /** What the log says in the shares from `from` to before `to` whose numbers differ. */
+  /** The messages in the shares from `from` to before `to` whose numbers differ. */
   inShares(digest: readonly number[], from: number, to: number): LoggedMessage[] {
     return this.#sharesDiffering(digest).slice(from, to).flat();
   }
@@ -113,7 +113,7 @@ export class VersionLog {
   }
 }
 
-/** FNV-1a, 32 bits: it tells texts apart, no more is asked of it. */
+/** FNV-1a, 32 bits: it only needs to distinguish texts. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);

@@ -1,10 +1,10 @@
 /**
- * A request of the cache's own, run through the server as if it had come in: how a stale response is validated after the
- * client has been answered, also where the origin is a handler of this very application.
+ * Runs a request of the cache's own through the server as if it had arrived from a client. A stale response is
+ * validated this way after the client has been answered, even if the origin is a handler of the same application.
  *
- * `next()` cannot serve a second time (Express binds it to the first request and response), so the whole chain runs
- * again, on a request and a response that live in memory. What runs before the cache runs too, and can tell by
- * `isBackgroundRequest` that no client is behind it.
+ * `next()` cannot serve a second time, because Express binds it to the first request and response. Therefore the whole
+ * chain runs again, on a request and a response in memory. Middleware before the cache runs too. It can use
+ * `isBackgroundRequest` to see that the request has no client.
  */
 import { IncomingMessage, ServerResponse, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -13,7 +13,7 @@ import { markBackgroundRequest } from '../../shared/background-request.js';
 import { originalTarget } from '../../shared/http.js';
 import { injectTrace } from '../../shared/instrumentation.js';
 
-/** Takes what is written and forgets it. Tells of the client's connection what a middleware may ask. */
+/** Discards everything written to it. It has the properties of the client's connection that middleware may read. */
 class NullSocket extends Duplex {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
@@ -44,7 +44,7 @@ class NullSocket extends Duplex {
     return {};
   }
 
-  // Sockets have these; they return the socket.
+  // Sockets have these methods, which return the socket.
   setTimeout = (): this => this;
   setNoDelay = (): this => this;
   setKeepAlive = (): this => this;
@@ -53,7 +53,35 @@ class NullSocket extends Duplex {
   destroySoon = (): this => this.destroy();
 }
 
-/** What runs again: the server a request came in on, where there is one to be found. */
+/**
+ * The null socket with all other properties of the client's socket: its certificate, its server, its counters. Values
+ * that the kernel forgets when the client disconnects are kept.
+ */
+function withRest(own: NullSocket, like: Socket): Socket {
+  const { getPeerCertificate } = like as { getPeerCertificate?: (detailed?: boolean) => unknown };
+  const certificate = getPeerCertificate?.call(like, true);
+  return new Proxy(own, {
+    get(target, name): unknown {
+      // A symbol holds what Node, or code like this, keeps of one connection: of the client's it must not be read.
+      if (typeof name === 'symbol' || name in target) return Reflect.get(target, name, target);
+      if (name === 'getPeerCertificate' && getPeerCertificate !== undefined) return () => certificate;
+      const value: unknown = Reflect.get(like, name, like);
+      return typeof value === 'function' ? (value.bind(like) as unknown) : value;
+    },
+    set: (target, name, value) => Reflect.set(target, name, value, target),
+  }) as unknown as Socket;
+}
+
+/** The pseudo-headers of HTTP/2 are the host and scheme of HTTP/1.1. A handler may read them in the usual place. */
+function asHttp1(req: IncomingMessage, fields: Record<string, string | string[] | undefined>): void {
+  const { ':authority': authority, ':scheme': scheme } = fields;
+  if (authority === undefined && scheme === undefined) return;
+  fields.host ??= authority;
+  for (const name of Object.keys(fields)) if (name.startsWith(':')) delete fields[name];
+  Object.assign(req, { authority, scheme });
+}
+
+/** The server that received a request and runs it again, if it can be found. */
 export function serverOf(req: IncomingMessage): Server | undefined {
   const { server } = req.socket as { server?: Server };
   return server !== undefined && server.listenerCount('request') > 0 ? server : undefined;
@@ -62,12 +90,12 @@ export function serverOf(req: IncomingMessage): Server | undefined {
 export interface BackgroundExchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  /** Hands the request to the server. */
+  /** Passes the request to the server. */
   start(): void;
 }
 
 /**
- * Makes a GET like `origin`: same target, same client, its fields but for `changes` (undefined removes one).
+ * Creates a GET like `origin`: same target, same client, and its fields except for `changes` (undefined removes one).
  *
  * @param onClose called once, when the response has ended or was destroyed
  */
@@ -78,13 +106,14 @@ export function backgroundExchange(
   onClose: () => void,
 ): BackgroundExchange {
   const socket = new NullSocket(origin.socket);
-  const req = new IncomingMessage(socket as unknown as Socket);
+  const req = new IncomingMessage(withRest(socket, origin.socket));
   req.method = 'GET';
   req.url = originalTarget(origin);
   req.httpVersion = '1.1';
   req.httpVersionMajor = 1;
   req.httpVersionMinor = 1;
   const fields = { ...origin.headers, ...changes };
+  asHttp1(req, fields);
   injectTrace(fields);
   for (const [name, value] of Object.entries(fields)) if (value === undefined) delete fields[name];
   req.headers = fields;

@@ -1,20 +1,21 @@
-/** Validating stale responses after the client has been answered (RFC 5861 §3). */
+/** Validates stale responses after the client has received one (RFC 5861 §3). */
 import type { IncomingMessage } from 'node:http';
 import { startTimer } from '../../shared/clock.js';
 import { backgroundExchange, serverOf } from './background-exchange.js';
-import type { CacheSettings, Exchange } from './cache-settings.js';
-import type { LoadOutcome } from './forwarding.js';
+import type { CacheSettings } from './cache-settings.js';
+import type { Exchange } from './exchange.js';
+import type { AnswerFacts, LoadOutcome } from './forward-options.js';
 import type { Load, ResponseSaver } from './response-saver.js';
 import type { SingleFlight } from './single-flight.js';
 import type { Lookup } from './variants.js';
 
-/** At one time; beyond it stale responses are served without being refreshed. */
+/** The most concurrent refreshes. Beyond it, stale responses are served without a refresh. */
 const MOST_REFRESHES = 64;
 
-/** Milliseconds after which a refresh is given up. */
+/** Milliseconds after which a refresh is aborted. */
 const REFRESH_TIMEOUT = 60_000;
 
-/** The client's conditions and demands are not the refresh's. */
+/** The conditions and demands of the client do not apply to the refresh. */
 const NOT_THE_CLIENTS = {
   'if-none-match': undefined,
   'if-modified-since': undefined,
@@ -26,10 +27,10 @@ const NOT_THE_CLIENTS = {
   pragma: undefined,
 };
 
-/** A refresh under way, met again when its request comes through the chain. */
+/** A refresh in progress, found again when its request passes through the chain. */
 export interface RefreshJob {
   readonly load: Load;
-  readonly settle: (outcome: LoadOutcome) => void;
+  readonly settle: (outcome: LoadOutcome, facts?: AnswerFacts) => void;
 }
 
 export class BackgroundRefresh {
@@ -46,11 +47,12 @@ export class BackgroundRefresh {
     this.#flights = flights;
   }
 
+  /** A request with content cannot run again, because its content has been consumed. */
   canRefresh(req: IncomingMessage): boolean {
-    return !this.#isClosed && serverOf(req) !== undefined;
+    return !this.#isClosed && (req.method === 'GET' || req.method === 'HEAD') && serverOf(req) !== undefined;
   }
 
-  /** The job whose request this is, once. */
+  /** The job of this request, returned once. */
   claimed(req: IncomingMessage): RefreshJob | undefined {
     if (this.#jobs.size === 0) return undefined;
     const job = this.#jobs.get(req);
@@ -58,7 +60,7 @@ export class BackgroundRefresh {
     return job;
   }
 
-  /** Starts a refresh, unless one is under way for the same response, or too many are. */
+  /** Starts a refresh, unless one is in progress for the same response, or too many are. */
   start(x: Exchange, lookup: Lookup): void {
     if (this.#cancels.size >= MOST_REFRESHES || !this.#flights.lead(lookup.lockKey)) return;
     this.#settings.counts.refreshes++;
@@ -68,7 +70,7 @@ export class BackgroundRefresh {
     });
   }
 
-  /** Gives up every refresh under way. */
+  /** Aborts every refresh in progress. */
   close(): void {
     this.#isClosed = true;
     for (const cancel of [...this.#cancels]) cancel();
@@ -83,7 +85,7 @@ export class BackgroundRefresh {
       await claim?.release();
       return this.#flights.stored(lockKey);
     }
-    const load = this.#saver.begin(x.key, lookup, claim);
+    const load = this.#saver.begin(x, lookup, claim);
     let isSettled = false;
     const settle = (outcome: LoadOutcome): void => {
       if (isSettled) return;
@@ -93,9 +95,9 @@ export class BackgroundRefresh {
     const onClose = (): void => {
       timer.cancel();
       this.#cancels.delete(cancel);
-      // Something before the cache answered it.
+      // A middleware before the cache sent the response.
       if (!this.#jobs.delete(exchange.req)) return;
-      this.#saver.abandon(load).catch(() => this.#settings.counts.failures++);
+      this.#saver.abandon(load)?.catch(() => this.#settings.counts.failures++);
       settle('handOver');
     };
     const exchange = backgroundExchange(x.req, server, NOT_THE_CLIENTS, onClose);

@@ -1,4 +1,7 @@
-/** From a handler's response, or an update of one, to what is stored: the rules of storing, applied once. */
+/**
+ * Creates the stored response from a handler's response, or from an update of one. The rules of storing are applied
+ * here once.
+ */
 import { STATUS_CODES } from 'node:http';
 import type { CacheControl } from './cache-control.js';
 import { fieldsOf, type Fields, type FlatFields } from './fields.js';
@@ -12,43 +15,73 @@ import {
 } from './freshness.js';
 import { formatHttpDate } from './http-date.js';
 import { parseContentRange } from './range.js';
-import type { CapturedBody, ResponseHead } from './response-capture.js';
-import { storableFields, whyNotStorable, type Unstorable } from './storable.js';
+import type { CapturedBody } from './response-capture.js';
+import type { HeadFacts, ResponseHead } from './response-head.js';
+import {
+  identifies,
+  isForEveryone,
+  storableFields,
+  whyNotStorable,
+  type Credentials,
+  type Unstorable,
+} from './storable.js';
 import { reusePolicy, type PolicyDefaults, type StoredResponse } from './stored-response.js';
 import { responseDirectives } from './targeted-cache-control.js';
-import { updateFields } from './update.js';
+import { mergedVary, updateFields } from './update.js';
+import { varyNames } from './vary.js';
 
-export interface RequestFacts {
+/** A class, because it lives as long as its request: see `Exchange`. */
+export class RequestFacts {
   readonly fields: Fields;
   readonly directives: CacheControl;
-  /** When it went to the origin: epoch milliseconds. */
+  /** The credentials of the request that the options consider. */
+  readonly credentials: Credentials;
+  /** When the request went to the origin: epoch milliseconds. */
   readonly requestTime: number;
+
+  constructor({ fields, directives, credentials }: Omit<RequestFacts, 'requestTime'>, requestTime: number) {
+    this.fields = fields;
+    this.directives = directives;
+    this.credentials = credentials;
+    this.requestTime = requestTime;
+  }
 }
 
 export interface BuildSettings extends PolicyDefaults {
   /** Milliseconds for a response that states no freshness; undefined: such a response is not stored. */
   readonly ttl: number | undefined;
+  /** Whether `Last-Modified` alone gives a lifetime (RFC 9111 §4.2.2). */
+  readonly heuristic: boolean;
+  /** Request fields that every response varies on, in addition to those its `Vary` names. */
+  readonly vary: readonly string[];
 }
 
-/** What can be said of a response once its head is known. */
+/** The assessment of a response once its head is known. */
 export interface Assessment {
-  readonly head: ResponseHead;
   readonly unstorable: Unstorable | undefined;
   readonly directives: CacheControl;
-  /** Milliseconds of freshness; 0 for one that has to be validated each time. */
+  /** Milliseconds of freshness; 0 for a response that must be validated each time. */
   readonly lifetime: number;
   readonly responseTime: number;
+  /** The request fields it varies on; undefined: any field. */
+  readonly varies: readonly string[] | undefined;
+  /** No default of the operator may extend its use: it states that it is stale at once, or belongs to one user. */
+  readonly isUntouchable: boolean;
 }
 
-/** Judges a head: whether its response is to be stored and how long it stays fresh. */
-export function assess(head: ResponseHead, request: RequestFacts, settings: BuildSettings, now: number): Assessment {
+/** Assesses a head: whether its response may be stored and how long it stays fresh. */
+export function assess(head: HeadFacts, request: RequestFacts, settings: BuildSettings, now: number): Assessment {
   const { directives, targeted } = responseDirectives(head.fields);
   const { status, fields } = head;
   const { shared } = settings;
   const context = { status, fields, directives, targeted, shared, responseTime: now };
-  const lifetime = lifetimeOf(context, settings.ttl);
+  const isOneUsers = shared && identifies(request.credentials) && !isForEveryone(directives);
+  const lifetime = lifetimeOf(context, settings, isOneUsers);
+  const varies = varyNames(fields.vary, settings.vary);
   const rule = whyNotStorable({
-    requestFields: request.fields,
+    credentials: request.credentials,
+    varies,
+    lifetime,
     requestDirectives: request.directives,
     status,
     fields,
@@ -56,22 +89,27 @@ export function assess(head: ResponseHead, request: RequestFacts, settings: Buil
     shared,
   });
   const unstorable = rule ?? whyNotUseful(head, directives, lifetime);
-  return { head, unstorable, directives, lifetime: lifetime ?? 0, responseTime: now };
+  const isUntouchable = isOneUsers || (explicitLifetime(context) ?? 1) <= 0;
+  return { unstorable, directives, lifetime: lifetime ?? 0, responseTime: now, varies, isUntouchable };
 }
 
-/** What the response states, else what the operator says, else the heuristic; undefined: none of them says anything (RFC 9111 §4.2.1). */
-function lifetimeOf(context: FreshnessContext, ttl: number | undefined): number | undefined {
+/**
+ * The lifetime that the response states, else the operator's, else the heuristic; undefined without any of them (RFC
+ * 9111 §4.2.1).
+ */
+function lifetimeOf(
+  context: FreshnessContext,
+  { ttl, heuristic }: BuildSettings,
+  isOneUsers: boolean,
+): number | undefined {
   const stated = explicitLifetime(context);
-  if (stated !== undefined) return stated;
-  return ttl !== undefined && allowsHeuristics(context) ? ttl : heuristicLifetime(context);
+  if (stated !== undefined || isOneUsers) return stated;
+  if (ttl !== undefined && allowsHeuristics(context)) return ttl;
+  return heuristic ? heuristicLifetime(context) : undefined;
 }
 
-/** What can neither be fresh nor be validated is not worth its room. */
-function whyNotUseful(
-  head: ResponseHead,
-  directives: CacheControl,
-  lifetime: number | undefined,
-): Unstorable | undefined {
+/** A response that can neither be fresh nor be validated is not stored. */
+function whyNotUseful(head: HeadFacts, directives: CacheControl, lifetime: number | undefined): Unstorable | undefined {
   const { fields, status } = head;
   if (status === 206 && parseContentRange(fields['content-range']) === undefined) return 'status';
   const canBeValidated = fields.etag !== undefined || fields['last-modified'] !== undefined;
@@ -82,12 +120,13 @@ function whyNotUseful(
 
 /** The stored form of a whole response. */
 export function buildResponse(
+  head: ResponseHead,
   assessment: Assessment,
   { body, trailers }: CapturedBody,
   request: RequestFacts,
   settings: BuildSettings,
 ): StoredResponse {
-  const { head, directives } = assessment;
+  const { directives } = assessment;
   const stored = storableFields(head.headers, head.fields.connection, { directives, shared: settings.shared });
   const range = head.status === 206 ? parseContentRange(head.fields['content-range']) : undefined;
   return {
@@ -96,6 +135,7 @@ export function buildResponse(
     status: head.status,
     reason: head.reason === STATUS_CODES[head.status] ? undefined : head.reason,
     headers: framed(withDate(stored, assessment.responseTime), head.status, body, trailers),
+    removed: head.removed.length === 0 ? undefined : head.removed,
     trailers: storableFields(trailers, undefined, { directives, shared: settings.shared }),
     body,
     route: head.route,
@@ -103,7 +143,7 @@ export function buildResponse(
   };
 }
 
-/** A stored response after the origin confirmed it: its own body, the newer fields, a new lease of life (§4.3.4). */
+/** A stored response after the origin confirmed it: its own body, the newer fields, and a new lifetime (§4.3.4). */
 export function refreshResponse(
   stored: StoredResponse,
   head: ResponseHead,
@@ -111,9 +151,10 @@ export function refreshResponse(
   settings: BuildSettings,
   now: number,
 ): StoredResponse {
-  const fields: Fields = { ...fieldsOf(stored.headers), date: undefined, ...head.fields };
-  const merged: ResponseHead = { ...head, status: stored.status, fields };
-  const assessment = assess(merged, request, settings, now);
+  const former = fieldsOf(stored.headers);
+  const vary = mergedVary(former, head.fields);
+  const fields: Fields = { ...former, date: undefined, ...head.fields, vary };
+  const assessment = assess({ status: stored.status, fields }, request, settings, now);
   const { directives } = assessment;
   const newer = storableFields(head.headers, head.fields.connection, { directives, shared: settings.shared });
   return {
@@ -129,7 +170,8 @@ type Derived = Pick<
 >;
 
 function derived(assessment: Assessment, fields: Fields, request: RequestFacts, settings: BuildSettings): Derived {
-  const { responseTime, lifetime, directives } = assessment;
+  const { responseTime, lifetime, directives, isUntouchable, varies } = assessment;
+  const defaults = isUntouchable ? { ...settings, staleWhileRevalidate: 0, staleIfError: 0 } : settings;
   return {
     responseTime,
     initialAge: initialAge(fields, request.requestTime, responseTime),
@@ -137,17 +179,20 @@ function derived(assessment: Assessment, fields: Fields, request: RequestFacts, 
     date: dateOf(fields, responseTime),
     etag: fields.etag,
     lastModified: fields['last-modified'],
-    policy: reusePolicy(directives, settings),
+    policy: reusePolicy(directives, defaults, varies, lifetime <= 0),
   };
 }
 
-/** Node adds `Date` only when it sends; a stored response keeps that of its making (RFC 9110 §6.6.1). */
+/** Node adds `Date` only when it sends. A stored response keeps the time at which it was made (RFC 9110 §6.6.1). */
 function withDate(flat: readonly string[], now: number): string[] {
   const hasDate = flat.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'date');
   return hasDate ? [...flat] : [...flat, 'Date', formatHttpDate(now)];
 }
 
-/** What frames the body: its length, known once it is stored; with trailers, none, for it is sent in chunks. */
+/**
+ * The framing of the body: its length, known once it is stored. A response with trailers has no length, because it is
+ * sent in chunks.
+ */
 function framed(flat: FlatFields, status: number, body: Uint8Array, trailers: FlatFields): string[] {
   const kept: string[] = [];
   for (let i = 0; i < flat.length; i += 2) {

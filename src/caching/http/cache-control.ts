@@ -1,6 +1,6 @@
 /**
- * The directives of `Cache-Control` (RFC 9111 §5.2, RFC 5861, RFC 8246), and `Pragma` where it stands in for them
- * (§5.4). Names in any case, arguments as token or quoted string, of duplicates the most restrictive.
+ * The directives of `Cache-Control` (RFC 9111 §5.2, RFC 5861, RFC 8246), and `Pragma` where it replaces them (§5.4).
+ * Names in any case, arguments as token or quoted string. Of duplicates the most restrictive counts.
  */
 import { fieldNames, splitList, unquote, type Fields } from './fields.js';
 
@@ -17,7 +17,7 @@ const TIMED = {
   'stale-if-error': 'staleIfError',
 } as const;
 
-/** Directives that are there or not; an argument they do not take is ignored. */
+/** Directives without a value. An unexpected argument is ignored. */
 const FLAGS = {
   'no-store': 'noStore',
   'no-transform': 'noTransform',
@@ -33,8 +33,8 @@ type Timed = (typeof TIMED)[keyof typeof TIMED];
 type Flag = (typeof FLAGS)[keyof typeof FLAGS];
 
 /**
- * What the directives say. Seconds are whole and from 0 to 2^31. `noCache` and `isPrivate` are true where they cover the
- * whole response, or the names of the fields they are limited to (§5.2.2.4, §5.2.2.7).
+ * The values of the directives. Seconds are whole and from 0 to 2^31. `noCache` and `isPrivate` are true if they cover
+ * the whole response, or the names of the fields they are limited to (§5.2.2.4, §5.2.2.7).
  */
 export type CacheControl = { readonly [K in Timed]?: number } & { readonly [K in Flag]?: true } & {
   readonly noCache?: true | readonly string[];
@@ -45,7 +45,7 @@ type Draft = { -readonly [K in keyof CacheControl]: CacheControl[K] };
 
 export const NO_DIRECTIVES: CacheControl = Object.freeze({});
 
-/** For these a smaller number asks for less caching; for min-fresh a larger one does. */
+/** For these a smaller number requests less caching; for min-fresh a larger number does. */
 const moreRestrictive = (name: Timed, a: number, b: number): number =>
   name === 'minFresh' ? Math.max(a, b) : Math.min(a, b);
 
@@ -55,12 +55,12 @@ const moreRestrictive = (name: Timed, a: number, b: number): number =>
  */
 const unreadable = (name: Timed): number => (name === 'minFresh' ? MAX_DELTA_SECONDS : 0);
 
-/** Non-negative whole seconds, or undefined when the text is none (§1.2.2). */
+/** Non-negative whole seconds, or undefined if the text is not such a number (§1.2.2). */
 export function parseDeltaSeconds(text: string): number | undefined {
   return /^\d+$/.test(text) ? Math.min(Number(text), MAX_DELTA_SECONDS) : undefined;
 }
 
-/** Parses the value of a `Cache-Control` field. Never throws; what it does not know it ignores (§5.2.3). */
+/** Parses the value of a `Cache-Control` field. Never throws. Unknown directives are ignored (§5.2.3). */
 export function parseCacheControl(value: string | undefined): CacheControl {
   if (value === undefined || value === '') return NO_DIRECTIVES;
   const draft: Draft = {};
@@ -76,7 +76,7 @@ function addDirective(draft: Draft, rawName: string, argument: string | undefine
   const name = rawName.trimEnd();
   if (Object.hasOwn(FLAGS, name)) draft[FLAGS[name as keyof typeof FLAGS]] = true;
   else if (Object.hasOwn(TIMED, name)) {
-    // Space around `=` is no part of the grammar: the number is as good as unreadable.
+    // Space around `=` is not part of the grammar, so the number counts as unreadable.
     addSeconds(draft, TIMED[name as keyof typeof TIMED], name === rawName ? argument : '');
   } else if (name === 'no-cache') draft.noCache = limitedTo(draft.noCache, argument);
   else if (name === 'private') draft.isPrivate = limitedTo(draft.isPrivate, argument);
@@ -91,14 +91,14 @@ function addSeconds(draft: Draft, name: Timed, argument: string | undefined): vo
   draft[name] = before === undefined ? seconds : moreRestrictive(name, before, seconds);
 }
 
-/** An argument that names no field limits nothing: the directive then covers the whole response. */
+/** An argument that names no field has no limiting effect: the directive then covers the whole response. */
 function limitedTo(before: true | readonly string[] | undefined, argument: string | undefined): true | string[] {
   const names = argument === undefined ? [] : fieldNames(unquote(argument) ?? argument.replaceAll('"', ''));
   if (before === true || names.length === 0) return true;
   return before === undefined ? names : [...before, ...names];
 }
 
-/** The directives of a request. `Pragma: no-cache` counts only where there is no Cache-Control (§5.4). */
+/** The directives of a request. `Pragma: no-cache` counts only without a Cache-Control (§5.4). */
 export function requestDirectives(fields: Fields): CacheControl {
   const value = fields['cache-control'];
   if (value !== undefined) return parseCacheControl(value);

@@ -1,24 +1,24 @@
-/** What `stats()` counts. */
+/** The counters of `stats()`. */
 
-/** Requests are counted once each, by how they were answered; the rest says what happened on the way. */
+/** Each request is counted once, by how it was answered. The other counters describe events on the way. */
 export interface CacheCounts {
   /** Answered from the cache while fresh. */
   hits: number;
   /** Answered from the cache while stale: during revalidation, by `max-stale`, or instead of an error. */
   staleHits: number;
-  /** Answered by what another request fetched. */
+  /** Answered by the response that another request fetched. */
   collapsed: number;
-  /** Answered by the origin, because nothing usable was stored. */
+  /** Answered by the origin, because there was no usable stored response. */
   misses: number;
   /** Answered from the cache after the origin confirmed it (304). */
   revalidated: number;
   /** Not looked up: `bypass`, a body, `no-store`. */
   bypassed: number;
-  /** Refused with 504, for the request accepted only what is cached. */
+  /** Rejected with 504, because the request accepted only stored responses. */
   onlyIfCachedMisses: number;
   /** Responses stored. */
   stored: number;
-  /** Responses that were not to be stored. */
+  /** Responses that could not be stored. */
   uncacheable: number;
   /** Stale responses served in place of an error of the origin. */
   errorsCovered: number;

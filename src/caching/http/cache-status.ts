@@ -1,4 +1,4 @@
-/** What the cache did with a request, told as RFC 9211 has it. */
+/** How the cache handled a request, in the format of RFC 9211. */
 import { isValidTokenStr, serializeString } from 'structured-headers';
 
 /** Why a request went to the origin (§2.2). */
@@ -16,10 +16,10 @@ export type CacheOutcome =
   | {
       readonly hit: false;
       readonly fwd: ForwardReason;
-      /** The origin's status, where the client gets another (§2.3). */
+      /** The status of the origin, if the client receives another one (§2.3). */
       readonly fwdStatus?: number | undefined;
       readonly stored?: boolean | undefined;
-      /** Answered by what another request fetched (§2.6). */
+      /** Answered by the response that another request fetched (§2.6). */
       readonly collapsed?: boolean | undefined;
       readonly key?: string | undefined;
       readonly detail?: string | undefined;
@@ -40,17 +40,17 @@ export function cacheStatus(name: string, outcome: CacheOutcome): string {
   return member;
 }
 
-/** A cache's name as it opens its member: a Token where it can be one, else a String (§2). */
+/** The name of a cache as the first part of its member: a Token if possible, otherwise a String (§2). */
 export function cacheName(name: string): string {
   return isValidTokenStr(name) ? name : serializeString(name);
 }
 
-/** A String of a Structured Field holds printable ASCII only; what a client put in a URL may be anything. */
+/** A String of a Structured Field holds printable ASCII only, but a URL of a client may contain anything. */
 function quoted(key: string): string {
   return serializeString(key.replace(/[^\x20-\x7e]/g, encodeURIComponent));
 }
 
-/** `Cache-Status` with this cache's member behind those of the caches before it (§2). */
+/** `Cache-Status` with the member of this cache after those of the caches before it (§2). */
 export function appendCacheStatus(before: string | undefined, member: string): string {
   return before === undefined || before === '' ? member : `${before}, ${member}`;
 }

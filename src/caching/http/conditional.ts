@@ -1,4 +1,4 @@
-/** Conditional requests against what is stored (RFC 9110 §13, RFC 9111 §4.3). */
+/** Conditional requests evaluated against a stored response (RFC 9110 §13, RFC 9111 §4.3). */
 import { splitList, type Fields } from './fields.js';
 import { parseHttpDate } from './http-date.js';
 import type { StoredResponse } from './stored-response.js';
@@ -10,12 +10,12 @@ export function weakMatch(a: string, b: string): boolean {
   return opaque(a) === opaque(b);
 }
 
-/** Strong comparison: the same, and neither is weak. */
+/** Strong comparison: the same tag, and neither is weak. */
 export function strongMatch(a: string, b: string): boolean {
   return a === b && isStrong(a);
 }
 
-/** Whether a tag names one sequence of bytes. */
+/** Whether a tag identifies one sequence of bytes. */
 export function isStrong(etag: string): boolean {
   return !etag.startsWith('W/') && !etag.startsWith('w/');
 }
@@ -26,22 +26,22 @@ export interface Preconditions {
   readonly ifModifiedSince: string | undefined;
 }
 
-/** What of a response preconditions are evaluated against. */
+/** The parts of a response that preconditions are evaluated against. */
 export type Validated = Pick<StoredResponse, 'status' | 'etag' | 'lastModified' | 'date' | 'responseTime'>;
 
 /**
- * Whether the stored response is what the client already has, so that 304 answers it (RFC 9110 §13.1.2, §13.1.3,
- * RFC 9111 §4.3.2). `If-None-Match` decides alone where it is present.
+ * Whether the client already has the stored response, so that a 304 answers it (RFC 9110 §13.1.2, §13.1.3, RFC 9111
+ * §4.3.2). `If-None-Match` alone decides if it is present.
  */
 export function isNotModified(stored: Validated, preconditions: Preconditions): boolean {
-  if (stored.status !== 200) return false; // evaluated only where the answer would be 2xx to a GET
+  if (stored.status !== 200) return false; // evaluated only if the response to a GET would be 2xx
   const { ifNoneMatch, ifModifiedSince } = preconditions;
   if (ifNoneMatch !== undefined) return matchesAny(ifNoneMatch, stored.etag);
   if (ifModifiedSince === undefined) return false;
   const since = parseHttpDate(ifModifiedSince, stored.responseTime);
   if (since === undefined) return false;
   const modified = parseHttpDate(stored.lastModified, stored.responseTime);
-  // Without Last-Modified the moment the response was made stands in for it (RFC 9111 §4.3.2).
+  // Without Last-Modified, the time at which the response was made is used (RFC 9111 §4.3.2).
   return (modified ?? stored.date) <= since;
 }
 
@@ -51,7 +51,7 @@ function matchesAny(ifNoneMatch: string, etag: string | undefined): boolean {
   return splitList(ifNoneMatch).some((candidate) => weakMatch(candidate, etag));
 }
 
-/** The preconditions that ask the origin whether the stored response still holds (§4.3.1); undefined without a validator. */
+/** The preconditions that validate the stored response at the origin (§4.3.1); undefined without a validator. */
 export function validationFields(stored: StoredResponse): Record<string, string> | undefined {
   const { etag, lastModified } = stored;
   if (etag === undefined && lastModified === undefined) return undefined;
@@ -61,7 +61,7 @@ export function validationFields(stored: StoredResponse): Record<string, string>
   };
 }
 
-/** Whether a 304 speaks of the stored response (§4.3.4): a tag it carries must be the stored one's. */
+/** Whether a 304 refers to the stored response (§4.3.4): its tag, if it has one, must be the stored one. */
 export function confirms(notModified: Fields, stored: StoredResponse): boolean {
   const { etag } = notModified;
   if (etag !== undefined && stored.etag !== undefined) return weakMatch(etag, stored.etag);
@@ -73,8 +73,9 @@ export function confirms(notModified: Fields, stored: StoredResponse): boolean {
 }
 
 /**
- * Whether `If-Range` lets a range of the stored response be sent (RFC 9110 §13.1.5): a strong tag that matches, or
- * exactly its Last-Modified where that is strong, a second or more before its Date (§8.8.2.2).
+ * Whether `If-Range` allows sending a range of the stored response (RFC 9110 §13.1.5). It does with a strong tag that
+ * matches. It also does with exactly the response's Last-Modified, if that is strong: at least a second before its Date
+ * (§8.8.2.2).
  */
 export function ifRangeHolds(ifRange: string | undefined, stored: StoredResponse): boolean {
   if (ifRange === undefined) return true;

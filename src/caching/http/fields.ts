@@ -1,15 +1,18 @@
-/** Header fields as the caching rules read them, and the small grammar that several of them share. */
+/** Header fields in the form the caching rules use, and the small grammar that several of them share. */
 
 /**
- * Field values by lowercase name; several lines of one field are joined with `, ` (RFC 9110 §5.3), an absent field is
- * undefined. What Node's `req.headers` holds, but for arrays.
+ * Field values by lowercase name. Several lines of one field are joined with `, ` (RFC 9110 §5.3); an absent field is
+ * undefined. Like Node's `req.headers`, but without arrays.
  */
 export type Fields = Readonly<Record<string, string | undefined>>;
 
-/** Header fields as they go on the wire, name and value in turn: what `writeHead` takes without looking at it again. */
+/**
+ * Header fields in the form they are sent in, name and value in turn. `writeHead` accepts this form without checking it
+ * again.
+ */
 export type FlatFields = readonly string[];
 
-/** What Node accepts as the value of a header field. */
+/** The types that Node accepts as the value of a header field. */
 export type FieldValue = number | string | readonly string[] | undefined;
 
 /** One value of a header field as the rules read it. */
@@ -37,8 +40,8 @@ export function fieldsOf(flat: FlatFields): Fields {
 }
 
 /**
- * The members of a comma-separated list (RFC 9110 §5.6.1): commas inside quoted strings do not separate, empty members
- * do not count. A quoted string left open reaches to the end.
+ * The members of a comma-separated list (RFC 9110 §5.6.1). Commas inside quoted strings do not separate, and empty
+ * members do not count. An unclosed quoted string extends to the end.
  */
 export function splitList(value: string): string[] {
   const members: string[] = [];
@@ -57,12 +60,15 @@ export function splitList(value: string): string[] {
   return members.map((member) => member.trim()).filter((member) => member !== '');
 }
 
-/** The field names a list holds, in lowercase: `Connection`, `Vary`, the argument of `no-cache="…"`. */
+/** The field names in a list, in lowercase: `Connection`, `Vary`, the argument of `no-cache="…"`. */
 export function fieldNames(value: string | undefined): string[] {
   return value === undefined ? [] : splitList(value).map((name) => name.toLowerCase());
 }
 
-/** What a quoted string says, its escapes resolved (RFC 9110 §5.6.4); undefined when it is none, or left open. */
+/**
+ * The content of a quoted string, with escapes resolved (RFC 9110 §5.6.4); undefined if the text is not one or is not
+ * closed.
+ */
 export function unquote(text: string): string | undefined {
   if (text.length < 2 || !text.startsWith('"')) return undefined;
   let inside = '';

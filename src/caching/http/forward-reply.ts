@@ -1,13 +1,18 @@
-/** Answering the client of a forwarded request: what was stored, a 304, an error, or the handler's own answer with a word on its caching. */
+/**
+ * Sends the response to a forwarded request: a stored response, a 304, an error, or the handler's own response with
+ * `Cache-Status`.
+ */
 import type { ResilienceError } from '../../shared/errors.js';
 import { sendError } from '../../shared/problem.js';
-import type { CacheSettings, Exchange } from './cache-settings.js';
+import type { CacheSettings } from './cache-settings.js';
+import type { Exchange } from './exchange.js';
 import { appendCacheStatus, cacheStatus, type ForwardReason } from './cache-status.js';
-import type { ResponseCapture, ResponseHead } from './response-capture.js';
+import type { ResponseCapture } from './response-capture.js';
+import type { ResponseHead } from './response-head.js';
 import { isContentField, sendStored } from './send-stored.js';
 import type { StoredResponse } from './stored-response.js';
 
-/** What `Cache-Status` tells beside the reason (RFC 9211 §2). */
+/** The parameters of `Cache-Status` besides the reason (RFC 9211 §2). */
 export interface ForwardDetails {
   readonly stored?: boolean;
   readonly fwdStatus?: number | undefined;
@@ -25,23 +30,23 @@ export class ForwardReply {
     this.#reason = reason;
   }
 
-  /** Adds `Cache-Status` to the handler's own answer, before its head is written. */
-  announce(head: ResponseHead, details: ForwardDetails): void {
-    this.#settings.counts.misses++;
-    this.#x.res.setHeader('Cache-Status', this.#status(head, details));
+  /** `Cache-Status` of the handler's own response. */
+  status(head: ResponseHead, details: ForwardDetails): string {
+    return appendCacheStatus(head.fields['cache-status'], this.#member(details));
   }
 
-  /** In the place of the handler's answer, which was held back. */
+  /** Replaces the handler's response, which was held back. */
   sendStored(capture: ResponseCapture, stored: StoredResponse, details: ForwardDetails): void {
     capture.release();
     sendStored(this.#x.res, stored, this.#x.served, this.#member(details), this.#settings.clock.now());
   }
 
-  /** The client has what the handler answered: the handler's fields go out as a 304, without its body. */
+  /** The client already has the handler's response: the fields of the handler are sent with a 304, without a body. */
   sendNotModified(capture: ResponseCapture, head: ResponseHead, details: ForwardDetails): void {
     const { res } = this.#x;
     this.#settings.counts.misses++;
     capture.release();
+    for (const name of head.removed) res.removeHeader(name);
     const replaced = new Set<string>();
     for (let i = 0; i < head.headers.length; i += 2) {
       const name = head.headers[i]!;
@@ -51,20 +56,16 @@ export class ForwardReply {
       else res.setHeader(name, head.headers[i + 1]!);
       replaced.add(lower);
     }
-    res.setHeader('Cache-Status', this.#status(head, details));
+    res.setHeader('Cache-Status', this.status(head, details));
     res.writeHead(304);
     res.end();
   }
 
-  /** In the place of an answer that cannot be used, or of none. */
+  /** Replaces a response that cannot be used or is missing. */
   fail(capture: ResponseCapture, error: ResilienceError, fwdStatus?: number): void {
     capture.release();
     this.#x.res.setHeader('Cache-Status', this.#member({ fwdStatus }));
     sendError(this.#x.req, this.#x.res, error);
-  }
-
-  #status(head: ResponseHead, details: ForwardDetails): string {
-    return appendCacheStatus(head.fields['cache-status'], this.#member(details));
   }
 
   #member(details: ForwardDetails): string {

@@ -1,66 +1,38 @@
-/** Asking the origin for a request and dealing with what it answers: storing, confirming, covering its errors. */
+/** Requests a response from the origin and processes it: stores it, confirms a stored one, or replaces an error. */
 import { ResilienceError } from '../../shared/errors.js';
 import { sendError } from '../../shared/problem.js';
-import {
-  assess,
-  buildResponse,
-  refreshResponse,
-  type Assessment,
-  type BuildSettings,
-  type RequestFacts,
-} from './build-response.js';
-import type { CacheSettings, Exchange } from './cache-settings.js';
-import type { ForwardReason } from './cache-status.js';
-import { confirms, isNotModified, validationFields } from './conditional.js';
+import { buildResponse, refreshResponse } from './build-response.js';
+import type { CacheSettings } from './cache-settings.js';
+import type { Exchange } from './exchange.js';
 import { fieldsOf } from './fields.js';
+import type { ForwardOptions, LoadOutcome } from './forward-options.js';
+import { ForwardPlan, type JudgedHead } from './forward-plan.js';
 import { ForwardReply, type ForwardDetails } from './forward-reply.js';
-import { dateOf } from './freshness.js';
 import { cacheGroups, groupTag } from './invalidation.js';
-import { combineParts, missingRange } from './range.js';
+import { combineParts } from './range.js';
+import { refetch } from './refetch.js';
 import { changeRequest } from './request-fields.js';
-import { ResponseCapture, type CapturedBody, type CapturePlan, type ResponseHead } from './response-capture.js';
-import type { Load, ResponseSaver } from './response-saver.js';
-import { isCoveredError, mayServeOnError } from './reuse.js';
+import { ResponseCapture, type CapturedBody, type CaptureEvents, type CapturePlan } from './response-capture.js';
+import type { ResponseHead } from './response-head.js';
+import type { ResponseSaver } from './response-saver.js';
+import { isForEveryone } from './storable.js';
 import type { StoredResponse } from './stored-response.js';
-import { headDescribes } from './update.js';
+import { headDescribes, mergedVary } from './update.js';
 import type { Found } from './variants.js';
 import { varyNames } from './vary.js';
 
-/** How the load of a request ends, for the requests that wait for it. */
-export type LoadOutcome = 'stored' | 'pass' | 'handOver';
-
-export interface ForwardOptions {
-  readonly load: Load;
-  readonly reason: ForwardReason;
-  /** Leaves the client's own conditions and lets the handler answer them: nothing is expected to be stored. */
-  readonly untouched: boolean;
-  /** Called once. `uncacheable` tells why an answer was not to be stored, where that was so. */
-  readonly onSettled: (outcome: LoadOutcome, uncacheable?: string) => void;
-}
-
-/**
- * What the handler's answer is. `stream`: an answer for the client as it is. `not-modified`: one the client has already.
- * `confirmed`, `unconfirmed`: a 304 to the cache's own conditions, for the stored response or for another. `cover`: an
- * error the stored response takes the place of. `timeout`: an error that must not be covered. `completion`: the missing
- * part. `head`: an answer to HEAD.
- */
-type Kind = 'stream' | 'not-modified' | 'confirmed' | 'unconfirmed' | 'cover' | 'timeout' | 'completion' | 'head';
-
-export class Forwarding {
+export class Forwarding implements CaptureEvents {
   readonly #settings: CacheSettings;
   readonly #saver: ResponseSaver;
   readonly #x: Exchange;
   readonly #options: ForwardOptions;
-  readonly #request: RequestFacts;
   readonly #reply: ForwardReply;
   readonly #found: Found | undefined;
+  readonly #plan: ForwardPlan;
   readonly #restore: () => void;
   readonly #capture: ResponseCapture;
-  readonly #isValidating: boolean;
-  readonly #isCompleting: boolean;
-  #head: ResponseHead | undefined;
-  #assessment: Assessment | undefined;
-  #kind: Kind = 'stream';
+  #judged: JudgedHead | undefined;
+  #headTime = 0;
   #isSettled = false;
 
   constructor(settings: CacheSettings, saver: ResponseSaver, exchange: Exchange, options: ForwardOptions) {
@@ -70,32 +42,14 @@ export class Forwarding {
     this.#options = options;
     this.#reply = new ForwardReply(settings, exchange, options.reason);
     this.#found = options.load.lookup.found;
-    const stored = options.untouched ? undefined : this.#found?.stored;
-    const { served } = exchange;
-    const missing =
-      stored === undefined || served.isHead || served.range !== undefined ? undefined : missingRange(stored);
-    const validators = stored === undefined || stored.part !== undefined ? undefined : validationFields(stored);
-    this.#isCompleting = missing !== undefined;
-    this.#isValidating = validators !== undefined;
-    // The client's conditions are answered here, from what comes: a 304 without a body could not be stored.
-    const conditions = { 'if-none-match': undefined, 'if-modified-since': undefined, ...validators };
-    const rest = missing && { range: `bytes=${missing.start}-${missing.end}`, 'if-range': stored?.etag };
-    this.#restore = options.untouched ? (): void => undefined : changeRequest(exchange.req, { ...conditions, ...rest });
-    this.#request = {
-      fields: exchange.fields,
-      directives: exchange.directives,
-      requestTime: settings.clock.now(),
-    };
-    this.#capture = new ResponseCapture(exchange.res, settings.budget, {
-      onHead: (head) => this.#onHead(head),
-      onEnd: (captured) => this.#onEnd(captured),
-      onOverflow: () => this.#settle('pass', 'too-large'),
-      onClose: () => this.#onClose(),
-      onDestroy: () => this.#onDestroy(),
-    });
+    this.#plan = new ForwardPlan(settings, exchange, this.#found?.stored);
+    const { req, res } = exchange;
+    const { changes } = this.#plan;
+    this.#restore = changes === undefined ? (): void => undefined : changeRequest(req, changes);
+    this.#capture = new ResponseCapture(req, res, this.#found !== undefined, settings.budget, this);
   }
 
-  /** Hands the request on, with the response watched. */
+  /** Passes the request on and watches the response. */
   start(): void {
     const { req, res, next } = this.#x;
     try {
@@ -105,87 +59,49 @@ export class Forwarding {
     }
   }
 
-  #onHead(head: ResponseHead): CapturePlan {
-    this.#head = head;
-    this.#kind = this.#kindOf(head);
-    switch (this.#kind) {
+  get #head(): ResponseHead {
+    return this.#judged!.head;
+  }
+
+  onHead(head: ResponseHead): CapturePlan {
+    const judged = this.#plan.judge(head);
+    this.#judged = judged;
+    const collect = judged.assessment !== undefined && judged.assessment.unstorable === undefined;
+    switch (judged.kind) {
       case 'confirmed':
       case 'unconfirmed':
       case 'cover':
       case 'timeout':
         return { collect: false, hold: true };
       case 'completion':
-        this.#assess(head);
         return { collect: true, hold: true };
       case 'not-modified':
-        return { collect: this.#assess(head), hold: true };
+        return { collect, hold: true };
       case 'head':
-        this.#reply.announce(head, {});
-        return { collect: false, hold: false };
-      case 'stream': {
-        const collect = this.#assess(head);
-        this.#reply.announce(head, this.#fate(collect));
-        return { collect, hold: false };
-      }
+        return { collect: false, hold: false, status: this.#reply.status(head, {}) };
+      case 'stream':
+        return { collect, hold: false, status: this.#reply.status(head, this.#fate(collect)) };
     }
   }
 
-  #kindOf(head: ResponseHead): Kind {
-    const stored = this.#found?.stored;
-    if (stored !== undefined) {
-      if (this.#isValidating && head.status === 304) return confirms(head.fields, stored) ? 'confirmed' : 'unconfirmed';
-      if (isCoveredError(head.status) && this.#mayCover(stored)) return 'cover';
-      // The gateway behind could not reach the origin, and what is stored must not be used without it (RFC 9111 §5.2.2.2).
-      if (head.status === 502 && stored.policy.mustRevalidate) return 'timeout';
-      if (this.#isCompleting && head.status === 206) return 'completion';
-    }
-    if (this.#x.served.isHead) return 'head';
-    return !this.#options.untouched && this.#clientHas(head) ? 'not-modified' : 'stream';
-  }
-
-  #mayCover(stored: StoredResponse): boolean {
-    return stored.part === undefined && mayServeOnError(stored, this.#x.directives, this.#settings.clock.now());
-  }
-
-  /** Whether the client's own conditions, kept from the handler, are met by its answer. */
-  #clientHas({ status, fields }: ResponseHead): boolean {
-    const { etag, 'last-modified': lastModified } = fields;
-    if (etag === undefined && lastModified === undefined) return false;
-    const responseTime = this.#settings.clock.now();
-    const date = dateOf(fields, responseTime);
-    return isNotModified({ status, etag, lastModified, responseTime, date }, this.#x.served);
-  }
-
-  /** Whether the response is to be stored; settles the load where it is not. */
-  #assess(head: ResponseHead): boolean {
-    const { budget, clock } = this.#settings;
-    const assessment = assess(head, this.#request, this.#buildSettings(), clock.now());
-    const isTooLarge = Number(head.fields['content-length'] ?? 0) > budget.maxBodySize;
-    const unstorable = assessment.unstorable ?? (isTooLarge ? 'too-large' : undefined);
-    this.#assessment = { ...assessment, unstorable };
+  onAccepted(): void {
+    const { kind, assessment } = this.#judged!;
+    this.#headTime = this.#settings.clock.now() - this.#plan.request.requestTime;
+    if (kind === 'stream' || kind === 'head') this.#settings.counts.misses++;
+    const unstorable = assessment?.unstorable;
     if (unstorable !== undefined) this.#settle('pass', unstorable);
-    return unstorable === undefined;
+    else if (assessment !== undefined) this.#options.onComing?.();
   }
 
-  /** What becomes of the answer, or why nothing does. */
+  /** Whether the response was stored, or the reason why not. */
   #fate(stored: boolean): ForwardDetails {
-    const unstorable = this.#assessment?.unstorable;
+    const unstorable = this.#judged?.assessment?.unstorable;
     return unstorable === undefined ? { stored } : { detail: unstorable };
   }
 
-  #buildSettings(): BuildSettings {
-    const { shared, staleWhileRevalidate, staleIfError, ttl, counts } = this.#settings;
-    let own: number | undefined;
-    try {
-      own = ttl(this.#x.req, this.#x.res);
-    } catch {
-      counts.failures++;
-    }
-    return { shared, staleWhileRevalidate, staleIfError, ttl: own };
-  }
-
-  #onEnd(captured: CapturedBody | undefined): void {
+  onEnd(captured: CapturedBody | undefined): void {
     this.#restore();
+    if (this.#isSettled && this.#judged?.kind === 'stream') return; // nothing is left to do, for most responses that pass
     this.#finish(captured).catch(() => {
       this.#settings.counts.failures++;
       this.#settle('pass');
@@ -193,13 +109,14 @@ export class Forwarding {
   }
 
   async #finish(captured: CapturedBody | undefined): Promise<void> {
-    switch (this.#kind) {
+    if (this.#judged === undefined) return this.#settle('handOver');
+    switch (this.#judged.kind) {
       case 'confirmed':
         return this.#confirm();
       case 'unconfirmed':
-        return this.#reject('the origin confirmed a response that is not the stored one');
+        return this.#fetchAgain();
       case 'cover':
-        return this.#cover(this.#head!.status);
+        return this.#cover(this.#head.status);
       case 'timeout':
         return this.#timeOut();
       case 'completion':
@@ -207,20 +124,30 @@ export class Forwarding {
       case 'head':
         return this.#describe();
       case 'not-modified':
-        this.#reply.sendNotModified(this.#capture, this.#head!, this.#fate(captured !== undefined));
+        this.#reply.sendNotModified(this.#capture, this.#head, this.#fate(captured !== undefined));
         return this.#save(captured);
       case 'stream':
         return this.#save(captured);
     }
   }
 
-  /** Stores a whole response; one cut short leaves the lead to the next. */
+  /** Stores a whole response. A truncated one passes the lead to the next request. */
   async #save(captured: CapturedBody | undefined): Promise<void> {
     if (this.#isSettled) return;
     if (captured === undefined) return this.#settle('handOver');
-    const response = buildResponse(this.#assessment!, captured, this.#request, this.#buildSettings());
+    const response = this.#build(captured);
     const combined = this.#found === undefined ? undefined : combineParts(this.#found.stored, response);
-    await this.#store(combined ?? response, this.#head!.fields.vary);
+    await this.#store(combined ?? response, this.#head.fields.vary);
+  }
+
+  #build(captured: CapturedBody): StoredResponse {
+    return buildResponse(
+      this.#head,
+      this.#judged!.assessment!,
+      captured,
+      this.#plan.request,
+      this.#plan.buildSettings(),
+    );
   }
 
   async #store(response: StoredResponse, vary: string | undefined): Promise<void> {
@@ -230,24 +157,27 @@ export class Forwarding {
     let saved = false;
     try {
       const names = varyNames(vary, also);
-      const tags = this.#tags(this.#head!);
-      saved = names !== undefined && (await this.#saver.save(load, response, names, this.#x.fields, tags));
+      saved = names !== undefined && (await this.#saver.save(load, response, names, this.#x.fields, this.#tags()));
     } catch {
       counts.failures++;
     }
     if (saved) counts.stored++;
-    // Nobody may use it without asking: whoever waits has nothing to wait for.
+    // No request may use it without validation, so waiting requests have no reason to wait.
     const isNeverFresh = response.policy.noCache || response.lifetime <= response.initialAge;
-    onSettled(saved && !isNeverFresh ? 'stored' : 'pass');
+    const directives = this.#judged?.assessment?.directives;
+    onSettled(saved && !isNeverFresh ? 'stored' : 'pass', {
+      isForEveryone: directives !== undefined && isForEveryone(directives),
+      headTime: this.#headTime,
+    });
   }
 
-  #tags({ fields }: ResponseHead): string[] {
+  #tags(): string[] {
     const { req, res, resource } = this.#x;
-    const groups = cacheGroups(fields['cache-groups']).map((group) => groupTag(resource.origin, group));
+    const groups = cacheGroups(this.#head.fields['cache-groups']).map((group) => groupTag(resource.origin, group));
     return [...this.#settings.tags(req, res), ...groups];
   }
 
-  /** 304: the stored response with the newer fields, for this client and for those to come (§4.3.3, §4.3.4). */
+  /** 304: the stored response with the newer fields, for this client and for later ones (§4.3.3, §4.3.4). */
   async #confirm(): Promise<void> {
     const refreshed = this.#refreshed();
     this.#settings.counts.revalidated++;
@@ -257,12 +187,27 @@ export class Forwarding {
 
   #refreshed(): StoredResponse {
     const { stored } = this.#found!;
-    return refreshResponse(stored, this.#head!, this.#request, this.#buildSettings(), this.#settings.clock.now());
+    const now = this.#settings.clock.now();
+    return refreshResponse(stored, this.#head, this.#plan.request, this.#plan.buildSettings(), now);
   }
 
-  /** The variant stays where it is when the newer head says nothing of `Vary`. */
+  /** What the stored response varies on, and what the newer head adds. */
   #varyOf(refreshed: StoredResponse): string | undefined {
-    return this.#head!.fields.vary ?? fieldsOf(refreshed.headers).vary;
+    return mergedVary(fieldsOf(refreshed.headers), this.#head.fields);
+  }
+
+  /**
+   * The origin's 304 names a response that neither the client nor the cache has. The stored one is useless, so the
+   * whole response is fetched, once.
+   */
+  async #fetchAgain(): Promise<void> {
+    await this.#settings.store.invalidate(this.#found!.key);
+    this.#capture.release();
+    this.#settle('pass');
+    if (!refetch(this.#x.req, this.#x.res)) {
+      const message = 'the origin confirmed a response that is not the stored one';
+      this.#reply.fail(this.#capture, new ResilienceError('UPSTREAM_INVALID', message), 304);
+    }
   }
 
   #cover(status: number | undefined): void {
@@ -276,32 +221,24 @@ export class Forwarding {
 
   #timeOut(): void {
     const message = 'the stored response must be validated, and the origin cannot be reached';
-    this.#reply.fail(this.#capture, new ResilienceError('UPSTREAM_TIMEOUT', message), this.#head?.status);
+    this.#reply.fail(this.#capture, new ResilienceError('UPSTREAM_TIMEOUT', message), this.#judged?.head.status);
     this.#settle('pass');
   }
 
-  #reject(message: string): void {
-    this.#reply.fail(this.#capture, new ResilienceError('UPSTREAM_INVALID', message), this.#head?.status);
-    this.#settle('handOver');
-  }
-
-  /** The missing part came: the client gets the whole, and so does the store (§3.4). */
+  /** The missing part arrived: the client receives the whole response, which is also stored (§3.4). */
   async #complete(captured: CapturedBody | undefined): Promise<void> {
-    const { stored } = this.#found!;
-    const newer = captured && buildResponse(this.#assessment!, captured, this.#request, this.#buildSettings());
-    const whole = newer && combineParts(stored, newer);
-    if (whole === undefined || whole.part !== undefined) {
-      return this.#reject('the origin sent another part than the one asked for');
-    }
+    const newer = captured && this.#build(captured);
+    const whole = newer && combineParts(this.#found!.stored, newer);
+    if (whole === undefined || whole.part !== undefined) return this.#fetchAgain();
     this.#settings.counts.misses++;
-    const isStorable = this.#assessment!.unstorable === undefined;
+    const isStorable = this.#judged!.assessment!.unstorable === undefined;
     this.#reply.sendStored(this.#capture, whole, { fwdStatus: 206, stored: isStorable });
     if (isStorable) await this.#store(whole, this.#varyOf(whole));
   }
 
-  /** A 200 to HEAD confirms or refutes what is stored for GET (§4.3.5). */
+  /** A 200 to HEAD confirms or contradicts the response stored for GET (§4.3.5). */
   async #describe(): Promise<void> {
-    const head = this.#head!;
+    const head = this.#head;
     if (this.#found !== undefined && head.status === 200) {
       const { stored, key } = this.#found;
       if (headDescribes(head.fields, stored)) {
@@ -313,17 +250,19 @@ export class Forwarding {
     this.#settle('handOver');
   }
 
-  #onClose(): void {
+  onOverflow(): void {
+    this.#settle('pass', 'too-large');
+  }
+
+  onClose(): void {
     this.#restore();
     this.#settle('handOver');
   }
 
-  /** The handler gave up without an answer: as good as no connection to the origin. */
-  #onDestroy(): boolean {
-    const stored = this.#found?.stored;
-    if (stored === undefined) return false;
-    const mayCover = this.#mayCover(stored);
-    if (!mayCover && !stored.policy.mustRevalidate) return false;
+  /** The handler ended without a response, which counts as no connection to the origin. */
+  onDestroy(): boolean {
+    const mayCover = this.#plan.mayCover();
+    if (!mayCover && this.#found?.stored.policy.mustRevalidate !== true) return false;
     this.#restore();
     if (mayCover) this.#cover(undefined);
     else this.#timeOut();
@@ -335,7 +274,8 @@ export class Forwarding {
     this.#isSettled = true;
     const { counts } = this.#settings;
     if (uncacheable !== undefined) counts.uncacheable++;
-    this.#saver.abandon(this.#options.load).catch(() => counts.failures++);
-    this.#options.onSettled(outcome, uncacheable);
+    // No promise where nothing is to be released, as for most responses that are not stored.
+    this.#saver.abandon(this.#options.load)?.catch(() => counts.failures++);
+    this.#options.onSettled(outcome, { uncacheable });
   }
 }

@@ -5,15 +5,16 @@ const LONG_DAY = '(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)';
 const MONTH = '(?<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
 const TIME = '(?<hour>\\d{2}):(?<minute>\\d{2}):(?<second>\\d{2})';
 
-const IMF_FIXDATE = new RegExp(`^${DAY}, (?<day>\\d{2}) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`);
-const RFC_850 = new RegExp(`^${LONG_DAY}, (?<day>\\d{2})-${MONTH}-(?<year>\\d{2}) ${TIME} GMT$`);
-const ASCTIME = new RegExp(`^${DAY} ${MONTH} (?<day>[ \\d]\\d) ${TIME} (?<year>\\d{4})$`);
+const IMF_FIXDATE = new RegExp(`^${DAY}, (?<day>\\d{2}) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`, 'i');
+const RFC_850 = new RegExp(`^${LONG_DAY}, (?<day>\\d{2})-${MONTH}-(?<year>\\d{2}) ${TIME} GMT$`, 'i');
+const ASCTIME = new RegExp(`^${DAY} ${MONTH} (?<day>[ \\d]\\d) ${TIME} (?<year>\\d{4})$`, 'i');
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
 /**
- * Milliseconds since the epoch, or undefined for anything that is not exactly a date of HTTP: another zone, another
- * case, an impossible day. `Date.parse` would accept most of those, and make an expired response fresh.
+ * Milliseconds since the epoch, or undefined for anything that is not exactly a date of HTTP: another zone or an
+ * impossible day. `Date.parse` would accept most of those, and make an expired response fresh. A cache compares the
+ * names of days, months and the zone in any letter case (RFC 9111 §4.2).
  *
  * @param now decides the century of a two-digit year: one more than 50 years ahead is in the past
  */
@@ -27,7 +28,7 @@ export function parseHttpDate(text: string | undefined, now: number): number | u
   const seconds = Math.min(Number(second), 59); // 60 is a leap second, which POSIX time does not count
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return undefined;
   const date = new Date(0);
-  date.setUTCFullYear(fullYear, MONTHS.indexOf(month!), dayOfMonth);
+  date.setUTCFullYear(fullYear, MONTHS.indexOf(month!.toLowerCase()), dayOfMonth);
   date.setUTCHours(Number(hour), Number(minute), seconds);
   return date.getUTCDate() === dayOfMonth ? date.getTime() : undefined;
 }
@@ -38,7 +39,7 @@ function fullYearOf(twoDigits: number, now: number): number {
   return year > thisYear + 50 ? year - 100 : year;
 }
 
-/** The date as it is sent, in whole seconds. */
+/** The date in the form that is sent, in whole seconds. */
 export function formatHttpDate(time: number): string {
   return new Date(time).toUTCString();
 }

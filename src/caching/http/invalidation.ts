@@ -1,8 +1,10 @@
-/** What a request that changes things makes invalid (RFC 9111 §4.4) and what cache groups tie to it (RFC 9875). */
+/** The responses that an unsafe request invalidates (RFC 9111 §4.4), and those in the same cache groups (RFC 9875). */
 import { parseList } from 'structured-headers';
 import type { Fields } from './fields.js';
 
-/** Methods that change nothing (RFC 9110 §9.2.1 and the method registry). Any other, known or not, invalidates. */
+/**
+ * Methods that change nothing (RFC 9110 §9.2.1 and the method registry). Any other method, known or not, invalidates.
+ */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'REPORT', 'SEARCH', 'QUERY', 'PRI']);
 
 /** Bounds, so that a response cannot fill the tag index. A cache has to support 32 groups of 32 characters (RFC 9875 §2). */
@@ -14,14 +16,14 @@ export function isSafeMethod(method: string): boolean {
   return SAFE.has(method);
 }
 
-/** Only a non-error answer shows that something changed (§4.4). */
+/** Only a response without an error shows that something changed (§4.4). */
 export function invalidates(method: string, status: number): boolean {
   return !isSafeMethod(method) && status >= 200 && status < 400;
 }
 
 /**
- * The URIs an answer to an unsafe request invalidates beside its target: `Location` and `Content-Location`, where they
- * have the target's origin (§4.4): another origin's resources are not this response's to touch.
+ * The URIs that a response to an unsafe request invalidates besides its target: `Location` and `Content-Location`, if
+ * they have the origin of the target (§4.4). A response must not affect the resources of another origin.
  *
  * @param target the absolute URI of the request
  */
@@ -43,7 +45,10 @@ function parseUrl(text: string, base?: URL): URL | undefined {
   }
 }
 
-/** The members of `Cache-Groups` or `Cache-Group-Invalidation`: a List of Strings, void when it is anything else (RFC 9875 §2, §3). */
+/**
+ * The members of `Cache-Groups` or `Cache-Group-Invalidation`: a List of Strings, ignored if it is anything else (RFC
+ * 9875 §2, §3).
+ */
 export function cacheGroups(value: string | undefined): string[] {
   if (value === undefined) return [];
   try {
@@ -55,7 +60,7 @@ export function cacheGroups(value: string | undefined): string[] {
   }
 }
 
-/** The tag that stands for a group: groups of two origins are never the same (RFC 9875 §2.1). */
+/** The tag of a group. Groups of two origins are never the same (RFC 9875 §2.1). */
 export function groupTag(origin: string, group: string): string {
   return `cache-group ${origin} ${group}`;
 }

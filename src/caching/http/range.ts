@@ -4,17 +4,20 @@ import { isStrong, strongMatch } from './conditional.js';
 import { fieldsOf, splitList, type FlatFields } from './fields.js';
 import type { StoredResponse } from './stored-response.js';
 
-/** Positions of the first and the last byte, both included. */
+/** Positions of the first and the last byte, both inclusive. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** More parts than this, or more overlapping ones than two, are an attack rather than a reader (RFC 9110 §17.15): the whole is sent. */
+/**
+ * More parts than this, or more than two overlapping ones, indicate an attack (RFC 9110 §17.15), so the whole response
+ * is sent.
+ */
 const MOST_RANGES = 16;
 const MOST_OVERLAPPING = 2;
 
-/** Fields that describe the bytes sent; each partial answer has its own. */
+/** Fields that describe the sent bytes. Each partial response has its own. */
 const OF_THE_BYTES = new Set(['content-length', 'content-range', 'content-type', 'transfer-encoding']);
 
 export interface PartialAnswer {
@@ -24,8 +27,8 @@ export interface PartialAnswer {
 }
 
 /**
- * The ranges a `Range` field asks of `size` bytes, those that can be satisfied; empty: none can (416). Undefined: the
- * field is to be ignored, for it is of another unit, malformed or excessive (§14.2).
+ * The satisfiable ranges that a `Range` field requests of `size` bytes; empty: no range is satisfiable (416).
+ * Undefined: the field must be ignored, because it has another unit, is malformed or is excessive (§14.2).
  */
 export function parseRange(value: string, size: number): ByteRange[] | undefined {
   const [, set] = /^bytes=(.*)$/i.exec(value) ?? [];
@@ -62,7 +65,10 @@ function overlaps(ranges: readonly ByteRange[]): number {
   return count;
 }
 
-/** A `Content-Range` that says which bytes of how many (§14.4); undefined for anything else, an unknown size included. */
+/**
+ * A `Content-Range` with the position and the total length (§14.4); undefined for anything else, including an unknown
+ * length.
+ */
 export function parseContentRange(value: string | undefined): (ByteRange & { readonly size: number }) | undefined {
   const [, first, last, whole] = /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(value ?? '') ?? [];
   if (first === undefined) return undefined;
@@ -71,8 +77,8 @@ export function parseContentRange(value: string | undefined): (ByteRange & { rea
 }
 
 /**
- * Answers a range request from what is stored: 206 or 416; undefined where the field is to be ignored or the stored part
- * does not hold what is asked. The caller has checked the method (GET only) and `If-Range`.
+ * Answers a range request from the stored response: 206 or 416. Undefined if the field must be ignored or the stored
+ * part does not hold the requested range. The caller has checked the method (GET only) and `If-Range`.
  */
 export function answerRange(stored: StoredResponse, value: string): PartialAnswer | undefined {
   const { start, size } = stored.part ?? { start: 0, size: stored.body.length };
@@ -104,7 +110,7 @@ function singlePart(stored: StoredResponse, range: ByteRange, size: number, slic
   return { status: 206, headers, body };
 }
 
-/** `multipart/byteranges` (§14.6), the parts in the order they were asked for. */
+/** `multipart/byteranges` (§14.6), with the parts in the requested order. */
 function multipart(stored: StoredResponse, ranges: readonly ByteRange[], size: number, slice: Slice): PartialAnswer {
   const boundary = randomBytes(16).toString('hex');
   const type = fieldsOf(stored.headers)['content-type'];
@@ -137,8 +143,9 @@ function without(flat: FlatFields, names: ReadonlySet<string>): string[] {
 }
 
 /**
- * The part, or the whole, that a stored part and a newer one make together; undefined where they may not be combined:
- * only parts of one representation, proven by one strong tag, and only where no byte is missing between them (RFC 9111 §3.4).
+ * Combines a stored part and a newer one to a larger part or to the whole; undefined if they may not be combined. They
+ * must be parts of one representation, proven by the same strong tag, with no byte missing between them (RFC 9111
+ * §3.4).
  */
 export function combineParts(stored: StoredResponse, newer: StoredResponse): StoredResponse | undefined {
   if (stored.part === undefined || newer.part === undefined || stored.part.size !== newer.part.size) return undefined;
@@ -147,20 +154,20 @@ export function combineParts(stored: StoredResponse, newer: StoredResponse): Sto
   const { start, size } = first.part!;
   const gap = second.part!.start - (start + first.body.length);
   if (gap > 0) return undefined;
-  // Equal where they overlap, for they are parts of the same bytes.
+  // Overlapping bytes are equal, because the parts belong to the same bytes.
   const body = Buffer.concat([first.body, second.body.subarray(Math.min(-gap, second.body.length))]);
   return body.length === size ? asComplete(newer, body) : { ...newer, body, part: { start, size } };
 }
 
-/** A representation whose parts are all there is what a 200 would have been. */
+/** A representation with all its parts equals a 200. */
 function asComplete(newer: StoredResponse, body: Uint8Array): StoredResponse {
   const kept = without(newer.headers, new Set(['content-range', 'content-length']));
   return { ...newer, status: 200, headers: [...kept, 'Content-Length', String(body.length)], body, part: undefined };
 }
 
 /**
- * The `Range` that would complete a stored part, where one range does; undefined where the part is whole, has gaps on both sides or has
- * no strong tag to prove that what comes belongs to it.
+ * The `Range` that would complete a stored part, if a single range does. Undefined if the part is whole or has gaps on
+ * both sides. Also undefined without a strong tag, which must prove that the missing range belongs to the part.
  */
 export function missingRange({ part, body, etag }: StoredResponse): ByteRange | undefined {
   if (part === undefined || etag === undefined || !isStrong(etag)) return undefined;

@@ -1,11 +1,11 @@
-/** Asking the origin something else than the client asked: changing the fields of a request on its way to the handler. */
-import type { IncomingMessage } from 'node:http';
+/** Changes the fields of a request on its way to the handler, when the cache asks the origin for something else. */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 /**
- * Sets or removes (undefined) request fields by lowercase name, for whoever reads `req.headers` and whoever reads
- * `req.rawHeaders`, whose array stays the same one, for whoever has it already.
+ * Sets or removes (undefined) request fields by lowercase name, in `req.headers` and in `req.rawHeaders`. The array of
+ * `req.rawHeaders` stays the same object, because other code may hold it already.
  *
- * @returns puts everything back as it was
+ * @returns a function that restores all fields
  */
 export function changeRequest(req: IncomingMessage, changes: Readonly<Record<string, string | undefined>>): () => void {
   const { headers, rawHeaders } = req;
@@ -22,10 +22,16 @@ export function changeRequest(req: IncomingMessage, changes: Readonly<Record<str
     }
   }
   const original = [...rawHeaders];
-  req.headers = changed;
+  setHeaders(req, changed);
   rawHeaders.splice(0, rawHeaders.length, ...raw);
   return () => {
-    req.headers = headers;
+    setHeaders(req, headers);
     rawHeaders.splice(0, rawHeaders.length, ...original);
   };
+}
+
+/** A request of HTTP/2 has its fields by a getter alone. */
+function setHeaders(req: IncomingMessage, headers: IncomingHttpHeaders): void {
+  if ((req as { stream?: unknown }).stream === undefined) req.headers = headers;
+  else Object.defineProperty(req, 'headers', { configurable: true, enumerable: true, writable: true, value: headers });
 }

@@ -1,31 +1,44 @@
 /** The cache between requests and handlers: looks up, collapses, forwards, refreshes (RFC 9111 §4). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { refuseControl } from '../../shared/control-access.js';
 import { ResilienceError } from '../../shared/errors.js';
 import type { NextFunction } from '../../shared/http.js';
 import { nameRoute, startSpan, type Attributes } from '../../shared/instrumentation.js';
 import { sendError } from '../../shared/problem.js';
+import { AnswerMemory } from './answer-memory.js';
 import { BackgroundRefresh } from './background-refresh.js';
-import { beforeHead } from './before-head.js';
-import { NO_DIRECTIVES, requestDirectives } from './cache-control.js';
-import type { CacheSettings, Exchange } from './cache-settings.js';
+import { NO_DIRECTIVES } from './cache-control.js';
+import { isTrue, type CacheSettings } from './cache-settings.js';
 import { appendCacheStatus, cacheStatus, type ForwardReason } from './cache-status.js';
-import { joinValue, type Fields } from './fields.js';
+import { exchangeOf, hasContent, type Exchange } from './exchange.js';
+import { Fence } from './fence.js';
+import { joinValue } from './fields.js';
+import { isReload, mayLead, reasonOf } from './forward-reason.js';
+import { ForwardOptions, type AnswerFacts, type LoadOutcome } from './forward-options.js';
 import { Forwarding } from './forwarding.js';
-import { HitForMiss } from './hit-for-miss.js';
+import { HeadHook } from './head-hook.js';
 import { isSafeMethod } from './invalidation.js';
 import { Invalidator } from './invalidator.js';
-import { keyOf, resourceOf } from './request-key.js';
+import { enterCache, PassedCache } from './nested-caches.js';
+import { watchPost } from './posted-response.js';
+import { PurgeRequests } from './purge-requests.js';
 import { ResponseSaver, type Load } from './response-saver.js';
-import { ageOf, judgeReuse, type Reuse } from './reuse.js';
+import { ageOf, answersIdentity, judgeReuse, type Reuse } from './reuse.js';
 import { sendStored, ttlSeconds } from './send-stored.js';
 import { SingleFlight } from './single-flight.js';
+import { identifies } from './storable.js';
 import type { StoredResponse } from './stored-response.js';
-import { peekStored, readStored, type Found, type Lookup } from './variants.js';
+import {
+  NothingFound,
+  peekFacetKey,
+  peekStored,
+  readFacetKey,
+  readStored,
+  type Found,
+  type Lookup,
+} from './variants.js';
 
-/** A request waits for others at most this often: for the resource, then for its variant. */
+/** The most waits of a request for others: one for the resource, one for its variant. */
 const MOST_WAITS = 2;
-
 const HIT: Attributes = { 'cache.hit': true };
 
 export class ResponseCache {
@@ -33,14 +46,19 @@ export class ResponseCache {
   readonly #settings: CacheSettings;
   readonly #saver: ResponseSaver;
   readonly #flights = new SingleFlight();
-  readonly #hitForMiss = new HitForMiss();
+  readonly #memory = new AnswerMemory();
   readonly #refreshes: BackgroundRefresh;
+  readonly #purges: PurgeRequests;
+  readonly #self: PassedCache;
 
   constructor(settings: CacheSettings) {
+    const fence = new Fence();
     this.#settings = settings;
-    this.#saver = new ResponseSaver(settings.store);
-    this.invalidator = new Invalidator(settings, this.#saver, this.#hitForMiss);
+    this.#saver = new ResponseSaver(settings.store, fence);
+    this.invalidator = new Invalidator(settings, fence, this.#memory);
+    this.#self = new PassedCache(settings.store, this.invalidator);
     this.#refreshes = new BackgroundRefresh(settings, this.#saver, this.#flights);
+    this.#purges = new PurgeRequests(settings, this.invalidator);
   }
 
   /** Requests that wait for others, and resources being fetched. */
@@ -50,16 +68,23 @@ export class ResponseCache {
 
   /** Serves a request from the cache or passes it on. */
   handle(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
+    const { methods, guarded, bypass } = this.#settings;
     const method = req.method ?? 'GET';
-    if (!this.#settings.methods.has(method)) return this.#handleOther(method, req, res, next);
+    // An earlier cache with the same store does all the work.
+    if (!enterCache(req, this.#self)) return next();
+    if (this.#purges.handle(req, res)) return;
+    if (!isSafeMethod(method)) this.invalidator.watch(req, res);
+    if (method === 'POST' && !methods.has(method)) watchPost(this.#settings, this.#saver, req, res);
+    if (!methods.has(method)) return next();
     const job = this.#refreshes.claimed(req);
-    if (job === undefined && (hasBody(req, method) || this.#settings.bypass(req))) {
+    if (job === undefined && (hasContent(req) || guarded('bypass', () => isTrue(bypass(req)), true))) {
       return this.#passBy('bypass', res, next);
     }
-    const x = this.#exchange(req, res, next, method);
-    if (job !== undefined) return this.#forward(x, job.load, 'stale', false, job.settle);
+    const x = exchangeOf(this.#settings, req, res, next);
+    if (x === undefined || x.isUnkeyed) return this.#passBy('bypass', res, next);
+    if (job !== undefined) return this.#forward(x, job.load, 'stale', job.settle);
     if (x.directives.noStore) return this.#passBy('request', res, next);
-    if (this.#serveFromMemory(x)) return;
+    if (this.#serveFromMemory(x) || this.#forwardKnown(x)) return;
     this.#serveOrForward(x).catch((error: unknown) => {
       this.#settings.counts.failures++;
       if (res.headersSent || res.destroyed) res.destroy();
@@ -69,61 +94,34 @@ export class ResponseCache {
 
   close(): void {
     this.#refreshes.close();
-    this.#hitForMiss.clear();
-  }
-
-  #handleOther(method: string, req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
-    if (method === 'PURGE') return this.#purge(req, res);
-    if (!isSafeMethod(method)) this.invalidator.watch(req, res);
-    next();
-  }
-
-  #purge(req: IncomingMessage, res: ServerResponse): void {
-    const refusal = refuseControl(req, this.#settings.controlToken);
-    if (refusal !== undefined) return sendError(req, res, refusal);
-    this.invalidator.purgeRequested(req).then(
-      (purged) => {
-        const body = JSON.stringify({ ok: true, purged });
-        res.setHeader('Content-Type', 'application/json');
-        res.setHeader('Cache-Control', 'no-store');
-        res.end(body);
-      },
-      (error: unknown) => sendError(req, res, error),
-    );
-  }
-
-  #exchange(req: IncomingMessage, res: ServerResponse, next: NextFunction, method: string): Exchange {
-    const { headers } = req;
-    const { isTrusted, key } = this.#settings;
-    const whole = resourceOf(req, isTrusted);
-    const resource = key === undefined ? whole : { ...whole, target: key(req) };
-    const says = headers['cache-control'] !== undefined || headers.pragma !== undefined;
-    return {
-      req,
-      res,
-      next,
-      resource,
-      key: keyOf(method, resource),
-      fields: headers as Fields,
-      directives: says ? requestDirectives(headers as Fields) : NO_DIRECTIVES,
-      served: {
-        isHead: method === 'HEAD',
-        ifNoneMatch: headers['if-none-match'],
-        ifModifiedSince: headers['if-modified-since'],
-        range: headers.range,
-        ifRange: joinValue(headers['if-range']),
-      },
-    };
+    this.#memory.clear();
   }
 
   /** The path of most requests: plain code, no promise. */
   #serveFromMemory(x: Exchange): boolean {
     const { store, clock } = this.#settings;
+    if (x.key === '') {
+      const key = peekFacetKey(store, x.baseKey, x.resource);
+      if (key === undefined) return false;
+      x.key = key;
+    }
     const stored = peekStored(store, x.key, x.fields);
-    if (stored === undefined) return false;
+    if (stored === undefined || !answersIdentity(stored, x.credentials)) return false;
     const now = clock.now();
     if (judgeReuse(stored, x.directives, now) !== 'fresh' || !this.#send(x, stored, now)) return false;
     startSpan('cache.lookup', HIT)?.end();
+    return true;
+  }
+
+  /**
+   * Forwards a request at once if the last responses of its resource were neither stored nor storable. The promises of a
+   * look-up would cost more than all else the cache does for such a response.
+   */
+  #forwardKnown(x: Exchange): boolean {
+    const { key, directives } = x;
+    if (key === '' || directives.onlyIfCached === true) return false;
+    if (!this.#memory.isNeitherStoredNorStorable(key, this.#settings.clock.now())) return false;
+    this.#forwardAlone(x, new NothingFound(key), undefined);
     return true;
   }
 
@@ -145,42 +143,56 @@ export class ResponseCache {
     const { clock, lockTimeout } = this.#settings;
     for (let waits = 0; ; waits++) {
       const lookup = await this.#lookUp(x);
-      const reuse = lookup.found === undefined ? undefined : this.#judge(x, lookup.found);
+      const { found, lockKey } = lookup;
+      const reuse = found === undefined ? undefined : this.#judge(x, found, waits > 0);
       if (this.#serveFound(x, lookup, reuse, waits > 0)) return;
       if (x.directives.onlyIfCached) return this.#refuse(x);
-      const untouched = lookup.found === undefined && this.#hitForMiss.has(lookup.lockKey, clock.now());
-      const mayShare = !untouched && waits < MOST_WAITS && mayCollapse(x, lookup.found, reuse);
-      if (!mayShare) return this.#forwardAlone(x, lookup, reuse, untouched);
-      if (this.#flights.lead(lookup.lockKey)) return this.#lead(x, lookup, reuse);
-      const outcome = await this.#flights.wait(lookup.lockKey, x.res, lockTimeout, clock);
+      // Requests that demand a new response share one among themselves, but not with other requests.
+      const flight = isReload(x, reuse) ? `${lockKey}\nreload` : lockKey;
+      if (waits >= MOST_WAITS || !this.#mayCollapse(x, lookup)) return this.#forwardAlone(x, lookup, reuse);
+      if (!this.#flights.isOpen(flight) && !mayLead(x, found)) return this.#forwardAlone(x, lookup, reuse);
+      if (this.#flights.lead(flight)) return this.#lead(x, lookup, reuse, flight);
+      const limits = { head: Math.min(lockTimeout, this.#memory.headWait(lockKey)), whole: lockTimeout };
+      const outcome = await this.#flights.wait(flight, x.req, x.res, limits, clock);
       if (outcome === 'gone') return;
-      if (outcome === 'lead') return this.#lead(x, lookup, reuse);
-      if (outcome === 'pass') return this.#forwardAlone(x, lookup, reuse, false);
+      if (outcome === 'lead') return this.#lead(x, lookup, reuse, flight);
+      if (outcome === 'pass') return this.#forwardAlone(x, lookup, reuse);
     }
   }
 
+  /** Finds the stored response that may answer this request. */
   async #lookUp(x: Exchange): Promise<Lookup> {
+    const { store } = this.#settings;
     const span = startSpan('cache.lookup');
     try {
-      const lookup = await readStored(this.#settings.store, x.key, x.fields);
-      span?.setAttribute('cache.hit', lookup.found !== undefined && this.#judge(x, lookup.found) === 'fresh');
-      return lookup;
+      if (x.resource.facet !== '') x.key = await readFacetKey(store, x.baseKey, x.resource);
+      const lookup = await readStored(store, x.key, x.fields);
+      const { found } = lookup;
+      const isOthers = found !== undefined && !answersIdentity(found.stored, x.credentials);
+      span?.setAttribute('cache.hit', found !== undefined && !isOthers && this.#judge(x, found, false) === 'fresh');
+      return isOthers ? { ...lookup, found: undefined } : lookup;
     } finally {
       span?.end();
     }
   }
 
-  #judge(x: Exchange, { stored, ttl }: Found): Reuse {
+  /** @param waited whether it was fetched while the request waited, and so is as new as the request can demand */
+  #judge(x: Exchange, { stored, ttl }: Found, waited: boolean): Reuse {
     const now = this.#settings.clock.now();
     const wasPurgedSoftly = ttl === 0 && stored.lifetime > ageOf(stored, now);
-    return judgeReuse(stored, x.directives, now, wasPurgedSoftly);
+    const { noCache, maxAge, ...others } = x.directives;
+    const isAnew = noCache !== undefined || maxAge === 0;
+    const reuse = judgeReuse(stored, waited && isAnew ? others : x.directives, now, wasPurgedSoftly);
+    const hasValidator = stored.etag !== undefined || stored.lastModified !== undefined;
+    if (reuse !== 'request' || hasValidator || this.#settings.clientDirectives !== 'validators-only') return reuse;
+    return judgeReuse(stored, NO_DIRECTIVES, now, wasPurgedSoftly);
   }
 
   #serveFound(x: Exchange, { found, lockKey }: Lookup, reuse: Reuse | undefined, waited: boolean): boolean {
     if (found === undefined || reuse === undefined || reuse === 'stale' || reuse === 'request') return false;
     const now = this.#settings.clock.now();
     if (reuse !== 'stale-while-revalidate') return this.#send(x, found.stored, now, waited);
-    // Where nothing can run again in the background, the client waits for the validation.
+    // If the request cannot run again in the background, the client waits for the validation.
     if (!this.#refreshes.canRefresh(x.req) || !this.#send(x, found.stored, now)) return false;
     this.#refreshes.start(x, { found, index: undefined, lockKey });
     return true;
@@ -193,97 +205,93 @@ export class ResponseCache {
     sendError(
       x.req,
       x.res,
-      new ResilienceError('CACHE_ONLY_MISS', 'only-if-cached was asked and nothing usable is stored'),
+      new ResilienceError('CACHE_ONLY_MISS', 'the request is only-if-cached and there is no usable stored response'),
     );
   }
 
-  /** Fetches for everyone who wants the same. What came meanwhile, here or from another process, is used instead. */
-  async #lead(x: Exchange, lookup: Lookup, reuse: Reuse | undefined): Promise<void> {
+  /**
+   * Whether a request may share another's response: only for a whole response whose predecessor could be shared. With
+   * credentials only if that predecessor was for everyone.
+   */
+  #mayCollapse({ served, credentials }: Exchange, { found, lockKey }: Lookup): boolean {
+    if (served.isHead || served.range !== undefined) return false;
+    if (this.#memory.isUnstorable(lockKey, this.#settings.clock.now())) return false;
+    if (found === undefined) return !identifies(credentials) || this.#memory.isForEveryone(lockKey);
+    return !found.stored.policy.noCache && found.stored.lifetime > found.stored.initialAge;
+  }
+
+  /**
+   * Fetches for all requests for the same response. A response stored in the meantime, here or by another process, is
+   * used instead.
+   */
+  async #lead(x: Exchange, lookup: Lookup, reuse: Reuse | undefined, flight: string): Promise<void> {
     const { lockKey } = lookup;
     const { store, lockTimeout } = this.#settings;
-    const settle = this.#settling(lockKey);
-    if (x.res.destroyed) return settle('handOver');
+    const settle: Settle = (outcome, facts = {}) => {
+      this.#remember(lookup, facts, outcome);
+      this.#flights[outcome](flight);
+    };
+    const onComing = (): void => this.#flights.coming(flight);
+    if (x.res.destroyed) return settle('handOver', {});
     try {
-      const claim = await this.#saver.claim(lockKey, lockTimeout);
-      const load = this.#saver.begin(x.key, lookup, claim);
+      // Another process may fetch the same, but a demanded reload must not use that response.
+      if (flight !== lockKey)
+        return this.#forward(x, this.#saver.begin(x, lookup, undefined), 'request', settle, onComing);
+      const claim = await this.#saver.claim(lockKey, Math.min(lockTimeout, this.#memory.headWait(lockKey)));
+      const load = this.#saver.begin(x, lookup, claim);
       if (claim === undefined || peekStored(store, x.key, x.fields) !== undefined) {
         const newer = await this.#lookUp(x);
-        const newerReuse = newer.found === undefined ? undefined : this.#judge(x, newer.found);
+        const newerReuse = newer.found === undefined ? undefined : this.#judge(x, newer.found, true);
         if (this.#serveFound(x, newer, newerReuse, true)) {
           await this.#saver.abandon(load);
-          return settle('stored');
+          return settle('stored', {});
         }
       }
-      this.#forward(x, load, reasonOf(lookup, reuse), false, settle);
+      this.#forward(x, load, reasonOf(lookup, reuse), settle, onComing);
     } catch (error) {
-      settle('pass');
+      settle('pass', {});
       throw error;
     }
   }
 
-  #forwardAlone(x: Exchange, lookup: Lookup, reuse: Reuse | undefined, untouched: boolean): void {
-    const load = this.#saver.begin(x.key, lookup, undefined);
-    this.#forward(x, load, reasonOf(lookup, reuse), untouched, (_outcome, uncacheable) =>
-      this.#remember(lookup.lockKey, uncacheable),
-    );
+  #forwardAlone(x: Exchange, lookup: Lookup, reuse: Reuse | undefined): void {
+    const load = this.#saver.begin(x, lookup, undefined);
+    this.#forward(x, load, reasonOf(lookup, reuse), (outcome, facts = {}) => this.#remember(lookup, facts, outcome));
   }
 
-  #forward(x: Exchange, load: Load, reason: ForwardReason, untouched: boolean, onSettled: Settle): void {
-    const forwarding = { load, reason, untouched, onSettled };
-    new Forwarding(this.#settings, this.#saver, x, forwarding).start();
+  #forward(x: Exchange, load: Load, reason: ForwardReason, onSettled: Settle, onComing?: () => void): void {
+    new Forwarding(this.#settings, this.#saver, x, new ForwardOptions(load, reason, onSettled, onComing)).start();
   }
 
-  /** The cache failed, not the origin: the request goes on as if there were none. */
+  /** The cache failed, not the origin: the request continues without the cache. */
   #forwardPlainly(x: Exchange, error: unknown): void {
     if (error instanceof Error) process.emitWarning(`cacheResponse: ${error.message}`, { code: 'TOOLOO_CACHE_FAILED' });
     x.next();
   }
 
-  #settling(lockKey: string): Settle {
-    return (outcome, uncacheable) => {
-      this.#remember(lockKey, uncacheable);
-      if (outcome === 'stored') this.#hitForMiss.forget(lockKey);
-      this.#flights[outcome](lockKey);
-    };
-  }
-
-  /** An answer that is not to be stored for what it is, not for who asked, will be so again. */
-  #remember(lockKey: string, uncacheable: string | undefined): void {
+  /**
+   * Remembers a response that cannot be stored because of its content, not because of the client: the next one will
+   * most likely not be storable either.
+   */
+  #remember(
+    { lockKey, found }: Lookup,
+    { uncacheable, isForEveryone = false, headTime }: AnswerFacts,
+    outcome: LoadOutcome,
+  ): void {
+    if (outcome === 'stored' && headTime !== undefined) this.#memory.markStored(lockKey, isForEveryone, headTime);
     if (uncacheable === undefined || uncacheable === 'status' || uncacheable.startsWith('request-')) return;
-    this.#hitForMiss.mark(lockKey, this.#settings.clock.now());
+    this.#memory.markUnstorable(lockKey, this.#settings.clock.now(), found === undefined);
   }
 
   #passBy(reason: ForwardReason, res: ServerResponse, next: NextFunction): void {
     const { counts, name } = this.#settings;
     counts.bypassed++;
-    beforeHead(res, () => {
-      const before = joinValue(res.getHeader('cache-status'));
-      res.setHeader('Cache-Status', appendCacheStatus(before, cacheStatus(name, { hit: false, fwd: reason })));
+    const member = cacheStatus(name, { hit: false, fwd: reason });
+    new HeadHook(res, {
+      judge: ({ fields }) => appendCacheStatus(joinValue(fields.find('cache-status')?.value), member),
     });
     next();
   }
 }
 
-type Settle = (outcome: 'stored' | 'pass' | 'handOver', uncacheable?: string) => void;
-
-/** Whether a request may wait for another's answer: one for the whole of something that can be shared while it is fresh. */
-function mayCollapse(x: Exchange, found: Found | undefined, reuse: Reuse | undefined): boolean {
-  if (x.served.isHead || x.served.range !== undefined || reuse === 'request') return false;
-  if (x.directives.noCache !== undefined || x.directives.maxAge !== undefined || x.directives.minFresh !== undefined)
-    return false;
-  return found === undefined || (!found.stored.policy.noCache && found.stored.lifetime > found.stored.initialAge);
-}
-
-/** Why the request goes to the origin, in the terms of RFC 9211 §2.2. */
-function reasonOf({ found, index }: Lookup, reuse: Reuse | undefined): ForwardReason {
-  if (reuse === 'request') return 'request';
-  if (found !== undefined) return reuse === 'stale' || reuse === 'stale-while-revalidate' ? 'stale' : 'partial';
-  return index === undefined ? 'uri-miss' : 'vary-miss';
-}
-
-/** A GET with content means whatever its handler makes of that: no key covers it (RFC 9110 §9.3.1). */
-function hasBody({ headers }: IncomingMessage, method: string): boolean {
-  if (method !== 'GET' && method !== 'HEAD') return false;
-  const length = headers['content-length'];
-  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
-}
+type Settle = (outcome: LoadOutcome, facts?: AnswerFacts) => void;

@@ -1,34 +1,28 @@
 /**
- * Watches what a handler writes to a response: the head when it is decided, the body as it passes, the end. The client
- * gets everything as it is written, unless the head makes the watcher hold the answer back to send another.
+ * Watches the response of a handler: the head when Node accepts it, the body as it passes, and the end. The client
+ * receives everything as it is written, unless the watcher holds the response back to send another one. If the head
+ * shows that the response cannot be stored, the watcher stops there.
  *
- * The instance's own methods are replaced, so that Express, `compression` and sessions compose with it on either side:
- * what was mounted before this middleware wraps what the client sees, what comes after it wraps what is captured.
+ * The methods of the instance are replaced, so that Express, `compression` and sessions work on either side of it.
+ * Middleware mounted before this one wraps the response to the client. Middleware after it wraps the captured response.
  */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { currentRoute } from '../../shared/instrumentation.js';
-import { applyHeaders } from './before-head.js';
-import { toFields, type Fields, type FieldValue, type FlatFields } from './fields.js';
+import { onRequestOver } from '../../shared/request-over.js';
+import { CapturedChunks, type CaptureBudget } from './captured-chunks.js';
+import type { FieldList } from './field-list.js';
+import type { FlatFields } from './fields.js';
+import { fieldsSet, HeadHook, isHttp2, setFields, type DecidedHead, type HeadListener } from './head-hook.js';
+import { ResponseHead } from './response-head.js';
 
-/** A response's head as the handler decided it. */
-export interface ResponseHead {
-  readonly status: number;
-  /** The reason phrase, where the handler gave one. */
-  readonly reason: string | undefined;
-  /** All fields that will be sent. Of `Set-Cookie` only what the handler set. */
-  readonly fields: Fields;
-  /** Template of the route that answers, where a tracer knows it. */
-  readonly route: string | undefined;
-  /** The handler's own fields: not those that middleware before it set, which set them for every request anew. */
-  readonly headers: FlatFields;
-}
-
-/** What is to happen to the rest of the response. */
+/** The plan for the rest of the response. */
 export interface CapturePlan {
   /** Keep a copy of the body. */
   readonly collect: boolean;
-  /** Let nothing of it reach the client; `onEnd` answers instead. */
+  /** Withhold it from the client; `onEnd` sends another response. */
   readonly hold: boolean;
+  /** The `Cache-Status` to send with a head that is not held. */
+  readonly status?: string;
 }
 
 /** A complete body and its trailers. */
@@ -38,23 +32,20 @@ export interface CapturedBody {
 }
 
 export interface CaptureEvents {
-  /** The head is decided and may still be changed on the response. */
+  /**
+   * Decides how to handle a head. Has no effects, because Node may still reject the head, and another one then follows.
+   */
   onHead(head: ResponseHead): CapturePlan;
-  /** The handler ended the response; the body where it was collected and is whole. */
+  /** The head was sent or is held back. */
+  onAccepted(): void;
+  /** The handler ended the response; includes the body if it was collected and is complete. */
   onEnd(captured: CapturedBody | undefined): void;
-  /** The body outgrew what may be collected; it goes on to the client. */
+  /** The body exceeds the limit for collecting, and passes on to the client. */
   onOverflow(): void;
-  /** The connection closed before the handler ended the response. */
+  /** The request was over before the handler ended the response. */
   onClose(): void;
-  /** The handler destroyed the response before deciding its head. True: it was answered otherwise. */
+  /** The handler destroyed the response before it decided the head. True: another response was sent. */
   onDestroy(): boolean;
-}
-
-/** Bytes that may be collected at one time, over all responses. */
-export interface CaptureBudget {
-  readonly maxBodySize: number;
-  /** Bytes left for all bodies being collected. */
-  left: number;
 }
 
 type Done = (error?: Error | null) => void;
@@ -62,7 +53,6 @@ type Trailers = OutgoingHttpHeaders | readonly (readonly [string, string])[];
 
 /** The methods that are replaced, with any of their arguments. */
 interface Methods {
-  writeHead: (...args: unknown[]) => ServerResponse;
   write: (...args: unknown[]) => boolean;
   end: (...args: unknown[]) => ServerResponse;
   flushHeaders: () => void;
@@ -70,222 +60,225 @@ interface Methods {
   destroy: (...args: unknown[]) => ServerResponse;
 }
 
-export class ResponseCapture {
+/**
+ * Fields instead of object literals: V8 allocates a literal in the old generation if many of its objects outlived a
+ * collection. There it keeps everything it refers to until the next collection of that generation: 4 MB per young
+ * collection, and a third of the processor time of a response that passes.
+ */
+export class ResponseCapture implements HeadListener {
   readonly #res: ServerResponse;
   readonly #events: CaptureEvents;
-  readonly #budget: CaptureBudget;
-  /** The methods as they were: the way to the client. */
-  readonly #original: Methods;
-  /** Fields set before the handler ran, by lowercase name. */
-  readonly #before: ReadonlyMap<string, readonly [string, FieldValue]>;
+  readonly #chunks: CapturedChunks;
+  readonly #mayHold: boolean;
+  readonly #head: HeadHook;
+  readonly #write: ReplacedMethod<'write'>;
+  readonly #end: ReplacedMethod<'end'>;
+  readonly #addTrailers: ReplacedMethod<'addTrailers'>;
+  readonly #flushHeaders: ReplacedMethod<'flushHeaders'> | undefined;
+  readonly #destroy: ReplacedMethod<'destroy'> | undefined;
+  /** Fields set before the handler ran. */
+  readonly #before: FieldList;
+  readonly #stopListening: () => void;
   #plan: CapturePlan | undefined;
-  #chunks: Buffer[] = [];
-  #size = 0;
-  #trailers: string[] = [];
-  #declaredSize: number | undefined;
+  #trailers: string[] | undefined;
+  #isEnding = false;
   #isEnded = false;
   #isClosed = false;
   #isReleased = false;
 
-  constructor(res: ServerResponse, budget: CaptureBudget, events: CaptureEvents) {
+  /** @param mayHold whether a response may be held back; otherwise nothing happens before Node has accepted the head */
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    mayHold: boolean,
+    budget: CaptureBudget,
+    events: CaptureEvents,
+  ) {
     this.#res = res;
-    this.#budget = budget;
+    this.#mayHold = mayHold;
     this.#events = events;
-    const methods = res as unknown as Methods;
-    const { writeHead, write, end, flushHeaders, addTrailers, destroy } = methods;
-    this.#original = { writeHead, write, end, flushHeaders, addTrailers, destroy };
-    this.#before = new Map(rawHeaderNames(res).map((name) => [name.toLowerCase(), [name, res.getHeader(name)]]));
-    Object.assign<Methods, Methods>(methods, {
-      writeHead: (...args) => this.#onWriteHead(args),
-      write: (...args) => this.#onWrite(args),
-      end: (...args) => this.#onEnd(args),
-      flushHeaders: () => this.#onFlushHeaders(),
-      addTrailers: (trailers) => this.#onAddTrailers(trailers as Trailers),
-      destroy: (error) => this.#onDestroy(error),
-    });
-    res.once('close', () => this.#onClose());
+    this.#before = fieldsSet(res);
+    this.#write = new ReplacedMethod(res, 'write', (...args) => this.#onWrite(args));
+    this.#end = new ReplacedMethod(res, 'end', (...args) => this.#onEnd(args));
+    this.#addTrailers = new ReplacedMethod(res, 'addTrailers', (trailers) => this.#onAddTrailers(trailers as Trailers));
+    if (mayHold) {
+      this.#flushHeaders = new ReplacedMethod(res, 'flushHeaders', () => this.#onFlushHeaders());
+      this.#destroy = new ReplacedMethod(res, 'destroy', (error) => this.#onDestroy(error));
+    }
+    this.#head = new HeadHook(res, this);
+    this.#chunks = new CapturedChunks(req, res, budget);
+    this.#stopListening = onRequestOver(req, res, () => this.#onOver());
   }
 
   /**
-   * Stops watching and makes the response as it was before the handler: another answer can be written to it. What
-   * the handler's own middleware wrapped around it is taken off as well: it belongs to the answer that was held back.
+   * Stops watching and restores the response to its state before the handler, so that another response can be written
+   * to it. Wrappers that the handler's own middleware put around it are removed too, because they belong to the held
+   * response.
    */
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.#drop();
+    this.#stopListening();
+    this.#chunks.drop();
     const res = this.#res;
-    Object.assign(res, this.#original);
+    this.#head.restore();
+    this.#write.restore();
+    this.#end.restore();
+    this.#addTrailers.restore();
+    this.#flushHeaders?.restore();
+    this.#destroy?.restore();
+    // The getter exists only for a response that was held, and deleting makes every later use of the object slow.
     if (Object.hasOwn(res, 'headersSent')) delete (res as { headersSent?: boolean }).headersSent;
     for (const name of res.getHeaderNames()) res.removeHeader(name);
-    for (const [name, value] of this.#before.values()) if (value !== undefined) res.setHeader(name, value);
-    res.statusMessage = '';
+    setFields(res, this.#before);
+    if (!isHttp2(res)) res.statusMessage = '';
   }
 
-  /** Past the decision the arguments are Node's to judge. */
-  #onWriteHead(args: unknown[]): ServerResponse {
-    const res = this.#res;
-    if (this.#isHolding()) return res;
-    if (this.#plan !== undefined || this.#isReleased) return this.#original.writeHead.apply(res, args);
-    const [status, reason] = args;
-    const headers = args.find((argument) => typeof argument === 'object' && argument !== null);
-    if (headers !== undefined) applyHeaders(res, headers);
-    const phrase = typeof reason === 'string' ? reason : res.statusMessage;
-    this.#decide(Number(status), phrase === '' ? undefined : phrase);
-    if (this.#isHolding()) return res;
-    return this.#original.writeHead.apply(res, typeof reason === 'string' ? [status, reason] : [status]);
+  /**
+   * Stops watching a response that goes to the client unchanged. Methods that were replaced later stay and pass
+   * through.
+   */
+  #stop(): void {
+    this.#stopListening();
+    this.#head.remove();
+    this.#write.restoreIfOnTop();
+    this.#end.restoreIfOnTop();
+    this.#addTrailers.restoreIfOnTop();
+    this.#isReleased = true;
   }
 
-  #decide(status: number, reason: string | undefined): void {
-    const res = this.#res;
-    res.statusCode = status;
-    const declared = res.getHeader('content-length');
-    this.#declaredSize = declared === undefined ? undefined : Number(declared);
-    this.#plan = this.#events.onHead({
-      status,
-      reason,
-      fields: this.#fields(),
-      headers: this.#ownHeaders(),
-      route: currentRoute(),
-    });
-    // Handlers that ask whether they already answered must hear that they did.
-    if (this.#plan.hold) Object.defineProperty(res, 'headersSent', { configurable: true, get: () => true });
+  judge(head: DecidedHead): string | undefined {
+    this.#plan = this.#events.onHead(new ResponseHead(head, this.#before, currentRoute()));
+    const length = head.fields.find('content-length')?.value;
+    this.#chunks.declaredSize = length === undefined ? undefined : Number(length);
+    return this.#plan.status;
   }
 
-  #fields(): Fields {
-    const all = { ...this.#res.getHeaders() };
-    if (sameValue(all['set-cookie'], this.#before.get('set-cookie')?.[1])) delete all['set-cookie'];
-    return toFields(all);
-  }
-
-  #ownHeaders(): string[] {
-    const flat: string[] = [];
-    for (const name of rawHeaderNames(this.#res)) {
-      const value: FieldValue = this.#res.getHeader(name);
-      if (value === undefined || sameValue(value, this.#before.get(name.toLowerCase())?.[1])) continue;
-      if (typeof value === 'object') for (const line of value) flat.push(name, line);
-      else flat.push(name, String(value));
-    }
-    return flat;
-  }
-
-  /** Lets whatever wraps `writeHead` add its fields, then decides, before a first byte of the body. */
-  #ensureHead(): void {
-    if (this.#plan === undefined && !this.#isReleased) this.#res.writeHead(this.#res.statusCode);
+  accept(): void {
+    const plan = this.#plan!;
+    // Handlers that check whether they have already responded must see that they have.
+    if (plan.hold) Object.defineProperty(this.#res, 'headersSent', { configurable: true, get: () => true });
+    this.#events.onAccepted();
+    if (!plan.hold && !plan.collect && !this.#mayHold) this.#stop();
   }
 
   #onFlushHeaders(): void {
-    this.#ensureHead();
-    if (!this.#isHolding()) this.#original.flushHeaders.call(this.#res);
+    this.#head.probe();
+    if (!this.isHeld()) this.#flushHeaders!.original.call(this.#res);
   }
 
   #onWrite(args: unknown[]): boolean {
     const [chunk, encoding] = args;
-    this.#ensureHead();
+    if (this.#mayHold && isChunk(chunk)) this.#head.probe();
+    if (this.isHeld()) {
+      this.#collect(chunk, encoding);
+      const done = doneOf(args);
+      if (done !== undefined) process.nextTick(done);
+      return true;
+    }
+    const mayGoOn = this.#write.original.apply(this.#res, args);
+    // HTTP/2 writes the last chunk through `write`, in which case `end` already has it.
+    if (this.#isEnding) return mayGoOn;
     this.#collect(chunk, encoding);
-    if (!this.#isHolding()) return this.#original.write.apply(this.#res, args);
-    const done = doneOf(args);
-    if (done !== undefined) process.nextTick(done);
-    return true;
+    return this.#chunks.isCollecting ? true : mayGoOn;
   }
 
   #onEnd(args: unknown[]): ServerResponse {
     const res = this.#res;
-    if (this.#isEnded || this.#isReleased) return this.#original.end.apply(res, args);
+    if (this.#isEnded || this.#isReleased || this.#isEnding) return this.#end.original.apply(res, args);
     const last = typeof args[0] === 'function' ? undefined : args[0];
-    if (this.#plan === undefined) this.#stateLength(last, args[1]);
-    this.#ensureHead();
-    this.#collect(last, args[1]);
+    if (this.#mayHold && (last === undefined || last === null || isChunk(last))) this.#head.probe();
+    else if (isHttp2(res) && !this.#head.isDecided && !res.headersSent) res.writeHead(res.statusCode);
+    if (this.isHeld()) {
+      this.#collect(last, args[1]);
+      const done = doneOf(args);
+      if (done !== undefined) res.once('finish', done);
+    } else {
+      const isOver = res.writableEnded;
+      this.#isEnding = true;
+      try {
+        this.#end.original.apply(res, args);
+      } finally {
+        this.#isEnding = false;
+      }
+      if (isOver || this.#isReleased) return res;
+      this.#collect(last, args[1]);
+    }
     this.#isEnded = true;
-    const done = doneOf(args);
-    if (!this.#isHolding()) this.#original.end.apply(res, args);
-    else if (done !== undefined) res.once('finish', done);
     this.#events.onEnd(this.#takeBody());
     return res;
   }
 
-  /** A body written in one piece has a known length; Node would state it, were the head not decided first. */
-  #stateLength(last: unknown, encoding: unknown): void {
-    const res = this.#res;
-    const hasNone = res.req.method === 'HEAD' || res.statusCode === 204 || res.statusCode === 304;
-    if (hasNone || ['content-length', 'transfer-encoding', 'trailer'].some((name) => res.hasHeader(name))) return;
-    if (this.#trailers.length === 0) res.setHeader('Content-Length', toBytes(last, encoding).length);
-  }
-
   #onAddTrailers(trailers: Trailers): void {
+    if (!this.isHeld()) this.#addTrailers.original.call(this.#res, trailers);
     const pairs = Array.isArray(trailers) ? (trailers as [string, string][]) : Object.entries(trailers);
-    for (const [name, value] of pairs) this.#trailers.push(name, String(value));
-    if (!this.#isHolding()) this.#original.addTrailers.call(this.#res, trailers);
+    const flat = (this.#trailers ??= []);
+    for (const [name, value] of pairs) flat.push(name, String(value));
   }
 
   #onDestroy(error: unknown): ServerResponse {
-    const canAnswer = (this.#plan === undefined || this.#isHolding()) && !this.#isReleased && !this.#isClosed;
+    const canAnswer = (this.#plan === undefined || this.isHeld()) && !this.#isReleased && !this.#isClosed;
     if (canAnswer && this.#res.socket?.destroyed !== true && this.#events.onDestroy()) return this.#res;
-    return this.#original.destroy.call(this.#res, error);
+    return this.#destroy!.original.call(this.#res, error);
   }
 
-  #onClose(): void {
+  #onOver(): void {
     this.#isClosed = true;
     if (this.#isEnded || this.#isReleased) return;
-    // What comes later cannot be told from a body cut short, unless nothing came yet and its length is stated.
-    if (this.#plan !== undefined) this.#drop();
+    // A later body cannot be distinguished from a truncated one, unless nothing was written yet and its length is
+    // stated.
+    if (this.#plan !== undefined) this.#chunks.drop();
     this.#events.onClose();
   }
 
-  #isHolding(): boolean {
+  isHeld(): boolean {
     return this.#plan?.hold === true && !this.#isReleased;
   }
 
   #collect(chunk: unknown, encoding: unknown): void {
-    if (this.#plan?.collect !== true || this.#isReleased) return;
-    const copy = toBytes(chunk, encoding);
-    if (this.#size + copy.length > this.#budget.maxBodySize || copy.length > this.#budget.left) {
-      this.#drop();
-      this.#events.onOverflow();
-      return;
-    }
-    this.#budget.left -= copy.length;
-    this.#size += copy.length;
-    this.#chunks.push(copy);
+    if (this.#isReleased || this.#plan?.collect !== true || this.#chunks.isDropped) return;
+    if (!this.#chunks.add(chunk, encoding)) this.#events.onOverflow();
   }
 
-  /** The body, if it is all there: as long as the head said, and, where it said nothing, ended before the client left. */
   #takeBody(): CapturedBody | undefined {
-    if (this.#plan?.collect !== true) return undefined;
-    const isWhole =
-      this.#declaredSize === undefined ? !this.#isClosed && !this.#res.destroyed : this.#declaredSize === this.#size;
-    const captured = isWhole ? { body: Buffer.concat(this.#chunks, this.#size), trailers: this.#trailers } : undefined;
-    this.#drop();
-    return captured;
-  }
-
-  /** Stops collecting and gives the bytes back to the budget. */
-  #drop(): void {
-    this.#budget.left += this.#size;
-    this.#size = 0;
-    this.#chunks = [];
-    if (this.#plan?.collect) this.#plan = { ...this.#plan, collect: false };
+    const isCollected = this.#plan?.collect === true && !this.#isReleased;
+    const body = isCollected ? this.#chunks.take(!this.#isClosed && !this.#res.destroyed) : undefined;
+    return body && { body, trailers: this.#trailers ?? [] };
   }
 }
 
-/** Field names as they were set: `getHeaderNames` has them in lowercase. Node's types know this of requests only. */
-function rawHeaderNames(res: ServerResponse): string[] {
-  return (res as unknown as { getRawHeaderNames(): string[] }).getRawHeaderNames();
-}
-
-function sameValue(a: FieldValue, b: FieldValue): boolean {
-  if (a === b) return true;
-  return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((line, i) => line === b[i]);
-}
-
-/** A copy of a chunk: the handler may write over its own once it has been written. */
-function toBytes(chunk: unknown, encoding: unknown): Buffer {
-  if (typeof chunk === 'string')
-    return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
-  return chunk instanceof Uint8Array ? Buffer.from(chunk) : Buffer.alloc(0);
+function isChunk(chunk: unknown): boolean {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array;
 }
 
 /** The callback among the arguments of `write` or `end`. */
 function doneOf(args: readonly unknown[]): Done | undefined {
   return args.find((argument): argument is Done => typeof argument === 'function');
+}
+
+/**
+ * A method of a response with another in its place. Restoring assigns the method instead of deleting the property, because
+ * V8 treats an object with deleted properties as a dictionary, which made each later step of Node slower.
+ */
+class ReplacedMethod<K extends keyof Methods> {
+  readonly original: Methods[K];
+  readonly #res: Methods;
+  readonly #name: K;
+  readonly #hook: Methods[K];
+
+  constructor(res: ServerResponse, name: K, hook: Methods[K]) {
+    this.#res = res as unknown as Methods;
+    this.#name = name;
+    this.#hook = hook;
+    this.original = this.#res[name];
+    this.#res[name] = hook;
+  }
+
+  restore(): void {
+    this.#res[this.#name] = this.original;
+  }
+
+  restoreIfOnTop(): void {
+    if (this.#res[this.#name] === this.#hook) this.restore();
+  }
 }

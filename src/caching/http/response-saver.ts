@@ -1,66 +1,79 @@
-/** Storing responses so that an invalidation during the load wins, also for responses that vary. */
-import { randomBytes } from 'node:crypto';
+/** Stores responses so that an invalidation during the load takes precedence, also for responses that vary. */
 import type { Claim, StoreOptions } from '../layer-stack.js';
+import type { Fence } from './fence.js';
 import type { Fields } from './fields.js';
 import type { ResponseStore } from './response-store.js';
 import type { StoredResponse, VariantIndex } from './stored-response.js';
-import { keyOfVariant, type Lookup } from './variants.js';
+import { INDEX_OPTIONS, keyOfVariant, newIndex, type Lookup } from './variants.js';
 
-/** Milliseconds after which another process may fetch what this one set out to, should it have died. */
+/** Milliseconds after which another process may fetch the same response, in case this one died. */
 const CLAIM_DURATION = 30_000;
 
-/** A stale response is kept this long at the least: to be validated, or for a request that accepts it. */
+/** The shortest time a stale response is kept: to be validated, or for a request that accepts it. */
 const KEEP_STALE = 10 * 60_000;
 
-/** An index outlives the variants it finds. */
-const INDEX_OPTIONS: StoreOptions = { ttl: 7 * 24 * 60 * 60_000 };
-
-/** Different sets of fields that responses of one resource vary on; those seen last are kept. */
+/** The most sets of fields that responses of one resource vary on. The most recent sets are kept. */
 const MOST_SETS = 4;
 
-/** A fetch that may end in storing. */
-export interface Load {
+/** A fetch that may end in storing. A class, because it lives as long as its request: see `Exchange`. */
+export class Load {
   readonly key: string;
+  /** The key of the resource, the same for all clients: the name that an invalidation uses. */
+  readonly baseKey: string;
   readonly lookup: Lookup;
-  /** The right to store under the lookup's lock key. Undefined: the load stores only where nothing was invalidated meanwhile. */
+  /**
+   * The right to store under the lookup's lock key. Undefined: the response is stored only if nothing was invalidated
+   * meanwhile.
+   */
   readonly claim: Claim | undefined;
-  /** How often anything had been invalidated when it began. */
-  readonly epoch: number;
+  /** The state of the fence when it began. */
+  readonly began: number;
+
+  constructor(key: string, baseKey: string, lookup: Lookup, claim: Claim | undefined, began: number) {
+    this.key = key;
+    this.baseKey = baseKey;
+    this.lookup = lookup;
+    this.claim = claim;
+    this.began = began;
+  }
 }
 
 export class ResponseSaver {
   readonly #store: ResponseStore;
-  #epoch = 0;
+  readonly #fence: Fence;
 
-  constructor(store: ResponseStore) {
+  constructor(store: ResponseStore, fence: Fence) {
     this.#store = store;
+    this.#fence = fence;
   }
 
-  /** Tells loads under way, those without a claim, that something was invalidated. */
-  invalidated(): void {
-    this.#epoch++;
-  }
-
-  /** Claims a key, waiting at most `patience` ms for another process; undefined where that process made the value meanwhile. */
+  /**
+   * Claims a key, waiting at most `patience` ms for another process; undefined if that process has stored the value.
+   */
   async claim(key: string, patience: number): Promise<Claim | undefined> {
     const claim = await this.#store.claim(key, { duration: CLAIM_DURATION, patience });
     return 'commit' in claim ? claim : undefined;
   }
 
-  begin(key: string, lookup: Lookup, claim: Claim | undefined): Load {
-    return { key, lookup, claim, epoch: this.#epoch };
+  begin({ key, baseKey }: Pick<Load, 'key' | 'baseKey'>, lookup: Lookup, claim: Claim | undefined): Load {
+    return new Load(key, baseKey, lookup, claim, this.#fence.now);
   }
 
-  /** Ends a load that brought nothing. */
-  async abandon({ claim }: Load): Promise<void> {
-    await claim?.release();
+  /** Whether nothing of this name, or of these tags, was invalidated since. */
+  isCurrent({ baseKey, began }: Pick<Load, 'baseKey' | 'began'>, tags: readonly string[]): boolean {
+    return this.#fence.isOpen(baseKey, tags, began);
+  }
+
+  /** Ends a load that brought nothing. Undefined if nothing has to be released. */
+  abandon({ claim }: Load): Promise<void> | undefined {
+    return claim?.release();
   }
 
   /**
-   * Stores what a load brought.
+   * Stores the result of a load.
    *
    * @param names the request fields it varies on, sorted
-   * @returns false where it was not stored, because of an invalidation meanwhile
+   * @returns false if it was not stored, because of an invalidation in the meantime
    */
   async save(
     load: Load,
@@ -74,7 +87,7 @@ export class ResponseSaver {
     const options = storeOptions(response, tags);
     const isClaimed = index === undefined ? names.length === 0 : lockKey === keyOfVariant(key, index, names, request);
     if (claim !== undefined && isClaimed) return claim.commit(response, options);
-    if (load.epoch !== this.#epoch) {
+    if (!this.#fence.isOpen(load.baseKey, tags, load.began)) {
       await claim?.release();
       return false;
     }
@@ -85,7 +98,7 @@ export class ResponseSaver {
     return this.#saveUnclaimed(load, response, options, names, request);
   }
 
-  /** The first response of a resource that varies: an index takes the place of whatever the key held. */
+  /** The first response of a resource that varies: an index replaces the value under the key. */
   async #saveFirstVariant(
     key: string,
     claim: Claim | undefined,
@@ -94,12 +107,8 @@ export class ResponseSaver {
     names: readonly string[],
     request: Fields,
   ): Promise<boolean> {
-    const index: VariantIndex = {
-      kind: 'variants',
-      generation: randomBytes(9).toString('base64url'),
-      varies: [names],
-    };
-    // Without its index nobody finds the variant: the claim on the index decides for both.
+    const index = newIndex([names]);
+    // No request finds the variant without its index, so the claim on the index decides for both.
     await this.#store.set(keyOfVariant(key, index, names, request), response, options);
     return this.#commitIndex(key, claim, index);
   }
@@ -109,9 +118,12 @@ export class ResponseSaver {
     return own?.commit(index, INDEX_OPTIONS) ?? false;
   }
 
-  /** A load that no claim covers: of a request that did not wait for others, or whose answer varies on other fields than the last. */
+  /**
+   * A load without a claim: of a request that did not wait for others, or with a response that varies on other fields
+   * than the last one.
+   */
   async #saveUnclaimed(
-    { key, lookup: { index }, epoch }: Load,
+    { key, baseKey, lookup: { index }, began }: Load,
     response: StoredResponse,
     options: StoreOptions,
     names: readonly string[],
@@ -120,7 +132,7 @@ export class ResponseSaver {
     const isKnown = index?.varies.some((known) => sameNames(known, names)) === true;
     const claim = await this.claim(index !== undefined && isKnown ? keyOfVariant(key, index, names, request) : key, 0);
     if (claim === undefined) return false;
-    if (epoch !== this.#epoch) {
+    if (!this.#fence.isOpen(baseKey, options.tags ?? [], began)) {
       await claim.release();
       return false;
     }
@@ -131,7 +143,10 @@ export class ResponseSaver {
   }
 }
 
-/** In the store an entry's ttl is the freshness left; its grace, how long it is of use once stale. */
+/**
+ * In the store, the ttl of an entry is its remaining freshness, and its grace is the time for which it is useful once
+ * stale.
+ */
 function storeOptions(response: StoredResponse, tags: readonly string[]): StoreOptions {
   const { policy, lifetime, initialAge } = response;
   return {

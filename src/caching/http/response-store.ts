@@ -1,17 +1,24 @@
-/** What keeps stored responses: the calls `cacheResponse` makes of a cache. */
+/** The store of responses: the calls that `cacheResponse` makes of a cache. */
 import type { Awaitable, CacheEntry, TagInvalidation } from '../cache-layer.js';
 import type { Claim, StoreOptions } from '../layer-stack.js';
 import type { MemoryCacheLayer } from '../memory-cache-layer.js';
 
 /**
- * `MultiLayerCacheManager` fulfils it as it is, a `MemoryCacheLayer` through `memoryStore`. `peek` looks in this process' memory only and
- * answers at once: a hit must not cost a promise. `read` looks further and also finds what is stale but within its grace.
+ * `MultiLayerCacheManager` implements it directly, a `MemoryCacheLayer` through `memoryStore`. The method `peek` reads
+ * only the memory of this process and is synchronous, so that a hit needs no promise. The method `read` reads all
+ * layers, and also finds stale entries within their grace.
+ *
+ * @example
+ * import { cacheResponse, type ResponseStore } from '@tooloo/resilience';
+ *
+ * const store: ResponseStore = cache; // a MultiLayerCacheManager
+ * app.use(cacheResponse({ cache: store }));
  */
 export interface ResponseStore {
   peek(key: string): unknown;
   read(key: string): Awaitable<CacheEntry | undefined>;
   set(key: string, value: unknown, options: StoreOptions): Awaitable<void>;
-  /** The right to make a value, which an invalidation takes away; or the value, where another process has just made it. */
+  /** The right to make a value, which an invalidation revokes; or the value, if another process has just made it. */
   claim(key: string, options: { duration: number; patience: number }): Awaitable<Claim | { value: unknown }>;
   invalidate(key: string): Awaitable<boolean>;
   invalidatePattern(pattern: string): Awaitable<number>;
@@ -19,7 +26,7 @@ export interface ResponseStore {
   getStats(): object;
 }
 
-/** What a `cache` option must have to be used as a store, or to be made one. */
+/** The methods that a `cache` option must have to be used as a store or converted to one. */
 export const STORE_METHODS = [
   'peek',
   'read',
@@ -39,7 +46,7 @@ export const LAYER_METHODS = [
   'invalidateTag',
 ] as const;
 
-/** A memory layer alone as a store: within a process a claim is its lease. */
+/** A memory layer alone as a store. Within a process a claim is its lease. */
 export function memoryStore(layer: MemoryCacheLayer): ResponseStore {
   const entryOf = (value: unknown, { ttl = 0, grace = 0, tags = [] }: StoreOptions): CacheEntry => ({
     value,

@@ -1,21 +1,22 @@
-/** Answering from what is stored (RFC 9111 §4): whole, as a range, or as 304. */
+/** Sends a stored response (RFC 9111 §4): whole, as a range, or as 304. */
 import type { ServerResponse } from 'node:http';
 import { appendCacheStatus } from './cache-status.js';
 import { ifRangeHolds, isNotModified, type Preconditions } from './conditional.js';
 import type { FlatFields } from './fields.js';
 import { ageSeconds } from './freshness.js';
+import { isHttp2, keepsLinesOf } from './head-hook.js';
 import { answerRange } from './range.js';
 import { ageOf } from './reuse.js';
 import type { StoredResponse } from './stored-response.js';
 
-/** What of a request decides how the stored response is sent. */
+/** The parts of a request that decide how the stored response is sent. */
 export interface ServedRequest extends Preconditions {
   readonly isHead: boolean;
   readonly range: string | undefined;
   readonly ifRange: string | undefined;
 }
 
-/** They describe content, which a 304 has none of (RFC 9110 §15.4.5). */
+/** Fields that describe content, which a 304 does not have (RFC 9110 §15.4.5). */
 const OF_CONTENT = new Set([
   'content-type',
   'content-length',
@@ -26,26 +27,33 @@ const OF_CONTENT = new Set([
   'trailer',
 ]);
 
-/** Whether a field, named in lowercase, describes content and so has no place in a 304. */
+/** Whether a field, named in lowercase, describes content and must not be in a 304. */
 export function isContentField(name: string): boolean {
   return OF_CONTENT.has(name);
 }
 
 /**
- * Bytes up to which a body is kept as text too. Head and body then leave in one write instead of two gathered ones:
- * measured under Express, 4 % of the whole cost of a hit. Larger bodies would pay more for the copy than they save.
+ * Size in bytes up to which a body is also kept as text. Head and body are then sent in one write instead of two
+ * gathered ones, which saves 4 % of the whole cost of a hit (measured under Express). For larger bodies the copy would
+ * cost more than it saves.
  */
 const SMALL_BODY = 16 * 1024;
 
-/** A stored response's fields, ready to be written: only `Age` and `Cache-Status` change from one second to the next. */
+/**
+ * The fields of a stored response, ready to be written. Only `Age` and `Cache-Status` change from one second to the
+ * next.
+ */
 interface Prepared {
   /** The stored fields, then Age and Cache-Status. */
   readonly flat: string[];
-  /** Members of Cache-Status by caches nearer to the origin. */
+  /** Members of Cache-Status from caches nearer to the origin. */
   readonly statusBefore: string | undefined;
   second: number;
   member: string;
-  /** A small body as text, byte for byte: Node writes it together with the head, in one piece (see `SMALL_BODY`). */
+  /**
+   * A small body as text with exactly the same bytes: Node writes it together with the head, in one piece (see
+   * `SMALL_BODY`).
+   */
   text: string | undefined;
 }
 
@@ -82,18 +90,18 @@ function headersAt(ready: Prepared, age: number, member: string): string[] {
   return flat;
 }
 
-/** Seconds of freshness left, as `Cache-Status` tells them: negative once stale. */
+/** The remaining seconds of freshness, as in `Cache-Status`: negative once stale. */
 export function ttlSeconds(stored: StoredResponse, age: number): number {
   const left = Math.floor(stored.lifetime / 1000) - Math.floor(age / 1000);
   return stored.lifetime > age ? Math.max(0, left) : Math.min(-1, left);
 }
 
 /**
- * Sends a stored response to a GET or HEAD: 304 where the client has it already (§4.3.2), a part where it asks for one
- * (RFC 9110 §14), else the whole; always with `Age` (§5.1).
+ * Sends a stored response to a GET or HEAD. Sends 304 if the client has it already (§4.3.2), a part if the request asks
+ * for one (RFC 9110 §14), else the whole; always with `Age` (§5.1).
  *
  * @param member this cache's member of `Cache-Status`
- * @returns false, and nothing is sent, where only a part is stored and it does not hold what is asked
+ * @returns false, without sending, if only a part is stored that does not hold the requested range
  */
 export function sendStored(
   res: ServerResponse,
@@ -107,7 +115,7 @@ export function sendStored(
   const headers = headersAt(ready, ageOf(stored, now), member);
   if (request.ifNoneMatch !== undefined || request.ifModifiedSince !== undefined) {
     if (isNotModified(stored, request)) {
-      write(res, 304, undefined, withoutContent(headers), undefined);
+      write(res, stored, withoutContent(headers), undefined, 304);
       return true;
     }
   }
@@ -115,17 +123,17 @@ export function sendStored(
   if (request.range !== undefined && mayHaveRange && ifRangeHolds(request.ifRange, stored)) {
     const partial = answerRange({ ...stored, headers }, request.range);
     if (partial !== undefined) {
-      write(res, partial.status, undefined, partial.headers, partial.body);
+      write(res, stored, partial.headers, partial.body, partial.status);
       return true;
     }
   }
   if (stored.part !== undefined) return false;
   if (stored.trailers.length > 0 && !request.isHead && takesTrailers(res)) writeWithTrailers(res, stored, headers);
-  else if (request.isHead) write(res, stored.status, stored.reason, headers, undefined);
+  else if (request.isHead) write(res, stored, headers, undefined);
   else if (stored.body.length > SMALL_BODY || Object.hasOwn(res, 'end')) {
-    write(res, stored.status, stored.reason, headers, stored.body);
+    write(res, stored, headers, stored.body);
   } else {
-    writeHead(res, stored.status, stored.reason, headers);
+    writeHead(res, stored, headers);
     res.end((ready.text ??= Buffer.from(stored.body).toString('latin1')), 'latin1');
   }
   return true;
@@ -133,38 +141,49 @@ export function sendStored(
 
 function write(
   res: ServerResponse,
-  status: number,
-  reason: string | undefined,
+  stored: StoredResponse,
   headers: FlatFields,
   body: Uint8Array | undefined,
+  status = stored.status,
 ): void {
-  writeHead(res, status, reason, headers);
+  writeHead(res, stored, headers, status);
   if (body === undefined || body.length === 0) res.end();
   else res.end(body);
 }
 
-function writeHead(res: ServerResponse, status: number, reason: string | undefined, headers: FlatFields): void {
-  if (Object.hasOwn(res, 'writeHead')) {
-    // Someone hooks the head (compression, sessions): they read fields where `setHeader` puts them.
-    setHeaders(res, headers);
-    if (reason === undefined) res.writeHead(status);
-    else res.writeHead(status, reason);
-  } else if (reason === undefined) res.writeHead(status, headers as string[]);
-  else res.writeHead(status, reason, headers as string[]);
+/**
+ * Writes each line as it was stored. An array for `writeHead` is the fastest way. It keeps repeated names only if no
+ * field is set on the response yet: Node 20 otherwise keeps only the last line of them.
+ */
+function writeHead(res: ServerResponse, stored: StoredResponse, headers: FlatFields, status = stored.status): void {
+  const { reason, removed } = stored;
+  if (removed !== undefined) for (const name of removed) res.removeHeader(name);
+  const isFree = !Object.hasOwn(res, 'writeHead') && !isHttp2(res) && res.getHeaderNames().length === 0;
+  const isPlain = isFree && keepsLinesOf(res);
+  // Someone else set fields or hooks the head (compression, sessions): they read fields where `setHeader` puts them.
+  if (!isPlain) setHeaders(res, headers);
+  const given = isPlain ? [headers as string[]] : [];
+  const phrase = reason === undefined || status !== stored.status || isHttp2(res) ? [] : [reason];
+  (res.writeHead as (...args: unknown[]) => unknown)(status, ...phrase, ...given);
 }
 
 /** Sets flat fields one by one; several lines of a name become one array. */
 function setHeaders(res: ServerResponse, headers: FlatFields): void {
-  const seen = new Set<string>();
+  const lines = new Map<string, string[]>();
   for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!.toLowerCase();
-    if (seen.has(name)) res.appendHeader(headers[i]!, headers[i + 1]!);
-    else res.setHeader(headers[i]!, headers[i + 1]!);
-    seen.add(name);
+    const lower = headers[i]!.toLowerCase();
+    const earlier = lines.get(lower);
+    if (earlier === undefined) {
+      lines.set(lower, [headers[i + 1]!]);
+      res.setHeader(headers[i]!, headers[i + 1]!);
+    } else {
+      earlier.push(headers[i + 1]!);
+      res.setHeader(headers[i]!, earlier);
+    }
   }
 }
 
-/** Trailers need chunks, which HTTP/1.0 does not know. */
+/** Trailers need chunks, which HTTP/1.0 does not have. */
 function takesTrailers({ req }: ServerResponse): boolean {
   return req.httpVersionMajor > 1 || req.httpVersionMinor >= 1;
 }
@@ -173,7 +192,7 @@ function writeWithTrailers(res: ServerResponse, stored: StoredResponse, headers:
   const trailers: [string, string][] = [];
   for (let i = 0; i < stored.trailers.length; i += 2) trailers.push([stored.trailers[i]!, stored.trailers[i + 1]!]);
   const names = [...new Set(trailers.map(([name]) => name))].join(', ');
-  writeHead(res, stored.status, stored.reason, [...headers, 'Trailer', names]);
+  writeHead(res, stored, [...headers, 'Trailer', names]);
   res.addTrailers(trailers);
   res.end(stored.body);
 }

@@ -1,8 +1,9 @@
-/** A response as it is stored: plain data that any layer can clone, with what its reuse depends on already worked out. */
+/** A stored response: plain data that any layer can clone, including the precomputed conditions of its reuse. */
 import type { CacheControl } from './cache-control.js';
 import type { FlatFields } from './fields.js';
+import { answersCredentials, type Credentials } from './storable.js';
 
-/** What a response says about its own reuse. Durations in milliseconds. */
+/** The rules of a response for its reuse. Durations in milliseconds. */
 export interface ReusePolicy {
   /** Never reused without validation (RFC 9111 §5.2.2.4). */
   readonly noCache: boolean;
@@ -10,19 +11,21 @@ export interface ReusePolicy {
   readonly mustRevalidate: boolean;
   /** Whether a request may accept it stale with `max-stale`; `s-maxage` forbids that in a shared cache (§5.2.2.10). */
   readonly allowsMaxStale: boolean;
-  /** Fresh, it is what it will always be: a reload need not validate it (RFC 8246 §2). */
+  /** It never changes while it is fresh, so a reload does not need to validate it (RFC 8246 §2). */
   readonly immutable: boolean;
   /** How long after its lifetime it may be served while it is being validated (RFC 5861 §3). */
   readonly staleWhileRevalidate: number;
   /** How long after its lifetime it may be served instead of an error (RFC 5861 §4). */
   readonly staleIfError: number;
+  /** The credentials that a request may carry to be answered by it. Absent: no credentials. */
+  readonly answers?: Credentials;
 }
 
-/** Which bytes of the whole the body holds, where it does not hold all. */
+/** The position of the body within the whole, if it is only a part. */
 export interface PartialBody {
-  /** Position of the first byte held. */
+  /** Position of the first stored byte. */
   readonly start: number;
-  /** Bytes of the whole. */
+  /** Bytes of the whole representation. */
   readonly size: number;
 }
 
@@ -33,26 +36,28 @@ export interface PartialBody {
 export interface StoredResponse {
   readonly kind: 'response';
   readonly status: number;
-  /** The reason phrase, where the origin chose another than the registered one. */
+  /** The reason phrase, if it differs from the registered one. */
   readonly reason: string | undefined;
-  /** Without what must not be stored (§3.1) and without `Age`; always with `Date`. */
+  /** Without the fields that must not be stored (§3.1) and without `Age`; always with `Date`. */
   readonly headers: FlatFields;
+  /** Fields that middleware before the cache sets for every request, but that this response lacks, in lowercase. */
+  readonly removed?: readonly string[] | undefined;
   readonly trailers: FlatFields;
   readonly body: Uint8Array;
   /** Set for the stored part of a 206. */
   readonly part: PartialBody | undefined;
   /** When it arrived, or was last validated: epoch milliseconds. */
   readonly responseTime: number;
-  /** Milliseconds of age it had then. */
+  /** Its age at that time in milliseconds. */
   readonly initialAge: number;
-  /** Milliseconds of freshness from when it was made. */
+  /** Milliseconds of freshness since it was made. */
   readonly lifetime: number;
   /** Its `Date`, in epoch milliseconds: the newest of several matching responses is the one to use (§4). */
   readonly date: number;
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly policy: ReusePolicy;
-  /** Template of the route that made it: an answer from the cache is counted under it, though no router ran. */
+  /** Template of the route that made it. Responses from the cache are counted under it, although no router ran. */
   readonly route: string | undefined;
 }
 
@@ -61,7 +66,7 @@ export interface VariantIndex {
   readonly kind: 'variants';
   /** Part of every variant's own key, so that variants of an invalidated index are never found again. */
   readonly generation: string;
-  /** Sorted lowercase field names, one list for each set seen; the most recent first. */
+  /** Sorted lowercase field names, one list per known set; the most recent first. */
   readonly varies: readonly (readonly string[])[];
 }
 
@@ -69,17 +74,22 @@ export type StoredRecord = StoredResponse | VariantIndex;
 
 export interface PolicyDefaults {
   readonly shared: boolean;
-  /** For responses that state none of their own; milliseconds. */
+  /** For responses without their own value; milliseconds. */
   readonly staleWhileRevalidate: number;
   readonly staleIfError: number;
 }
 
 /**
- * The reuse policy of a response's directives. A deliberate deviation: `s-maxage` implies `proxy-revalidate` (§5.2.2.10),
- * yet a stated `stale-while-revalidate` or `stale-if-error` beside it is honoured, because whoever writes
- * both means both.
+ * The reuse policy from a response's directives. It deviates from the RFC on purpose: `s-maxage` implies
+ * `proxy-revalidate` (§5.2.2.10), but a `stale-while-revalidate` or `stale-if-error` beside it is still honoured,
+ * because a server that sends both intends both.
  */
-export function reusePolicy(directives: CacheControl, defaults: PolicyDefaults): ReusePolicy {
+export function reusePolicy(
+  directives: CacheControl,
+  defaults: PolicyDefaults,
+  varies: readonly string[] | undefined,
+  isNeverFresh: boolean,
+): ReusePolicy {
   const { shared } = defaults;
   const inMilliseconds = (seconds: number | undefined, otherwise: number): number =>
     seconds === undefined ? otherwise : seconds * 1000;
@@ -91,5 +101,6 @@ export function reusePolicy(directives: CacheControl, defaults: PolicyDefaults):
     immutable: directives.immutable === true,
     staleWhileRevalidate: inMilliseconds(directives.staleWhileRevalidate, defaults.staleWhileRevalidate),
     staleIfError: inMilliseconds(directives.staleIfError, defaults.staleIfError),
+    answers: answersCredentials(directives, varies, isNeverFresh || directives.noCache === true),
   };
 }

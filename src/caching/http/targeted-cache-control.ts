@@ -1,4 +1,4 @@
-/** Cache directives meant for one kind of cache only (RFC 9213): `CDN-Cache-Control`, and this kit's own field. */
+/** Cache directives for one kind of cache only (RFC 9213): `CDN-Cache-Control`, and this kit's own field. */
 import { parseDictionary, type BareItem, type Dictionary } from 'structured-headers';
 import { MAX_DELTA_SECONDS, parseCacheControl, type CacheControl } from './cache-control.js';
 import { fieldNames, type Fields } from './fields.js';
@@ -12,11 +12,11 @@ const LIMITED = ['no-cache', 'private'];
 
 export interface ResponseDirectives {
   readonly directives: CacheControl;
-  /** True: they came from a targeted field, so `Cache-Control` and `Expires` do not exist for this cache (§2.2). */
+  /** True: they are from a targeted field, so this cache ignores `Cache-Control` and `Expires` (§2.2). */
   readonly targeted: boolean;
 }
 
-/** The directives that govern this cache: of the first valid, non-empty targeted field, else of Cache-Control. */
+/** The directives for this cache: of the first valid, non-empty targeted field, otherwise of Cache-Control. */
 export function responseDirectives(fields: Fields): ResponseDirectives {
   for (const name of TARGET_LIST) {
     const value = fields[name];
@@ -27,8 +27,8 @@ export function responseDirectives(fields: Fields): ResponseDirectives {
 }
 
 /**
- * A targeted field is a Dictionary (RFC 9651 §3.2). Anything wrong in it, a known directive of the wrong type included,
- * voids it whole, as does its being empty (§2.1); directives it does not know are ignored.
+ * A targeted field is a Dictionary (RFC 9651 §3.2). Any error in it, including a known directive of the wrong type,
+ * makes the whole field invalid, as does an empty value (§2.1). Unknown directives are ignored.
  */
 export function parseTargeted(value: string): CacheControl | undefined {
   let dictionary: Dictionary;
@@ -49,7 +49,7 @@ export function parseTargeted(value: string): CacheControl | undefined {
 
 const isKnown = (name: string): boolean => SECONDS.includes(name) || FLAGS.includes(name) || LIMITED.includes(name);
 
-/** A directive as `Cache-Control` would write it; '' where a boolean is false; undefined for a wrong type. */
+/** A directive in the form of `Cache-Control`; '' for a boolean that is false; undefined for a wrong type. */
 function asDirective(name: string, item: BareItem): string | undefined {
   if (SECONDS.includes(name)) {
     return typeof item === 'number' && Number.isInteger(item) && item >= 0

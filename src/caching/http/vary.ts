@@ -1,20 +1,26 @@
-/** Which requests a stored response answers (RFC 9111 §4.1): the fields its `Vary` names, compared by meaning. */
+/**
+ * The requests that a stored response answers (RFC 9111 §4.1): the fields that its `Vary` names, compared by meaning.
+ */
 import { createHash } from 'node:crypto';
-import { fieldNames, splitList, type Fields } from './fields.js';
+import { fieldNames, type Fields } from './fields.js';
 
-/** A longer key is replaced by its digest: a cookie must not make keys of kilobytes. */
+/** A longer key is replaced by its digest, because a cookie must not lead to keys of kilobytes. */
 const LONGEST_KEY = 256;
 
 /**
- * The request fields a `Vary` value selects on, lowercase, sorted, each once; undefined where `*` is among them: such a
- * response matches no request.
+ * The request fields that a `Vary` value names, in lowercase, sorted and unique; undefined if `*` is one of them,
+ * because such a response matches no request.
  */
 export function varyNames(vary: string | undefined, also: readonly string[] = []): string[] | undefined {
+  if (vary === undefined && also.length === 0) return []; // most responses
   const names = [...fieldNames(vary), ...also];
   return names.includes('*') ? undefined : [...new Set(names)].sort();
 }
 
-/** Tells variants apart: equal for two requests exactly when all the fields named match (§4.1). An absent field matches only an absent one. */
+/**
+ * The key of a variant: equal for two requests exactly if all named fields match (§4.1). An absent field matches only
+ * an absent one.
+ */
 export function variantKey(names: readonly string[], request: Fields): string {
   const parts = names.map((name) => {
     const value = request[name];
@@ -24,50 +30,44 @@ export function variantKey(names: readonly string[], request: Fields): string {
   return key.length <= LONGEST_KEY ? key : createHash('sha256').update(key).digest('base64url');
 }
 
+/** A language range (RFC 4647 §2.1), and a coding or a charset: a token. */
+const LANGUAGE = /^(?:\*|[a-z]{1,8}(?:-[a-z0-9]{1,8})*)$/i;
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
+const MEDIA_RANGE = /^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+$/;
+const WEIGHT = /^q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i;
+
 /**
- * A field value in one spelling of its meaning. Languages and codings compare in any order among equal weights; media
- * ranges keep theirs, because servers prefer the first of equals; unknown lists only lose their optional space.
+ * Normalizes a field value if the grammar of the field is known and the value follows it exactly. Letter case, space
+ * and the digits of a weight have no meaning there. The order is kept, because servers prefer the first of equals.
+ * Every other value stays unchanged, because its meaning to the application is unknown.
  */
 export function normalizeField(name: string, value: string): string {
   switch (name) {
     case 'accept-encoding':
-    case 'accept-language':
     case 'accept-charset':
-      return weighted(value).sort(byWeight).map(formatWeighted).join(',');
+      return normalizeList(value, TOKEN);
+    case 'accept-language':
+      return normalizeList(value, LANGUAGE);
     case 'accept':
-      return weighted(value).map(formatWeighted).join(',');
-    case 'cookie':
-    case 'user-agent':
-    case 'authorization':
-      return value; // no lists: a comma and its space are part of the value
+      return normalizeList(value, MEDIA_RANGE);
     default:
-      return splitList(value).join(',');
+      return value;
   }
 }
 
-interface Weighted {
-  readonly value: string;
-  readonly weight: number;
+function normalizeList(value: string, grammar: RegExp): string {
+  // Parameters besides a weight may contain quoted strings with commas, so such a value stays unchanged.
+  if (value.includes('"')) return value;
+  const members: string[] = [];
+  for (const member of value.split(',')) {
+    const [item = '', weight, ...others] = member.split(';').map(trimmed);
+    const [, digits] = weight === undefined ? [] : (WEIGHT.exec(weight) ?? []);
+    if (!grammar.test(item) || others.length > 0 || (weight !== undefined && digits === undefined)) return value;
+    const quality = digits === undefined ? 1 : Number(digits);
+    members.push(quality === 1 ? item.toLowerCase() : `${item.toLowerCase()};q=${quality}`);
+  }
+  return members.join(',');
 }
 
-function weighted(value: string): Weighted[] {
-  return splitList(value).map((member) => {
-    const [first = '', ...parameters] = member.split(';').map((part) => part.trim());
-    const q = parameters.find((parameter) => /^q=/i.test(parameter));
-    const weight = q === undefined ? 1 : Number(q.slice(2));
-    const others = parameters.filter((parameter) => parameter !== q);
-    return {
-      value: [canonicalName(first.toLowerCase()), ...others].join(';'),
-      weight: Number.isNaN(weight) ? 1 : weight,
-    };
-  });
-}
-
-/** The aliases RFC 9110 §8.4.1 has recipients treat as equal. */
-const canonicalName = (coding: string): string =>
-  coding === 'x-gzip' || coding === 'x-compress' ? coding.slice(2) : coding;
-
-const byWeight = (a: Weighted, b: Weighted): number =>
-  b.weight - a.weight || (a.value < b.value ? -1 : a.value > b.value ? 1 : 0);
-
-const formatWeighted = ({ value, weight }: Weighted): string => (weight === 1 ? value : `${value};q=${weight}`);
+/** Without optional white space, which is spaces and tabs (RFC 9110 §5.6.3). */
+const trimmed = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '');

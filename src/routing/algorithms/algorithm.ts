@@ -1,33 +1,49 @@
-/** What a balancing algorithm is: it is told who there is and who may be picked, and picks. */
+/** The interface of a balancing algorithm: it receives the instances and the candidates among them, and picks one. */
 import type { BalancedInstance } from '../instance.js';
 
 export type { BalancedInstance };
 
 /**
- * A strategy of the LoadBalancer. Implementations keep what they derive from the instances up to date through
- * `update` and `changed`, so that `pick` need not look at all of them.
+ * A strategy of the LoadBalancer. Implementations update their derived state in `update` and `changed`, so that `pick`
+ * does not need to look at every instance.
+ *
+ * @example
+ * import { LoadBalancer, type BalancedInstance, type BalancingAlgorithm } from '@tooloo/resilience';
+ *
+ * let candidates: readonly BalancedInstance[] = [];
+ * const first: BalancingAlgorithm = {
+ *   name: 'first',
+ *   update: (current) => void (candidates = current),
+ *   pick: (_now, _key, excluded) => candidates.find((instance) => excluded?.has(instance) !== true),
+ * };
+ * const balancer = new LoadBalancer(first);
  */
 export interface BalancingAlgorithm {
   readonly name: string;
   /**
-   * Called before a pick whenever membership, weights or candidacy changed.
+   * Called before a pick if membership, weights or candidates have changed.
    *
-   * @param candidates those that may be picked, in a stable order
-   * @param members those and the ones that may not be picked now: what a key maps to must not depend on who is ill today
+   * @param candidates the instances that may be picked, in a stable order.
+   * @param members all instances, including those that must not be picked now. The mapping of a key must not depend on
+   *   which instances are unhealthy at the moment.
    */
   update(candidates: readonly BalancedInstance[], members: readonly BalancedInstance[]): void;
   /**
-   * Picks a candidate for one more request; undefined only when there is none left.
+   * Picks a candidate for one more request. Returns undefined only if no candidate is left.
    *
-   * @param key of the request, where the caller has one: the client's address, a session
-   * @param excluded instances not wanted this time (tried already); rare, so it may cost O(n)
+   * @param key the key of the request, if the caller has one: the client's address or a session
+   * @param excluded instances to avoid, for example because they were tried already. This case is rare, so it may cost
+   *   O(n).
    */
   pick(now: number, key?: string, excluded?: ReadonlySet<BalancedInstance>): BalancedInstance | undefined;
-  /** The number of requests in flight to this instance changed. */
+  /** Called when the number of requests in flight to this instance changed. */
   changed?(instance: BalancedInstance): void;
 }
 
-/** The cheapest candidate not excluded, looking at all of them: for retries, where some are excluded. */
+/**
+ * The candidate with the lowest cost that is not excluded. Looks at all candidates, so it is used for retries, where
+ * some are excluded.
+ */
 export function cheapest(
   candidates: Iterable<BalancedInstance>,
   cost: (instance: BalancedInstance) => number,

@@ -1,12 +1,13 @@
 /**
- * By the request's key, so that a key keeps its instance while others come and go. `ip-hash` follows the key strictly;
- * `consistent-hash` bounds the load: an instance with more than 1.25 times its share in flight passes the key on.
+ * Picks by the key of the request. A key keeps its instance when other instances are added or removed. With `ip-hash`
+ * the key decides alone. With `consistent-hash` the load is bounded: an instance with more than 1.25 times its share of
+ * the requests in flight is skipped.
  */
 import { HashRing, type RingMember } from '../hash-ring.js';
 import type { BalancedInstance, BalancingAlgorithm } from './algorithm.js';
 import { LeastConnections } from './least-connections.js';
 
-/** How much above its share of the requests in flight an instance may carry. */
+/** How far above its share of the requests in flight an instance may go. */
 const LOAD_BOUND = 1.25;
 
 interface Member extends RingMember {
@@ -19,7 +20,7 @@ export class KeyHash implements BalancingAlgorithm {
   #ring: HashRing<Member> = new HashRing<Member>([]);
   #members: readonly BalancedInstance[] = [];
   #shares: readonly number[] = [];
-  /** Without a key there is nothing to follow. */
+  /** Used for requests without a key. */
   readonly #keyless = new LeastConnections();
   #candidateWeight = 0;
   #inFlight = 0;

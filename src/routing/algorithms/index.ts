@@ -9,7 +9,7 @@ import { SmoothWeighted } from './weighted.js';
 
 export type { BalancedInstance, BalancingAlgorithm } from './algorithm.js';
 
-/** How the next instance is chosen: docs/routing.md says when to take which. */
+/** How the next instance is chosen: docs/routing.md explains when to use each algorithm. */
 export type AlgorithmName =
   'round-robin' | 'least-connections' | 'weighted' | 'ip-hash' | 'consistent-hash' | 'p2c-ewma';
 
@@ -22,9 +22,17 @@ const CREATE = {
   'p2c-ewma': (random?: Random) => new PowerOfTwoChoices(random),
 } as const satisfies Record<AlgorithmName, (random?: Random) => BalancingAlgorithm>;
 
+/**
+ * The names of the built-in balancing algorithms.
+ *
+ * @example
+ * import { ALGORITHM_NAMES, LoadBalancer } from '@tooloo/resilience';
+ *
+ * const balancers = ALGORITHM_NAMES.map((name) => new LoadBalancer(name));
+ */
 export const ALGORITHM_NAMES = Object.keys(CREATE) as readonly AlgorithmName[];
 
-/** A new algorithm of this name. */
+/** Creates the algorithm with this name. */
 export function createAlgorithm(name: AlgorithmName, random?: Random): BalancingAlgorithm {
   return CREATE[name](random);
 }

@@ -1,4 +1,6 @@
-/** To whoever has the fewest requests in flight for its weight; equals take turns. O(log n). */
+/**
+ * Picks the instance with the fewest requests in flight relative to its weight. Equal instances take turns. O(log n).
+ */
 import { IndexedHeap, type HeapMember } from '../indexed-heap.js';
 import { cheapest, type BalancedInstance, type BalancingAlgorithm } from './algorithm.js';
 
@@ -43,7 +45,7 @@ export class LeastConnections implements BalancingAlgorithm {
         : first;
     if (entry === undefined) return undefined;
     entry.turn = ++this.#turn;
-    entry.load = loadOf(entry.instance, now); // its weight may have grown since
+    entry.load = loadOf(entry.instance, now); // its weight may have grown since then
     this.#heap.update(entry);
     return entry.instance;
   }

@@ -1,11 +1,14 @@
 /**
- * The cheaper of two chosen at random, where cost is the peak-EWMA latency times the requests in flight. Two choices
- * spread the load nearly as evenly as looking at all, without the herd that follows a single best. O(1).
+ * Picks the cheaper of two random candidates, where the cost is the peak-EWMA latency times the requests in flight. Two
+ * choices spread the load nearly as evenly as comparing all candidates, and avoid the herd that follows a single best
+ * instance. O(1).
  */
 import type { Random } from '../../shared/backoff.js';
 import { cheapest, type BalancedInstance, type BalancingAlgorithm } from './algorithm.js';
 
-/** Draws for one weighted choice before the last one drawn is taken: weights far apart need more. */
+/**
+ * Draws for one weighted choice before the last candidate drawn is accepted: very different weights need more draws.
+ */
 const MAX_DRAWS = 32;
 
 export class PowerOfTwoChoices implements BalancingAlgorithm {

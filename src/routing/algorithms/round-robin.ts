@@ -1,14 +1,16 @@
-/** One after the other. Who starts slowly is passed over now and then, in proportion to the weight it has not yet. */
+/**
+ * Picks instances one after the other. During slow start an instance is skipped in proportion to its missing weight.
+ */
 import type { BalancedInstance, BalancingAlgorithm } from './algorithm.js';
 
-/** An instance at the lowest slow-start share is due every tenth time; more rounds cannot be needed. */
+/** An instance at the lowest slow-start share is due every tenth round, so more rounds are never needed. */
 const MAX_ROUNDS = 10;
 
 export class RoundRobin implements BalancingAlgorithm {
   readonly name = 'round-robin';
   #candidates: readonly BalancedInstance[] = [];
   #next = 0;
-  /** Fractions of a turn that slow starters have saved up. */
+  /** Fractions of a turn that instances in slow start have accumulated. */
   readonly #credit = new Map<BalancedInstance, number>();
 
   update(candidates: readonly BalancedInstance[], members: readonly BalancedInstance[]): void {

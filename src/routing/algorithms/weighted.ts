@@ -1,13 +1,14 @@
 /**
- * Smooth weighted round robin. Each instance is due every 1/weight units of virtual time and the earliest is picked, so
- * that heavy ones are spread between the light ones instead of coming in a row. O(log n), where nginx's way is O(n).
+ * Smooth weighted round robin. Each instance is due every 1/weight units of virtual time, and the earliest is picked.
+ * Picks of heavy instances are therefore spread between those of light ones instead of coming in a row. O(log n); the
+ * algorithm of nginx is O(n).
  */
 import { IndexedHeap, type HeapMember } from '../indexed-heap.js';
 import { cheapest, type BalancedInstance, type BalancingAlgorithm } from './algorithm.js';
 
 interface Entry extends HeapMember {
   readonly instance: BalancedInstance;
-  /** Breaks ties, so that equals come in the order they were added. */
+  /** Breaks ties, so that equal instances follow the order in which they were added. */
   readonly order: number;
   weight: number;
   due: number;
@@ -26,7 +27,8 @@ export class SmoothWeighted implements BalancingAlgorithm {
     this.#entries = new Map();
     candidates.forEach((instance, order) => {
       const weight = previous.get(instance)?.weight ?? instance.weight(Infinity);
-      // A newcomer is due after half its period: at once, all newcomers would come in a row.
+      // A new instance is due after half its period. If it were due at once, all new instances would be picked in a
+      // row.
       const due = previous.get(instance)?.due ?? this.#virtualTime + 0.5 / weight;
       this.#entries.set(instance, { instance, order, weight, due, heapPlace: 0 });
     });

@@ -1,4 +1,4 @@
-/** The attempts of one exchange that are under way: mostly one, two while another instance is asked as well. */
+/** The attempts of one exchange that are in progress: usually one, two while a hedged request runs. */
 import type { Attempt } from './attempt.js';
 import type { WaitingRequest, WaitingRequests } from './waiting-requests.js';
 
@@ -16,6 +16,11 @@ export class ActiveAttempts {
     return this.#attempts.length;
   }
 
+  /** Whether any attempt was handed to a connection. The others wait in the queue of this proxy. */
+  get wasAnyDispatched(): boolean {
+    return this.#attempts.some((attempt) => attempt.wasDispatched);
+  }
+
   add(attempt: Attempt): void {
     this.#attempts.push(attempt);
     attempt.wait = this.#waiting.add(attempt.route.instance, this.#request);
@@ -29,17 +34,20 @@ export class ActiveAttempts {
     attempt.wait = undefined;
   }
 
-  /** Every instance that was asked has the whole body. */
+  /** Every instance that was tried has the whole body. */
   uploaded(): void {
-    for (const { route } of this.#attempts) route.uploaded();
+    for (const attempt of this.#attempts) if (attempt.wasDispatched) attempt.route.waiting();
   }
 
-  /** None of them has answered in time: that is their failure. */
+  /**
+   * No instance responded in time. This is a failure of the instances that received the request, and not of one for
+   * which it is still queued here.
+   */
   timeOut(): void {
-    for (const { route } of this.#attempts) route.failed();
+    for (const attempt of this.#attempts) if (attempt.wasDispatched) attempt.route.failed();
   }
 
-  /** Gives up all but this one, which is under way no longer but answered. */
+  /** Cancels all attempts but this one, which is no longer in progress because it has a response. */
   cancelExcept(answered?: Attempt): void {
     for (const attempt of [...this.#attempts]) {
       this.remove(attempt);

@@ -1,28 +1,15 @@
 /**
- * Whom the request came from, told to the upstream. What a client claims about itself is dropped; what a trusted proxy
- * says is kept and continued (RFC 7239 and the `X-Forwarded-*` convention).
+ * Describes the client to the upstream. The client's own claims are dropped. The fields of a trusted proxy are kept and
+ * extended (RFC 7239 and the `X-Forwarded-*` convention).
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { canonicalAddress, type TrustedHop } from '../../shared/client-address.js';
-
-/** Fields only a trusted peer may set. */
-export const FORWARDED_FIELDS: ReadonlySet<string> = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-forwarded-port',
-  'x-forwarded-prefix',
-  'x-forwarded-server',
-  'x-real-ip',
-  'via',
-]);
+import { canonicalAddress } from '../../shared/client-address.js';
 
 const PSEUDONYM = 'tooloo';
 
-/** The peer's address in its one spelling: worked out once a connection, not once a request. */
+/** The normalised address of the peer, computed once per connection and not per request. */
 const peers = new WeakMap<Socket, string>();
 
 function peerOf(socket: Socket): string {
@@ -31,36 +18,50 @@ function peerOf(socket: Socket): string {
   return peer;
 }
 
-/** Adds the fields to a request's, from which those in `FORWARDED_FIELDS` were left out. */
-export function addForwardedFields(fields: string[], req: IncomingMessage, isTrusted: TrustedHop): void {
+/** Adds the fields that the proxy writes itself to the other fields of a request. */
+export function addForwardedFields(fields: string[], req: IncomingMessage, isTrusted: boolean): void {
   const { headers, socket } = req;
   const peer = peerOf(socket);
   const protocol = (socket as Partial<TLSSocket>).encrypted === true ? 'https' : 'http';
-  const trusted = isTrusted(socket.remoteAddress ?? '', 0);
-  const said = (name: string): string | undefined => (trusted ? joined(headers[name]) : undefined);
+  const said = (name: string): string | undefined => (isTrusted ? joined(headers[name]) : undefined);
 
   const chain = said('x-forwarded-for');
   fields.push('X-Forwarded-For', chain === undefined ? peer : `${chain}, ${peer}`);
   const host = said('x-forwarded-host') ?? headers.host;
   if (host !== undefined) fields.push('X-Forwarded-Host', host);
   fields.push('X-Forwarded-Proto', said('x-forwarded-proto') ?? protocol);
-  for (const name of ['X-Forwarded-Port', 'X-Forwarded-Prefix']) {
-    const value = said(name.toLowerCase());
-    if (value !== undefined) fields.push(name, value);
-  }
+  const port = said('x-forwarded-port') ?? portOf(headers.host, protocol);
+  fields.push('X-Forwarded-Port', port);
+  const prefix = [said('x-forwarded-prefix'), mountPath(req)].filter((one) => one).join('');
+  if (prefix !== '') fields.push('X-Forwarded-Prefix', prefix);
   const forwarded = said('forwarded');
   if (forwarded !== undefined) {
     fields.push('Forwarded', `${forwarded}, ${forwardedElement(peer, headers.host, protocol)}`);
   }
-  const via = joined(headers.via); // RFC 9110 §7.6.3: a proxy adds itself; who came before is nobody's secret
+  const via = joined(headers.via); // RFC 9110 §7.6.3: a proxy adds itself; the proxies before it are not confidential
   fields.push('Via', `${via === undefined ? '' : `${via}, `}${req.httpVersion} ${PSEUDONYM}`);
+}
+
+/** The port of the client's request. It is part of the host unless it is the default port of the protocol. */
+function portOf(host: string | undefined, protocol: 'http' | 'https'): string {
+  const colon = host?.lastIndexOf(':') ?? -1;
+  if (colon !== -1 && host!.charCodeAt(host!.length - 1) !== 0x5d /* ] */ && colon + 1 < host!.length) {
+    return host!.slice(colon + 1);
+  }
+  return protocol === 'https' ? '443' : '80';
+}
+
+/** The path that Express has removed: an application behind the proxy needs it to write links. */
+function mountPath(req: IncomingMessage): string {
+  const { baseUrl } = req as { baseUrl?: unknown };
+  return typeof baseUrl === 'string' ? baseUrl : '';
 }
 
 function joined(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value;
 }
 
-/** RFC 7239 §4; §6: IPv6 in brackets and quoted, as anything with a colon. */
+/** RFC 7239 §4. An IPv6 address is in brackets and quoted, like every value with a colon (§6). */
 function forwardedElement(peer: string, host: string | undefined, protocol: string): string {
   const node = peer.includes(':') ? `"[${peer}]"` : peer;
   const named = host === undefined ? '' : `;host="${host.replace(/["\\]/g, '\\$&')}"`;

@@ -1,202 +1,131 @@
-/** Forwards the requests of one service: prepares each, picks its way and keeps what all of them share. */
+/** Forwards the requests of one proxy: chooses how each is handled, and keeps the state that all of them share. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Random } from '../../shared/backoff.js';
-import type { TrustedHop } from '../../shared/client-address.js';
 import type { Clock } from '../../shared/clock.js';
-import type { ResilienceError } from '../../shared/errors.js';
+import type { NextFunction } from '../../shared/http.js';
 import type { RetryBudget } from '../../shared/retry-budget.js';
-import type { Instance } from '../instance.js';
-import type { IntelligentRouter } from '../intelligent-router.js';
+import type { IntelligentRouter, TargetChange } from '../intelligent-router.js';
 import type { Route } from '../route.js';
 import type { StickySessions } from '../sticky-sessions.js';
-import type { Target } from '../target.js';
-import { Absentees } from './absence.js';
-import { takeOverContinue } from './deferred-continue.js';
+import { AnswerDoor, type AnswerOptions } from './answer-door.js';
 import { Exchange } from './exchange.js';
-import { addForwardedFields, FORWARDED_FIELDS } from './forwarded.js';
-import { endToEndFields } from './headers.js';
-import { BODY_FIELDS, serializeParsedBody } from './parsed-body.js';
-import { bufferedBody, collectBody, StreamedBody, type RequestBody } from './request-body.js';
-import type { PreparedRequest } from './prepared-request.js';
-import { requestTarget } from './request-target.js';
-import { isChunked } from './transfer-coding.js';
-import type { Upstream, UpstreamOptions } from './upstream.js';
+import type { ForwarderCore, ForwarderCounters, RetrySettings } from './forwarder-core.js';
+import type { Door, PreparedRequest } from './incoming.js';
+import { probeLiveness } from './liveness-probe.js';
+import type { Mirror } from './mirror.js';
+import { bodyOf } from './request-body.js';
+import { TargetWaits } from './target-wait.js';
+import type { UpstreamOptions } from './upstream-call.js';
 import { Upstreams } from './upstreams.js';
 import { WaitingRequests } from './waiting-requests.js';
 
 export interface ForwarderOptions {
-  readonly service: string;
   readonly router: IntelligentRouter;
+  readonly door: Door;
+  readonly answers: AnswerOptions;
+  readonly mirror: Mirror | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly budget: RetryBudget;
-  readonly retry: {
-    /** Attempts in all, the first included. */
-    readonly attempts: number;
-    readonly statuses: ReadonlySet<number>;
-    readonly backoff: number;
-    readonly maxBackoff: number;
-  };
+  readonly retry: RetrySettings;
   readonly hedge: { readonly delay: number } | undefined;
-  /** Milliseconds until the response head, over all attempts; an upload counts from its last progress. */
-  readonly timeout: number;
-  /** Milliseconds a request waits for an instance where there is none. */
+  /** Milliseconds that a request waits for an instance if none is available. */
   readonly targetTimeout: number;
-  /** Milliseconds a response body may pause. */
+  /** The longest pause of a response body, in milliseconds. */
   readonly idleTimeout: number;
   readonly maxBodyBuffer: number;
-  readonly isTrusted: TrustedHop;
-  readonly key: ((req: IncomingMessage) => string | undefined) | undefined;
-  readonly rewrite: ((path: string, req: IncomingMessage) => string) | undefined;
   readonly sticky: StickySessions | undefined;
   readonly upstream: UpstreamOptions;
-  readonly onError: (req: IncomingMessage, res: ServerResponse, error: ResilienceError) => void;
+  readonly answerError: ForwarderCore['answerError'];
 }
-
-export interface ForwarderCounters {
-  retries: number;
-  clientGone: number;
-}
-
-/** What exchanges share. */
-export interface ForwarderCore extends Omit<ForwarderOptions, 'upstream'> {
-  readonly waiting: WaitingRequests;
-  readonly absentees: Absentees;
-  readonly counters: ForwarderCounters;
-  upstream(target: Target): Upstream;
-  /** Whether there is an instance besides those tried. */
-  hasAnother(tried: ReadonlySet<Instance>): boolean;
-  onRelay(req: IncomingMessage, res: ServerResponse, route: Route): void;
-  onOver(): void;
-}
-
-const NOT_FORWARDED: ReadonlySet<string> = new Set([...FORWARDED_FIELDS, 'expect']);
-const NOT_FORWARDED_PARSED: ReadonlySet<string> = new Set([...NOT_FORWARDED, ...BODY_FIELDS]);
 
 export class Forwarder {
   readonly counters: ForwarderCounters = { retries: 0, clientGone: 0 };
   readonly upstreams: Upstreams;
   readonly #core: ForwarderCore;
   readonly #options: ForwarderOptions;
-  #active = 0;
+  readonly #waiting = new WaitingRequests();
+  readonly #targetWaits: TargetWaits;
   readonly #stopListening: () => void;
+  readonly #stopProbing: () => void;
+  #active = 0;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
-    const { router, service, sticky } = options;
-    const upstreams = new Upstreams(options.upstream, (target) => router.reportRefused(target));
-    const waiting = new WaitingRequests();
-    const absentees = new Absentees(options.upstream.maxQueue, options.clock);
+    const { router, upstream } = options;
+    const upstreams = new Upstreams(upstream, (target) => router.reportRefused(target));
     this.upstreams = upstreams;
+    this.#targetWaits = new TargetWaits(upstream.maxQueue, options.clock, options.targetTimeout);
+    const answers = new AnswerDoor(options.answers);
     this.#core = {
       ...options,
-      waiting,
-      absentees,
+      waiting: this.#waiting,
+      targetWaits: this.#targetWaits,
       counters: this.counters,
       upstream: (target) => upstreams.get(target),
-      hasAnother: (tried) => router.size(service) > tried.size,
-      onRelay: (req, res, route) => sticky?.remember(req, res, route.target),
+      firstRoute: (req, prepared) => this.route(req, prepared),
+      nextRoute: ({ service, key }, tried) => router.acquire(service, key, tried),
+      routeTo: ({ service }, { id }) => router.acquireTarget(service, id, true),
+      hasAnother: ({ service }, tried) => router.size(service) > (tried?.size ?? 1),
+      finalHead: (req, head, attempt) => answers.finalHead(req, head, attempt),
+      mirror: (prepared, body) => options.mirror?.copy(prepared, body),
+      openRelay: (req, res, head, attempt, owner) => answers.open(req, res, head, attempt, owner),
       onOver: () => void this.#active--,
     };
-    this.#stopListening = router.onTargetChange((change) => {
-      if (change.service !== service) return;
-      if (change.state === 'up') absentees.targetCame();
-      if (change.state === 'unhealthy' || change.state === 'stalled' || change.state === 'circuit-open') {
-        waiting.move(change.instance);
-      } else if (change.state === 'removed') {
-        waiting.move(change.instance);
-        waiting.forget(change.instance);
-        upstreams.remove(change.target);
-      }
-    });
+    this.#stopListening = router.onTargetChange((change) => this.#targetChanged(change));
+    this.#stopProbing = router.probeWith((target, onResult) => probeLiveness(target, upstream, onResult));
   }
 
-  /** Requests under way. */
+  /** The number of requests in progress. */
   get active(): number {
     return this.#active;
   }
 
   /**
-   * Forwards a request and answers it.
+   * Forwards a request and sends the response.
    *
-   * @throws ResilienceError for a request that cannot be forwarded as it is; nothing was done then
+   * @throws ResilienceError for a request that cannot be forwarded as it is; nothing was sent in that case
    */
-  forward(req: IncomingMessage, res: ServerResponse): void {
-    const { maxBodyBuffer } = this.#options;
-    const length = Number(req.headers['content-length'] ?? 0);
-    const inChunks = isChunked(req);
-    if (!inChunks && length === 0) {
-      this.#begin(req, res, this.#prepare(req, false), bufferedBody(null));
-      return;
-    }
-    const parsed = serializeParsedBody(req);
-    const prepared = this.#prepare(req, parsed !== undefined);
-    if (parsed !== undefined) {
-      prepared.fields.fields.push('Content-Length', String(parsed.length));
-      this.#begin(req, res, prepared, bufferedBody(parsed));
-    } else if (!inChunks && length <= maxBodyBuffer && !prepared.expectContinue) {
-      collectBody(req, length, (body) => this.#begin(req, res, prepared, body));
-    } else {
-      const body = new StreamedBody(req, maxBodyBuffer, (isLast) => exchange?.uploadProgressed(isLast));
-      const exchange = this.#begin(req, res, prepared, body);
-    }
+  forward(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
+    const prepared = this.#options.door.admit(req, res);
+    const { framing, parsedBody, expectContinue } = prepared;
+    const body = bodyOf(req, framing, parsedBody, expectContinue, this.#options.maxBodyBuffer);
+    const exchange = new Exchange(this.#core, req, res, prepared, body, next);
+    this.#active++;
+    exchange.start();
   }
 
-  /** The route for a request: its session's instance, or the balancer's choice. */
-  route(req: IncomingMessage, key: string | undefined): Route | undefined {
-    const { router, service, sticky } = this.#options;
-    const id = sticky?.recall(req);
+  /** The route for a request: the instance of its session, or the choice of the balancer. */
+  route(req: IncomingMessage, { service, key }: PreparedRequest): Route | undefined {
+    const { router, sticky } = this.#options;
+    const id = sticky?.recall(req, () => router.targetIds(service));
     return (id === undefined ? undefined : router.acquireTarget(service, id)) ?? router.acquire(service, key);
   }
 
-  /** Header fields for the upstream, with what it should know of the client. */
-  fields(req: IncomingMessage, replaced: ReadonlySet<string>): PreparedRequest['fields'] {
-    const prepared = endToEndFields(req, replaced);
-    addForwardedFields(prepared.fields, req, this.#options.isTrusted);
-    return prepared;
-  }
-
-  key(req: IncomingMessage): string | undefined {
-    return this.#options.key?.(req);
-  }
-
-  /** Ends every connection to the instances. Requests under way fail. */
+  /** Closes every connection to the instances. Requests in progress fail. */
   async close(): Promise<void> {
     this.#stopListening();
+    this.#stopProbing();
     await this.upstreams.destroy();
   }
 
-  #prepare(req: IncomingMessage, isParsed: boolean): PreparedRequest {
-    const { method = 'GET', headers } = req;
-    const { path, host } = requestTarget(req);
-    const fields = this.fields(req, isParsed ? NOT_FORWARDED_PARSED : NOT_FORWARDED);
-    if (host !== undefined) replaceHost(fields.fields, host);
-    return {
-      method,
-      path: this.#options.rewrite?.(path, req) ?? path,
-      fields,
-      expectContinue: headers.expect !== undefined && takeOverContinue(req),
-      hasTrailers: headers.trailer !== undefined && headers['transfer-encoding'] !== undefined,
-      key: this.key(req),
-    };
+  #targetChanged({ service, state, instance, target }: TargetChange): void {
+    switch (state) {
+      case 'up':
+        this.#targetWaits.targetCame(service);
+        return;
+      case 'unhealthy':
+      case 'stalled':
+      case 'circuit-open':
+        this.#waiting.move(instance);
+        return;
+      case 'removed':
+        this.#waiting.move(instance);
+        this.#waiting.forget(instance);
+        this.upstreams.remove(target);
+        return;
+      case 'draining':
+      case 'ejected': // requests that wait for it may still get a response
+    }
   }
-
-  #begin(
-    req: IncomingMessage,
-    res: ServerResponse,
-    prepared: PreparedRequest,
-    body: RequestBody,
-  ): Exchange | undefined {
-    if (res.destroyed) return undefined; // gone while its body was read
-    const exchange = new Exchange(this.#core, req, res, prepared, body);
-    this.#active++;
-    exchange.start(this.route(req, prepared.key));
-    return exchange;
-  }
-}
-
-function replaceHost(fields: string[], host: string): void {
-  const index = fields.findIndex((field, i) => i % 2 === 0 && field === 'host');
-  if (index === -1) fields.push('host', host);
-  else fields[index + 1] = host;
 }

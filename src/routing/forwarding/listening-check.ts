@@ -1,12 +1,12 @@
 /**
- * Asks whether anybody still listens at an instance's address, when a connection to it was lost: a process that was
- * killed is noticed at once, whether or not a request is sent there next.
+ * Checks whether a process still listens at the address of an instance after a connection to it was lost. A process
+ * that was killed is therefore noticed at once, without waiting for the next request.
  */
 import { connect } from 'node:net';
 import type { Target } from '../target.js';
 import { isRefusal } from '../refusal.js';
 
-/** How a connection ends that the other side closed or reset, in the words of undici and of the system. */
+/** The error codes of undici and the system for a connection that the other side closed or reset. */
 const LOST: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 export class ListeningCheck {
@@ -15,19 +15,20 @@ export class ListeningCheck {
   readonly #onRefused: () => void;
   #isRunning = false;
 
-  /** @param timeout milliseconds; no answer within it says nothing */
+  /** @param timeout milliseconds; a missing response within it is no evidence */
   constructor(target: Target, timeout: number, onRefused: () => void) {
     this.#target = target;
     this.#timeout = timeout;
     this.#onRefused = onRefused;
   }
 
-  /** A connection ended. One check at a time, however many end together. */
+  /** A connection ended. Only one check runs at a time, even if many connections end together. */
   connectionEnded(error: { readonly code?: unknown }): void {
     if (this.#isRunning || !LOST.has(error.code)) return;
     this.#isRunning = true;
-    const { host, port } = this.#target;
-    const socket = connect({ host, port, timeout: this.#timeout });
+    const { host, port, socketPath } = this.#target;
+    const address = socketPath === undefined ? { host, port } : { path: socketPath };
+    const socket = connect({ ...address, timeout: this.#timeout });
     socket.unref();
     socket.once('connect', () => socket.destroy());
     socket.once('timeout', () => socket.destroy());

@@ -1,24 +1,44 @@
-/** Passes one response on to the client: its head, its body as fast as the client reads, its trailers. */
+/** Passes one response to the client: its head, its body at the speed of the client, and its trailers. */
 import type { ServerResponse } from 'node:http';
 import type { Attempt } from './attempt.js';
 import type { ResponseFields } from './headers.js';
-import { addTrailers } from './response-writer.js';
+import { addTrailers, flushHead, keepOrder } from './response-writer.js';
 
-export class Relay {
+/** The listener of a relay. */
+export interface RelayOwner {
+  /** The client has read more. */
+  progressed(): void;
+  /** A part of the response could not be written. */
+  onCrash(error: unknown): void;
+}
+
+/** How the body of a response goes to the client. */
+export interface BodySink {
+  readonly attempt: Attempt;
+  write(chunk: Buffer): void;
+  /** The body is complete. */
+  end(trailers: ResponseFields, onWritten: () => void): void;
+  /** Stops writing. */
+  stop(): void;
+}
+
+export class Relay implements BodySink {
   readonly attempt: Attempt;
   readonly #res: ServerResponse;
-  readonly #onProgress: () => void;
+  readonly #owner: RelayOwner;
   #isPaused = false;
   #hasHeadGone = false;
-  /** The beginning of the body, while the rest may be here in a moment to go out with it and the head in one piece. */
+  /**
+   * The beginning of the body. The remaining part may arrive within a moment, and is then sent in one piece with the
+   * head.
+   */
   #first: Buffer | undefined;
   #isOver = false;
 
-  /** @param onProgress called when the client has read on */
-  constructor(attempt: Attempt, res: ServerResponse, onProgress: () => void) {
+  constructor(attempt: Attempt, res: ServerResponse, owner: RelayOwner) {
     this.attempt = attempt;
     this.#res = res;
-    this.#onProgress = onProgress;
+    this.#owner = owner;
     process.nextTick(flushLater, this);
   }
 
@@ -31,46 +51,61 @@ export class Relay {
     this.#send(chunk);
   }
 
-  /** Everything that is here goes out: the head must not wait for a body that may take its time. */
+  /** Sends everything received so far, because the head must not wait for a body that may take long. */
   flush(): void {
     if (this.#isOver) return;
     const first = this.#first;
     this.#first = undefined;
     if (first !== undefined) this.#send(first);
-    else if (!this.#hasHeadGone) this.#res.flushHeaders();
+    else if (!this.#hasHeadGone) flushHead(this.#res);
     this.#hasHeadGone = true;
   }
 
-  end(trailers: ResponseFields): void {
+  end(trailers: ResponseFields, onWritten: () => void): void {
     const res = this.#res;
     if (hasFields(trailers)) {
       this.flush();
       addTrailers(res, trailers);
       res.end();
-    } else res.end(this.#first);
+    } else {
+      if (this.#first !== undefined) keepOrder(res);
+      res.end(this.#first);
+    }
     this.stop();
+    onWritten();
   }
 
-  /** Writes nothing more. */
   stop(): void {
     this.#isOver = true;
   }
 
-  /** Listens for 'drain' only while it waits: the response outlives the exchange, which need not hang on it. */
+  /** An exception of the response (in an on-headers hook of the application) must not leave this tick. */
+  flushGuarded(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      this.#owner.onCrash(error);
+    }
+  }
+
+  /**
+   * Listens for 'drain' only while it waits, because the response outlives the exchange and must not keep it in memory.
+   */
   #send(chunk: Buffer): void {
+    keepOrder(this.#res);
     if (this.#res.write(chunk) || this.#isPaused) return;
     this.#isPaused = true;
     this.attempt.pause();
     this.#res.once('drain', () => {
       this.#isPaused = false;
-      this.#onProgress();
+      this.#owner.progressed();
       this.attempt.resume();
     });
   }
 }
 
 function flushLater(relay: Relay): void {
-  relay.flush();
+  relay.flushGuarded();
 }
 
 function hasFields(fields: ResponseFields): boolean {

@@ -1,48 +1,147 @@
 /**
- * The body of a request on its way to an upstream, and again to another when the first failed: small ones are kept,
- * larger ones stream through and can be sent once.
+ * The body of a request on its way to an upstream, and to another one if the first failed. Small bodies are kept.
+ * Larger ones stream through and can be sent only once.
  */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { bindContext } from '../../shared/instrumentation.js';
+import type { Framing } from './transfer-coding.js';
 
-/** A request's body as attempts read it. */
+/** The listener of a body. */
+export interface BodyOwner {
+  /** More of it arrived, or its end. */
+  uploadProgressed(isLast: boolean): void;
+  /** All of a collected body is here. */
+  bodyCollected(): void;
+}
+
+/** The body of a request as attempts read it. */
 export interface RequestBody {
-  /** Whether another attempt may still be given the whole of it. */
+  /** Whether attempts may start: a small body is collected first. */
+  readonly isReady: boolean;
+  /** Whether another attempt can still read the whole body. */
   readonly isReplayable: boolean;
-  /** Whether all of it is here, so that two attempts can be given it at once. */
+  /** Whether the body is complete, so that two attempts can read it at the same time. */
   readonly isComplete: boolean;
-  /** Whether some of it has still to come. */
+  /** Whether a part of it is still to arrive. */
   readonly isUploading: boolean;
-  /** Whether it is the client that keeps everybody waiting: an instance could take more of the body than there is. */
+  /** Whether the client is the slow side: an instance could accept more of the body than has arrived. */
   readonly isStarved: boolean;
-  /** The body for one attempt. Opening it again takes it away from the attempt before, unless it is complete. */
+  /** Starts reading. */
+  begin(owner: BodyOwner): void;
+  /** The body for one attempt. Opening it again takes it away from the previous attempt, unless it is complete. */
   open(): Buffer | Readable | null;
-  /** Nobody will read it any more: what still comes is thrown away. */
+  /** The body is no longer needed: the parts that still arrive are discarded. */
   discard(): void;
 }
 
-/** A body that is here: none (`null`), parsed before and serialised again, or collected. */
-export function bufferedBody(bytes: Buffer | null): RequestBody {
-  return {
-    isReplayable: true,
-    isComplete: true,
-    isUploading: false,
-    isStarved: false,
-    open: () => bytes,
-    discard: () => undefined,
+/** A body that is here already: an empty one, or one that was parsed and serialized again. */
+class BufferedBody implements RequestBody {
+  readonly isReady = true;
+  readonly isReplayable = true;
+  readonly isComplete = true;
+  readonly isUploading = false;
+  readonly isStarved = false;
+  readonly #bytes: Buffer | null;
+
+  constructor(bytes: Buffer | null) {
+    this.#bytes = bytes;
+  }
+
+  begin(): void {
+    // everything is here
+  }
+
+  open(): Buffer | null {
+    return this.#bytes;
+  }
+
+  discard(): void {
+    // nothing comes any more
+  }
+}
+
+const NO_BODY = new BufferedBody(null);
+
+/** The body of a request. Small bodies are collected, so that they can be sent again; others stream. */
+export function bodyOf(
+  req: IncomingMessage,
+  framing: Framing,
+  parsed: Buffer | undefined,
+  expectContinue: boolean,
+  limit: number,
+): RequestBody {
+  if (parsed !== undefined) return new BufferedBody(parsed);
+  if (framing.kind === 'none') return NO_BODY;
+  if (framing.kind === 'length' && framing.length <= limit && !expectContinue)
+    return new CollectedBody(req, framing.length);
+  return new StreamedBody(req, limit);
+}
+
+/** A body that is known to be small. Attempts start when it is complete. */
+class CollectedBody implements RequestBody {
+  readonly #req: IncomingMessage;
+  readonly #length: number;
+  #chunks: Buffer[] = [];
+  #bytes: Buffer | undefined;
+  #owner: BodyOwner | undefined;
+
+  constructor(req: IncomingMessage, length: number) {
+    this.#req = req;
+    this.#length = length;
+  }
+
+  get isReady(): boolean {
+    return this.#bytes !== undefined;
+  }
+
+  get isReplayable(): boolean {
+    return true;
+  }
+
+  get isComplete(): boolean {
+    return this.isReady;
+  }
+
+  get isUploading(): boolean {
+    return !this.isReady;
+  }
+
+  get isStarved(): boolean {
+    return !this.isReady;
+  }
+
+  begin(owner: BodyOwner): void {
+    this.#owner = owner;
+    this.#req.on('data', this.#onData);
+    this.#req.once('end', this.#onEnd);
+  }
+
+  open(): Buffer {
+    return this.#bytes!;
+  }
+
+  discard(): void {
+    this.#owner = undefined;
+    if (this.isReady) return;
+    this.#req.off('data', this.#onData);
+    this.#req.off('end', this.#onEnd);
+    this.#chunks = [];
+    this.#req.resume();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#chunks.push(chunk);
+    this.#owner?.uploadProgressed(false);
+  };
+
+  readonly #onEnd = (): void => {
+    const chunks = this.#chunks;
+    this.#bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#length);
+    this.#owner?.bodyCollected();
   };
 }
 
-/** Reads all of a body that is known to be small. Calls back once it is here; never, when the client goes away. */
-export function collectBody(req: IncomingMessage, length: number, onCollected: (body: RequestBody) => void): void {
-  const chunks: Buffer[] = [];
-  req.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const collected = bindContext(onCollected); // Node emits `end` in the context of the connection
-  req.once('end', () => collected(bufferedBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))));
-}
-
-/** What one attempt reads: first what is kept, then what comes. */
+/** The reader of one attempt: first the kept part, then the parts that arrive. */
 class BodyReader extends Readable {
   readonly #body: StreamedBody;
   position = 0;
@@ -62,24 +161,30 @@ class BodyReader extends Readable {
   }
 }
 
-/** A body that streams. Its beginning is kept until it exceeds `limit` bytes, and with it the chance to send it again. */
-export class StreamedBody implements RequestBody {
+/** A streamed body. Its beginning is kept until it exceeds `limit` bytes. After that it cannot be sent again. */
+class StreamedBody implements RequestBody {
   readonly #req: IncomingMessage;
   readonly #limit: number;
-  readonly #onProgress: (isLast: boolean) => void;
+  #owner: BodyOwner | undefined;
   #kept: Buffer[] | undefined = [];
   #keptSize = 0;
   #hasEnded = false;
   #reader: BodyReader | undefined;
 
-  /** @param onProgress called for each chunk that came, and last when there is no more */
-  constructor(req: IncomingMessage, limit: number, onProgress: (isLast: boolean) => void) {
+  constructor(req: IncomingMessage, limit: number) {
     this.#req = req;
     this.#limit = limit;
-    this.#onProgress = onProgress;
-    req.on('data', this.#onData);
-    req.once('end', this.#onEnd);
-    req.pause();
+  }
+
+  begin(owner: BodyOwner): void {
+    this.#owner = owner;
+    this.#req.on('data', this.#onData);
+    this.#req.once('end', this.#onEnd);
+    this.#req.pause();
+  }
+
+  get isReady(): boolean {
+    return true;
   }
 
   get isReplayable(): boolean {
@@ -87,7 +192,7 @@ export class StreamedBody implements RequestBody {
   }
 
   get isComplete(): boolean {
-    return false; // one reader at a time
+    return false; // only one reader at a time
   }
 
   get isUploading(): boolean {
@@ -105,7 +210,7 @@ export class StreamedBody implements RequestBody {
     return this.#reader;
   }
 
-  /** The reader wants more. */
+  /** The reader requests more. */
   advance(reader: BodyReader): void {
     if (reader !== this.#reader) return;
     const chunk = this.#kept?.[reader.position];
@@ -119,10 +224,11 @@ export class StreamedBody implements RequestBody {
   detach(reader: BodyReader): void {
     if (reader !== this.#reader) return;
     this.#reader = undefined;
-    this.#req.pause(); // the next reader gets what comes now
+    this.#req.pause(); // the next reader gets the parts that arrive now
   }
 
   discard(): void {
+    this.#owner = undefined;
     this.#req.off('data', this.#onData);
     this.#kept = undefined;
     this.#reader?.destroy();
@@ -130,7 +236,7 @@ export class StreamedBody implements RequestBody {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#onProgress(false);
+    this.#owner?.uploadProgressed(false);
     this.#keep(chunk);
     const reader = this.#reader;
     if (reader === undefined) return;
@@ -140,7 +246,7 @@ export class StreamedBody implements RequestBody {
 
   readonly #onEnd = (): void => {
     this.#hasEnded = true;
-    this.#onProgress(true);
+    this.#owner?.uploadProgressed(true);
     this.#reader?.push(null);
   };
 

@@ -1,9 +1,10 @@
-/** Writes an upstream's response to the client, as it comes. */
-import { STATUS_CODES, type ServerResponse } from 'node:http';
-import type { ResponseHead } from './attempt.js';
+/** Writes a response with a checked head to the client, over HTTP/1 or HTTP/2. */
+import type { ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
+import { headLines, isBodiless, type ResponseHead } from './answer-head.js';
 import { eachEndToEndField, trailerFields, type ResponseFields } from './headers.js';
 
-/** Fields that those in front of the proxy may have set already, and that add up. */
+/** Fields that a middleware in front of the proxy may have set already, and whose values add up. */
 const ADDED_UP: ReadonlySet<string> = new Set([
   'set-cookie',
   'vary',
@@ -13,47 +14,127 @@ const ADDED_UP: ReadonlySet<string> = new Set([
   'ratelimit-policy',
 ]);
 
-/** Fields that are about one hop: what this side says of its own part holds (Trace Context level 2 §4). */
+/** Fields that describe one hop: the value that this side set about itself is kept (Trace Context level 2 §4). */
 const OWN_HOLDS: ReadonlySet<string> = new Set(['traceresponse']);
 
-/**
- * Sets status and fields of the response; nothing is sent yet.
- *
- * @throws what Node throws for a field it will not send
- */
-export function setHead(res: ServerResponse, { status, statusText, headers }: ResponseHead): void {
+/** The spelling of the names of response fields: unchanged, or from a table of lowercase names. */
+export type FieldCase = ReadonlyMap<string, string> | undefined;
+
+/** Sets the status and the fields of the response. Nothing is sent yet. */
+export function setHead(res: ServerResponse, head: ResponseHead, fieldCase: FieldCase): void {
+  const { status, statusText, headers } = head;
+  const isHttp2 = http2StreamOf(res) !== undefined;
   res.statusCode = status;
-  if (statusText !== '' && statusText !== STATUS_CODES[status]) res.statusMessage = statusText;
-  eachEndToEndField(headers, (name, value) => {
-    if (name === 'trailer' && !canSendTrailers(res, headers)) return;
+  if (statusText !== '' && !isHttp2) res.statusMessage = statusText;
+  eachEndToEndField(headers, (name, given) => {
+    const value = isHttp2 ? http2Value(name, given) : given;
+    if (name === 'trailer' && !canSendTrailers(res, head)) return;
     if (name === 'content-length' && status === 204) return; // RFC 9110 §8.6
     if (OWN_HOLDS.has(name) && res.hasHeader(name)) return;
-    if (ADDED_UP.has(name) && res.hasHeader(name)) res.appendHeader(name, value);
-    else res.setHeader(name, value);
+    if (ADDED_UP.has(name) && res.hasHeader(name)) appendField(res, name, value);
+    else res.setHeader(fieldCase?.get(name) ?? name, value);
   });
-}
-
-/** Trailers need chunks: HTTP/1.1, a body, and no length said before. */
-function canSendTrailers(res: ServerResponse, headers: ResponseFields): boolean {
-  return res.req.httpVersion !== '1.0' && res.req.method !== 'HEAD' && headers['content-length'] === undefined;
-}
-
-/** Adds the trailer section, where the response can have one. */
-export function addTrailers(res: ServerResponse, trailers: ResponseFields): void {
-  if (res.chunkedEncoding) res.addTrailers(Object.fromEntries(trailerFields(trailers)));
 }
 
 /**
- * Passes a 1xx response on (RFC 9110 §15.2). Node writes only some of them by itself, so the lines go to the socket: it
- * belongs to this response once it is assigned, and nothing of the final one is written yet.
+ * Sends the head before there is a body. `flushHeaders` writes bytes above ASCII as UTF-8, where the rest of Node writes
+ * them as Latin-1. With an empty text the head is Latin-1 too, but a middleware that compresses may hold it back.
  */
-export function writeInformation(res: ServerResponse, { status, statusText, headers }: ResponseHead): void {
+export function flushHead(res: ServerResponse): void {
+  if (http2StreamOf(res) !== undefined || isAscii(res)) res.flushHeaders();
+  else res.write('', 'latin1');
+}
+
+/**
+ * To be called before bytes of the body are written. A pipelined response waits for those before it, and with it its 100
+ * Continue. Node would put a head that goes out with bytes in front of that, so that the 100 became part of the body.
+ */
+export function keepOrder(res: ServerResponse): void {
+  if (!res.headersSent && res.socket === null && res.writableLength > 0) flushHead(res);
+}
+
+const ABOVE_ASCII = /[\x80-\xff]/;
+
+function isAscii(res: ServerResponse): boolean {
+  if (ABOVE_ASCII.test(res.statusMessage ?? '')) return false;
+  const fields = res.getHeaders();
+  for (const name in fields) if (ABOVE_ASCII.test(String(fields[name]))) return false;
+  return true;
+}
+
+/** HTTP/2 responses have no `appendHeader` before Node 20.12. */
+function appendField(res: ServerResponse, name: string, value: string | string[]): void {
+  const before = res.getHeader(name);
+  res.setHeader(name, [before, value].flat().map(String));
+}
+
+/** Node refuses some repeated fields in HTTP/2. On one line they mean the same (RFC 9110 §5.2), except for cookies. */
+function http2Value(name: string, value: string | string[]): string | string[] {
+  return typeof value === 'string' || name === 'set-cookie' ? value : value.join(', ');
+}
+
+/**
+ * Removes everything that `setHead` has set, so that an error response inherits nothing from the response it replaces.
+ *
+ * @returns false if Node has already marked the response as one without a body; the connection cannot be used then
+ */
+export function resetHead(res: ServerResponse, head: ResponseHead): boolean {
+  if (res.headersSent) return false;
+  for (const name in head.headers) res.removeHeader(name);
+  const wasBodiless = isBodiless(res.statusCode);
+  res.statusCode = 200;
+  if (http2StreamOf(res) === undefined) res.statusMessage = undefined as never; // Node's phrase for the next status
+  return !wasBodiless;
+}
+
+/** Aborts the response, so that the client cannot mistake the part it received for the whole. */
+export function breakOff(res: ServerResponse): void {
+  const stream = http2StreamOf(res);
+  if (stream === undefined) res.destroy();
+  else stream.close(INTERNAL_ERROR);
+}
+
+/** NGHTTP2_INTERNAL_ERROR. */
+const INTERNAL_ERROR = 2;
+
+/** The stream of a response of Node's HTTP/2 compatibility API. */
+export function http2StreamOf(res: ServerResponse): ServerHttp2Stream | undefined {
+  return res.req?.httpVersionMajor === 2 ? (res as unknown as { stream?: ServerHttp2Stream }).stream : undefined;
+}
+
+/** Trailers need HTTP/2 or chunks: HTTP/1.1, a body, and no announced length. */
+function canSendTrailers(res: ServerResponse, { status, headers }: ResponseHead): boolean {
+  const { req } = res;
+  if (req.httpVersionMajor === 2) return true;
+  if (isBodiless(status) || req.method === 'HEAD' || req.httpVersion === '1.0') return false;
+  return headers['content-length'] === undefined;
+}
+
+/** Adds the trailer section, if the response can have one. */
+export function addTrailers(res: ServerResponse, trailers: ResponseFields): void {
+  if (!res.chunkedEncoding && http2StreamOf(res) === undefined) return;
+  res.addTrailers(Object.fromEntries(trailerFields(trailers)));
+}
+
+/**
+ * Passes on a checked 1xx response (RFC 9110 §15.2). Node writes only some of them itself, so the lines go to the
+ * socket. The socket belongs to this response once it is assigned, and nothing of the final response is written yet.
+ */
+export function writeInformation(res: ServerResponse, head: ResponseHead): void {
+  if (res.headersSent || head.status === 101) return; // a switch needs an upgrade
+  const stream = http2StreamOf(res);
+  if (stream !== undefined) {
+    const fields: Record<string, string | string[] | number> = { ':status': head.status };
+    eachEndToEndField(head.headers, (name, value) => (fields[name] = http2Value(name, value)));
+    if (!stream.destroyed && !stream.headersSent) stream.additionalHeaders(fields);
+    return;
+  }
   const { socket, req } = res;
-  if (socket === null || res.headersSent || !socket.writable) return;
-  if (req.httpVersion !== '1.1' || status === 101) return; // 1.0 knows no 1xx; a switch needs an upgrade
-  let lines = `HTTP/1.1 ${status} ${statusText || (STATUS_CODES[status] ?? '')}\r\n`;
-  eachEndToEndField(headers, (name, value) => {
-    for (const one of typeof value === 'string' ? [value] : value) lines += `${name}: ${one}\r\n`;
-  });
-  socket.write(`${lines}\r\n`, 'latin1');
+  if (socket === null || !socket.writable || req.httpVersion !== '1.1') return; // HTTP/1.0 has no 1xx responses
+  socket.write(headLines(head), 'latin1');
+}
+
+/** Asks the client to send its body. */
+export function writeContinue(res: ServerResponse): void {
+  if (!res.headersSent && !res.writableEnded && !res.destroyed) res.writeContinue();
 }

@@ -1,61 +1,68 @@
-/** The further attempts of one request: how many are left, when the next may go, what they take of the budget. */
-import { fullJitter } from '../../shared/backoff.js';
-import { startTimer, type Timer } from '../../shared/clock.js';
-import type { ForwarderCore } from './forwarder.js';
+/** The further attempts of one request: how many are left, when the next one may start, and their use of the budget. */
+import { fullJitter, type Random } from '../../shared/backoff.js';
+import { startTimer, type Clock, type Timer } from '../../shared/clock.js';
+import type { RetryBudget } from '../../shared/retry-budget.js';
 
-/** How long (ms) a request that may be retried waits for its turn when the budget is spent. */
-const BUDGET_PATIENCE = 2000;
+/** Milliseconds a request that has no answer waits for its turn when the budget is spent. */
+const BUDGET_TIMEOUT = 2000;
+
+export interface RetriesOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly budget: RetryBudget;
+  readonly retry: { readonly attempts: number; readonly backoff: number; readonly maxBackoff: number };
+}
 
 export class Retries {
-  readonly #core: ForwarderCore;
+  readonly #options: RetriesOptions;
   readonly #onTurn: () => void;
   #attempts = 0;
-  /** Of the budget. */
+  /** Reserved in the budget. */
   #taken = 0;
   #timer: Timer | undefined;
-  #patienceEnds: number | undefined;
+  #budgetDeadline: number | undefined;
 
-  /** @param onTurn the time of the next attempt has come */
-  constructor(core: ForwarderCore, onTurn: () => void) {
-    this.#core = core;
+  /** @param onTurn called when the next attempt may start */
+  constructor(options: RetriesOptions, onTurn: () => void) {
+    this.#options = options;
     this.#onTurn = onTurn;
   }
 
   /** Whether another attempt is allowed. */
   get areLeft(): boolean {
-    return this.#attempts < this.#core.retry.attempts;
+    return this.#attempts < this.#options.retry.attempts;
   }
 
-  /** Whether one will have its turn. */
+  /** Whether another attempt is scheduled. */
   get isPending(): boolean {
     return this.#timer !== undefined;
   }
 
-  /** Whether it is worth waiting until there is budget. */
-  get isPatient(): boolean {
-    return this.#patienceEnds === undefined || this.#core.clock.now() < this.#patienceEnds;
+  /** Whether the budget has room now. */
+  get hasBudget(): boolean {
+    return this.#options.budget.hasRoom;
   }
 
-  /** An attempt is made; returns how many there were before it. */
+  /** Whether the time to wait for the budget is not over. */
+  get mayAwaitBudget(): boolean {
+    return this.#budgetDeadline === undefined || this.#options.clock.now() < this.#budgetDeadline;
+  }
+
+  /** An attempt starts. Returns the number of attempts before it. */
   started(): number {
     return this.#attempts++;
   }
 
-  /** Those made do not count any more. */
+  /** Earlier attempts no longer count. */
   startAnew(): void {
     this.#attempts = 0;
   }
 
-  /** There is a refusal to answer with, and waiting among many others would only keep the client from coming back later. */
-  endPatience(): void {
-    this.#patienceEnds = this.#core.clock.now();
-  }
-
-  /** Gives the next attempt its turn after its backoff. */
+  /** Starts the next attempt after its backoff. */
   schedule(): void {
     if (this.#timer !== undefined) return;
-    const { clock, random, retry } = this.#core;
-    this.#patienceEnds ??= clock.now() + BUDGET_PATIENCE;
+    const { clock, random, retry } = this.#options;
+    this.#budgetDeadline ??= clock.now() + BUDGET_TIMEOUT;
     const delay = fullJitter(this.#attempts, { base: retry.backoff, cap: retry.maxBackoff, random });
     const turn = (): void => {
       this.#timer = undefined;
@@ -64,25 +71,25 @@ export class Retries {
     this.#timer = startTimer(clock, turn, delay);
   }
 
-  /** Whether the budget has room for it: it is taken then, until `giveBack`. */
+  /** Whether the budget has room for it. If so, the room is reserved until `giveBack`. */
   take(): boolean {
-    if (!this.#core.budget.tryRetry()) return false;
+    if (!this.#options.budget.tryRetry()) return false;
     this.#taken++;
     return true;
   }
 
-  /** What was taken last is not needed. */
+  /** The last reservation is not needed. */
   giveBackOne(): void {
     this.#taken--;
-    this.#core.budget.endRetry();
+    this.#options.budget.endRetry();
   }
 
-  /** Gives back all that was taken. */
+  /** Releases all reservations. */
   giveBack(): void {
     while (this.#taken > 0) this.giveBackOne();
   }
 
-  /** No further attempt gets a turn. */
+  /** No further attempt starts. */
   cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -1,18 +1,42 @@
-/** How a request's body is framed, where a mistake would let one side read a body as the next request. */
+/** How the body of a request is framed. A mistake here would let one side read a body as the next request. */
 import type { IncomingMessage } from 'node:http';
 import { ResilienceError } from '../../shared/errors.js';
 
+/** No body, a body of known length, or a chunked body. HTTP/2 without a length counts as chunked. */
+export type Framing =
+  { readonly kind: 'none' } | { readonly kind: 'length'; readonly length: number } | { readonly kind: 'chunked' };
+
+const NONE: Framing = { kind: 'none' };
+const CHUNKED: Framing = { kind: 'chunked' };
+
 /**
- * Whether the body comes in chunks.
+ * How the body of a request is framed.
  *
- * @throws ResilienceError BAD_REQUEST for any coding but chunked alone, which cannot be passed on as it is, and for one in
- *   HTTP/1.0, whose framing counts as faulty (RFC 9112 §6.1)
+ * @throws ResilienceError BAD_REQUEST for a transfer coding other than chunked alone, because it cannot be passed on
+ *   unchanged. Also for one in HTTP/1.0, which counts as faulty framing (RFC 9112 §6.1), and for one together with a
+ *   length (§6.3).
  */
-export function isChunked({ headers, httpVersion }: IncomingMessage): boolean {
+export function requestFraming(req: IncomingMessage): Framing {
+  const { headers, httpVersion } = req;
   const coding = headers['transfer-encoding'];
-  if (coding === undefined) return false;
-  if (httpVersion !== '1.0' && coding.trim().toLowerCase() === 'chunked') return true;
-  throw new ResilienceError('BAD_REQUEST', 'the transfer coding cannot be forwarded', {
-    headers: { Connection: 'close' },
-  });
+  const length = headers['content-length'];
+  if (coding !== undefined) {
+    if (httpVersion !== '1.1' || coding.trim().toLowerCase() !== 'chunked' || length !== undefined) {
+      throw unframed('the transfer coding cannot be forwarded');
+    }
+    return CHUNKED;
+  }
+  if (length !== undefined) {
+    if (!/^\d{1,15}$/.test(length)) throw unframed('the content length is invalid');
+    return Number(length) === 0 ? NONE : { kind: 'length', length: Number(length) };
+  }
+  return req.httpVersionMajor === 2 && !endsWithHead(req) ? CHUNKED : NONE;
+}
+
+function endsWithHead(req: IncomingMessage): boolean {
+  return (req as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === true;
+}
+
+function unframed(message: string): ResilienceError {
+  return new ResilienceError('BAD_REQUEST', message, { headers: { Connection: 'close' } });
 }

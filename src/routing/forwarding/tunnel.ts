@@ -1,7 +1,14 @@
-/** An upgraded connection: bytes go both ways untouched, and either side's end ends both. */
+/** An upgraded connection. Bytes pass unchanged in both directions, and the end of either side ends both. */
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Two sockets that have become one. */
+/**
+ * Milliseconds of silence after which the system checks whether a peer is still there, so that a lost peer frees its
+ * place.
+ */
+const KEEPALIVE_DELAY = 30_000;
+
+/** Two connected sockets. */
 export class Tunnel {
   readonly #client: Duplex;
   readonly #upstream: Duplex;
@@ -16,6 +23,7 @@ export class Tunnel {
       [client, upstream],
       [upstream, client],
     ] as const) {
+      (from as Partial<Socket>).setKeepAlive?.(true, KEEPALIVE_DELAY);
       from.pipe(to, { end: false });
       from.on('error', () => undefined); // 'close' follows
       from.once('end', () => this.end());
@@ -23,7 +31,7 @@ export class Tunnel {
     }
   }
 
-  /** Ends both sides, after what was already received for each is written. */
+  /** Ends both sides after writing the bytes already received for each. */
   end(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -1,25 +1,24 @@
 /**
- * Upgrades (WebSocket and whatever else, RFC 9110 §7.8): the handshake goes to an instance, and from then on bytes go
- * both ways untouched until either side ends.
+ * Upgrades (WebSocket and any other protocol, RFC 9110 §7.8). The handshake goes to an instance. After it, bytes pass
+ * unchanged in both directions until either side ends.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ResilienceError } from '../../shared/errors.js';
 import type { Instance } from '../instance.js';
 import type { Route } from '../route.js';
-import { FORWARDED_FIELDS } from './forwarded.js';
+import type { Forwarder } from './forwarder.js';
 import { Handshake, type HandshakeOptions } from './handshake.js';
-import { attemptFields } from './headers.js';
+import type { Door } from './incoming.js';
 import { Tunnel } from './tunnel.js';
 import { refuse } from './upgrade-answer.js';
 import { noTargetError } from './upstream-error.js';
 
 export interface UpgradeOptions extends HandshakeOptions {
-  /** Upgraded connections open at once; further ones are refused with 503. */
+  readonly door: Door;
+  readonly forwarder: Forwarder;
+  /** The most upgraded connections open at once. Further ones are rejected with 503. */
   readonly maxUpgraded: number;
 }
-
-const NOT_FORWARDED: ReadonlySet<string> = new Set([...FORWARDED_FIELDS, 'content-length', 'expect']);
 
 export class UpgradeForwarder {
   readonly #options: UpgradeOptions;
@@ -34,21 +33,21 @@ export class UpgradeForwarder {
     });
   }
 
-  /** Connections open. */
+  /** The number of open connections. */
   get open(): number {
     return this.#tunnels.size;
   }
 
-  /** Takes an upgrade request over, as a server's 'upgrade' event gives it. */
+  /** Takes over an upgrade request from the 'upgrade' event of a server. Never throws. */
   forward(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => undefined); // 'close' follows
     try {
-      const { service, maxUpgraded, forwarder } = this.#options;
-      if (this.#tunnels.size >= maxUpgraded) throw noTargetError(service);
-      const fields = this.#fields(req);
-      const route = forwarder.route(req, forwarder.key(req));
-      if (route === undefined) throw noTargetError(service);
-      new Handshake(this.#options, req, socket, head, fields, (upgraded, upstream) =>
+      const { maxUpgraded, forwarder, door } = this.#options;
+      const prepared = door.admit(req, undefined);
+      if (this.#tunnels.size >= maxUpgraded) throw noTargetError(prepared.service);
+      const route = forwarder.route(req, prepared);
+      if (route === undefined) throw noTargetError(prepared.service);
+      new Handshake(this.#options, req, prepared, socket, head, (upgraded, upstream) =>
         this.#join(socket, upstream, upgraded),
       ).start(route);
     } catch (error) {
@@ -68,15 +67,5 @@ export class UpgradeForwarder {
       route.end();
     });
     this.#tunnels.set(tunnel, route.instance);
-  }
-
-  #fields(req: IncomingMessage): string[] {
-    const { headers } = req;
-    if (Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined) {
-      // Its body would be taken for the first bytes of the new protocol by one side and not by the other.
-      throw new ResilienceError('BAD_REQUEST', 'an upgrade request must not have a body');
-    }
-    const fields = attemptFields(this.#options.forwarder.fields(req, NOT_FORWARDED), undefined);
-    return [...fields, 'Connection', 'Upgrade', 'Upgrade', headers.upgrade ?? ''];
   }
 }

@@ -1,95 +1,46 @@
 /**
- * The connections to one instance: a pool of bounded size and, when all are busy, a bounded queue. What waits here can
- * still leave: the client may go away, another instance may be quicker.
+ * The connections to one instance: a pool of bounded size and, if all connections are busy, a bounded queue. A request
+ * can leave the queue because its client disconnected or another instance was faster.
  */
-import { buildConnector, Pool, type Dispatcher } from 'undici';
-import { isIP } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+import type { buildConnector, Dispatcher, Pool } from 'undici';
 import type { Target } from '../target.js';
+import { Http2Transport } from './http2-transport.js';
 import { ListeningCheck } from './listening-check.js';
 import { sendThroughNode } from './node-transport.js';
-
-/** How `https:` instances are trusted, and what they are shown. */
-export interface TlsOptions {
-  /** Certificates to trust beside the public ones, in PEM. */
-  readonly ca?: string | Buffer | Array<string | Buffer>;
-  readonly cert?: string | Buffer;
-  readonly key?: string | Buffer;
-  /** The name the certificate must have and the server is asked for. Default: the target's host. */
-  readonly servername?: string;
-  /** False accepts any certificate: for tests. Default true. */
-  readonly rejectUnauthorized?: boolean;
-}
-
-export interface UpstreamOptions {
-  /** Connections, and with that requests in flight, of one instance. */
-  readonly maxConnections: number;
-  /** Requests that may wait for one of them. */
-  readonly maxQueue: number;
-  /** Milliseconds to connect, TLS included. */
-  readonly connectTimeout: number;
-  /** Milliseconds an idle connection is kept, less than the upstream's own patience; its `Keep-Alive` hint lowers it. */
-  readonly keepAliveTimeout: number;
-  /** Bytes of a response's header fields. */
-  readonly maxHeaderSize: number;
-  readonly http2: boolean;
-  readonly tls: TlsOptions | undefined;
-}
-
-/** One request to the upstream. */
-export interface UpstreamRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: string[];
-  readonly body: Dispatcher.DispatchOptions['body'];
-  /** The client waits for the upstream's consent before it sends its body. */
-  readonly expectContinue: boolean;
-  /** The request's own trailer section, read when its body has ended; undefined: it announced none. */
-  readonly trailers: (() => Readonly<Record<string, string | undefined>>) | undefined;
-}
-
-/** What follows a request through the queue and the connection. */
-export interface UpstreamCall extends Required<
-  Pick<
-    Dispatcher.DispatchHandler,
-    'onRequestStart' | 'onResponseStarted' | 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError'
-  >
-> {
-  /** The request, asked for when a connection is free. */
-  request(): UpstreamRequest;
-  /** The upstream agrees to be sent the body. */
-  onContinue(): void;
-}
-
-const H2_STREAMS = 100;
+import { tlsConnectOptions, type TlsConnectOptions } from './tls.js';
+import { loadUndici, undiciNow, type UndiciModule } from '../../shared/lazy-undici.js';
+import type { UpstreamCall, UpstreamOptions, UpstreamRequest } from './upstream-call.js';
+import { isUnaskedContinue } from './upstream-error.js';
 
 export class Upstream {
   readonly target: Target;
+  readonly #origin: string;
   readonly #options: UpstreamOptions;
-  readonly #pool: Pool;
+  #pool: Dispatcher | undefined;
+  #ownPool: Pool | undefined;
+  /** Settles when the pool is there; undefined if nothing waits for it. */
+  #loading: Promise<void> | undefined;
+  #isDestroyed = false;
+  readonly #http2: Http2Transport | undefined;
   readonly #waiting = new Set<UpstreamCall>();
+  readonly #listening: ListeningCheck;
+  /** The instance sends an unrequested 100, which Node's client accepts and undici does not. */
+  #needsNode = false;
   #active = 0;
 
-  /** @param onRefused called when a connection was lost and nobody listens for another */
+  /** @param onRefused called when a connection was lost and no process listens for another */
   constructor(target: Target, options: UpstreamOptions, onRefused: () => void) {
     this.target = target;
+    this.#origin = `${target.protocol}://${target.authority}`;
     this.#options = options;
-    const { maxConnections, connectTimeout, keepAliveTimeout, maxHeaderSize, http2, tls } = options;
-    this.#pool = new Pool(target.origin, {
-      connections: http2 ? Math.ceil(maxConnections / H2_STREAMS) : maxConnections,
-      pipelining: http2 ? H2_STREAMS : 1,
-      allowH2: http2,
-      keepAliveTimeout,
-      maxHeaderSize,
-      headersTimeout: 0, // the exchange watches the time, over all its attempts
-      bodyTimeout: 0,
-      connect: connector(target, { timeout: connectTimeout, allowH2: http2, ...tlsConnectOptions(target, tls) }),
-    });
-    const listening = new ListeningCheck(target, connectTimeout, onRefused);
-    this.#pool.on('disconnect', (_origin, _clients, error) => listening.connectionEnded(error));
+    this.#listening = new ListeningCheck(target, options.connectTimeout, onRefused);
+    this.#http2 = options.http2 && target.protocol === 'https' ? new Http2Transport(target, options) : undefined;
+    this.#pool = options.dispatcher;
+    const undici = undiciNow();
+    if (options.dispatcher === undefined && undici !== undefined) this.#createPool(undici);
   }
 
-  /** Requests handed to a connection and not over. */
+  /** Requests handed to a connection that are not over. */
   get active(): number {
     return this.#active;
   }
@@ -102,7 +53,7 @@ export class Upstream {
     return this.#active < this.#options.maxConnections;
   }
 
-  /** Sends a request now, or when a connection is free; false when the queue is full and nothing was done. */
+  /** Sends a request now, or when a connection is free. Returns false, and does nothing, if the queue is full. */
   send(call: UpstreamCall): boolean {
     if (this.hasRoom) this.#dispatch(call);
     else if (this.#waiting.size < this.#options.maxQueue) this.#waiting.add(call);
@@ -110,26 +61,30 @@ export class Upstream {
     return true;
   }
 
-  /** Takes a request out of the queue; false when it is not there, because it was sent. */
+  /** Takes a request out of the queue. Returns false if it is not there, because it was sent. */
   withdraw(call: UpstreamCall): boolean {
     return this.#waiting.delete(call);
   }
 
-  /** A request handed to a connection is over: the next may have its place. Called once for each. */
+  /** A request handed to a connection is over, and the next one may have its place. Called once per request. */
   release(): void {
     this.#active--;
     if (this.#waiting.size > 0) queueMicrotask(this.#admit); // undici calls from inside its parser
   }
 
-  /** Lets what is in flight end, then closes the connections. */
-  close(): Promise<void> {
-    return this.#pool.close();
+  /** Waits for the requests in flight, then closes the connections. */
+  async close(): Promise<void> {
+    this.#http2?.close();
+    await this.#loading?.catch(() => undefined); // its requests have been rejected
+    await this.#ownPool?.close();
   }
 
-  /** Ends everything now. */
-  destroy(): Promise<void> {
+  /** Closes everything now. */
+  async destroy(): Promise<void> {
+    this.#isDestroyed = true;
     this.#waiting.clear();
-    return this.#pool.destroy();
+    this.#http2?.destroy();
+    await this.#ownPool?.destroy();
   }
 
   readonly #admit = (): void => {
@@ -140,33 +95,79 @@ export class Upstream {
     }
   };
 
+  #createPool({ Pool, buildConnector }: UndiciModule): void {
+    const { maxConnections, connectTimeout, keepAliveTimeout, maxHeaderSize, tls } = this.#options;
+    const { target } = this;
+    const pool = new Pool(this.#origin, {
+      connections: maxConnections,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout,
+      maxHeaderSize,
+      headersTimeout: 0, // the exchange watches the time, over all its attempts
+      bodyTimeout: 0,
+      connect: connector(buildConnector, target, {
+        timeout: connectTimeout,
+        allowH2: false,
+        ...(target.socketPath !== undefined && { socketPath: target.socketPath }),
+        ...tlsConnectOptions(target, tls),
+      }),
+    });
+    pool.on('disconnect', (_origin, _clients, error) => {
+      if (isUnaskedContinue(error)) this.#needsNode = true;
+      this.#listening.connectionEnded(error);
+    });
+    this.#pool = this.#ownPool = pool;
+  }
+
+  async #awaitPool(): Promise<void> {
+    const undici = await loadUndici();
+    if (this.#isDestroyed) throw new Error('the proxy was closed before its first request was sent');
+    this.#createPool(undici);
+  }
+
+  /** An exception of a transport is a failure of the call, which then releases its place. */
   #dispatch(call: UpstreamCall): void {
     this.#active++;
-    const request = call.request();
-    // undici refuses Expect and cannot send trailers; Node's client can do both, at a third of the speed.
-    if (request.expectContinue || request.trailers !== undefined) {
-      sendThroughNode(this.target, this.#options, request, call);
+    try {
+      const request = call.request();
+      if (this.#http2 !== undefined) this.#http2.send(call, request, () => this.#sendHttp1(call, request));
+      else this.#sendHttp1(call, request);
+    } catch (error) {
+      queueMicrotask(() => fail(call, error));
+    }
+  }
+
+  #sendHttp1(call: UpstreamCall, request: UpstreamRequest): void {
+    // undici refuses Expect and cannot send trailers. Node's client supports both, at a third of the speed.
+    if (request.expectContinue || request.trailers !== undefined || request.onFreshConnection || this.#needsNode) {
+      sendThroughNode(this.target, this.#options, call, request);
+      return;
+    }
+    if (this.#pool === undefined) {
+      const wait = (this.#loading ??= this.#awaitPool());
+      wait.then(() => this.#sendHttp1(call, request)).catch((error: unknown) => fail(call, error));
       return;
     }
     const { method, path, headers, body } = request;
-    // The name is constant: undici would take it from the client's Host, and reconnect whenever that changes.
-    const options = { method, path, headers, body, servername: this.target.host };
+    // The name is constant: undici would use the client's Host as the name, and would reconnect whenever it changes.
+    const options = { origin: this.#origin, method, path, headers, body, servername: this.target.host };
     this.#pool.dispatch(options, call);
   }
 }
 
+function fail(call: UpstreamCall, error: unknown): void {
+  call.onResponseError(undefined as never, error as Error);
+}
+
 /** Connects under the target's own name, or the one configured: never under the client's `Host`, which names this proxy. */
-function connector(target: Target, options: buildConnector.BuildOptions & TlsConnectOptions): buildConnector.connector {
-  const connect = buildConnector(options);
+function connector(
+  build: UndiciModule['buildConnector'],
+  target: Target,
+  options: buildConnector.BuildOptions & TlsConnectOptions,
+): buildConnector.connector {
+  const connect = build(options);
   if (target.protocol === 'http') return connect;
   const servername = options.servername === '' ? undefined : options.servername;
   return (given, callback) => connect({ ...given, servername }, callback);
 }
-
-/** An address is no server name (RFC 6066 §3): certificates for addresses are checked without one. */
-export function tlsConnectOptions(target: Target, tls: TlsOptions | undefined): TlsConnectOptions {
-  if (target.protocol === 'http') return {};
-  return { ...tls, servername: tls?.servername ?? (isIP(target.host) === 0 ? target.host : '') };
-}
-
-type TlsConnectOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;

@@ -1,16 +1,19 @@
-/** The connections to every instance, made when first needed and closed when the instance is gone and idle. */
+/** The connections to every instance, opened when first needed and closed when the instance is removed and idle. */
 import type { Target } from '../target.js';
-import { Upstream, type UpstreamOptions } from './upstream.js';
+import { loadUndici } from '../../shared/lazy-undici.js';
+import { Upstream } from './upstream.js';
+import type { UpstreamOptions } from './upstream-call.js';
 
 export class Upstreams {
   readonly #options: UpstreamOptions;
   readonly #onRefused: (target: Target) => void;
   readonly #byOrigin = new Map<string, Upstream>();
 
-  /** @param onRefused called when nobody listens at an instance any more */
+  /** @param onRefused called when no process listens at an instance */
   constructor(options: UpstreamOptions, onRefused: (target: Target) => void) {
     this.#options = options;
     this.#onRefused = onRefused;
+    loadUndici().catch(() => undefined); // a request reports it
   }
 
   get(target: Target): Upstream {
@@ -22,18 +25,18 @@ export class Upstreams {
     return upstream;
   }
 
-  /** What is known of an instance's connections; zeros before the first request. */
+  /** The state of the connections to an instance; zeros before the first request. */
   stats({ origin }: Pick<Target, 'origin'>): { readonly active: number; readonly queued: number } {
     const upstream = this.#byOrigin.get(origin);
     return { active: upstream?.active ?? 0, queued: upstream?.queued ?? 0 };
   }
 
-  /** Closes the connections of an instance that is gone, after what is in flight. */
+  /** Closes the connections of a removed instance after its requests in flight. */
   remove({ origin }: Target): void {
     const upstream = this.#byOrigin.get(origin);
     if (upstream === undefined) return;
     this.#byOrigin.delete(origin);
-    upstream.close().catch(() => undefined); // destroyed meanwhile: closed all the same
+    upstream.close().catch(() => undefined); // destroyed in the meantime, so it is closed anyway
   }
 
   async destroy(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Which requests wait for which instance, so that they can be sent elsewhere when it turns out to be down. */
+/** Which requests wait for which instance, so that they can be sent to another one if it is unavailable. */
 import type { Instance } from '../instance.js';
 
 export interface WaitingRequest {
@@ -6,7 +6,7 @@ export interface WaitingRequest {
   tryElsewhere(): void;
 }
 
-/** One request's wait for one instance. */
+/** The wait of one request for one instance. */
 export class Wait {
   readonly request: WaitingRequest;
   readonly queue: Wait[];
@@ -20,13 +20,13 @@ export class Wait {
 }
 
 /**
- * Lists in no order, from which a wait is taken by its place. Not sets: what is added to and deleted from one for every
- * request makes V8 replace its table again and again, and the tables left behind keep requests alive that are long over.
+ * Unordered lists, from which a wait is removed by its position. They are not sets: adding and deleting one member per
+ * request makes V8 replace the table of a set again and again. The old tables keep finished requests in memory.
  */
 export class WaitingRequests {
   readonly #waiting = new Map<Instance, Wait[]>();
 
-  /** Only requests that could be moved are kept; `remove` what is returned. */
+  /** Only requests that can be moved are kept. Pass the returned value to `remove`. */
   add(instance: Instance, request: WaitingRequest): Wait | undefined {
     if (!request.isMovable) return undefined;
     let queue = this.#waiting.get(instance);
@@ -44,12 +44,12 @@ export class WaitingRequests {
     last.place = place;
   }
 
-  /** Nothing is to be expected of this instance: what waits for it asks another one too. */
+  /** No response is expected from this instance: requests that wait for it try another one too. */
   move(instance: Instance): void {
     for (const { request } of [...(this.#waiting.get(instance) ?? [])]) request.tryElsewhere();
   }
 
-  /** The instance is gone; requests that still wait for it keep waiting. */
+  /** The instance was removed. Requests that still wait for it continue to wait. */
   forget(instance: Instance): void {
     this.#waiting.delete(instance);
   }

@@ -1,7 +1,10 @@
-/** Notices that nothing has moved for too long. One timer, set anew only when it fires: progress costs a clock reading. */
+/**
+ * Detects that there was no progress for too long. One timer, set again only when it fires: progress costs one clock
+ * reading.
+ */
 import { startTimer, type Clock, type Timer } from '../../shared/clock.js';
 
-/** How often (ms) it looks while any pause is allowed: the limit may change. */
+/** How often (ms) it checks while any pause is allowed, because the limit may change. */
 const LEISURE = 60_000;
 
 export class Watchdog {
@@ -10,8 +13,9 @@ export class Watchdog {
   #limit: number;
   #lastProgress: number;
   #timer: Timer | undefined;
+  #isStopped = false;
 
-  /** @param limit milliseconds of silence allowed; Infinity: any */
+  /** @param limit milliseconds of silence that are allowed; Infinity: no limit */
   constructor(clock: Clock, limit: number, onSilence: () => void) {
     this.#clock = clock;
     this.#limit = limit;
@@ -19,19 +23,21 @@ export class Watchdog {
     this.#lastProgress = clock.now();
   }
 
+  /** Begins to watch, or begins anew. Nothing happens once it was stopped. */
   start(): void {
+    if (this.#isStopped) return;
     this.#timer?.cancel();
     const left = this.#lastProgress + this.#limit - this.#clock.now();
     if (left > 0) this.#timer = startTimer(this.#clock, () => this.start(), Math.min(left, LEISURE));
     else this.#onSilence();
   }
 
-  /** Something moved. */
+  /** There was progress. */
   progressed(): void {
     this.#lastProgress = this.#clock.now();
   }
 
-  /** From now on this much silence is allowed. */
+  /** Sets the allowed silence from now on. */
   setLimit(limit: number): void {
     const isShorter = limit < this.#limit;
     this.#limit = limit;
@@ -39,7 +45,9 @@ export class Watchdog {
     if (isShorter) this.start();
   }
 
+  /** For good: what its silence leads to may end the exchange, and whoever called that must not start it again. */
   stop(): void {
+    this.#isStopped = true;
     this.#timer?.cancel();
   }
 }

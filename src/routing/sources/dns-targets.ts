@@ -1,37 +1,41 @@
 /** Instances behind a name: every address it resolves to, asked again and again. */
-import { lookup, resolveSrv } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import type { Random } from '../../shared/backoff.js';
 import { monotonicClock, startTimer, type Clock, type Timer } from '../../shared/clock.js';
 import { callGuarded } from '../../shared/listeners.js';
+import { nodeModule } from '../../shared/node-modules.js';
 import { checkOptions, clock as clockCheck, func, oneOf, positive } from '../../shared/options.js';
 import { parseTarget, portCheck } from '../target.js';
 import type { DiscoveredTarget, TargetSource } from './target-source.js';
 
-/** An address of a name. */
+/** One address of a name. */
 export interface ResolvedAddress {
   readonly host: string;
-  /** From an SRV record; else the port given. */
+  /** From an SRV record; otherwise the given port. */
   readonly port?: number;
   /** From an SRV record. */
   readonly weight?: number;
 }
 
-/** What is asked for under the name, and how often. */
+/** How a name is resolved, and how often. */
 export interface DnsTargetsOptions {
-  /** Of every address. Needed unless the name has one, or `type` is 'SRV'. */
+  /** The port of every address. Required unless the name has one, or `type` is 'SRV'. */
   readonly port?: number;
   readonly protocol?: 'http' | 'https';
-  /** 'A' takes IPv4 and IPv6 addresses, the hosts file included; 'SRV' the targets of lowest priority. Default 'A'. */
+  /**
+   * 'A' takes IPv4 and IPv6 addresses, including the hosts file; 'SRV' takes the targets of the lowest priority.
+   * Default 'A'.
+   */
   readonly type?: 'A' | 'SRV';
-  /** Milliseconds between questions, ± 10 %. Default 10 000. */
+  /** Milliseconds between lookups, ± 10 %. Default 10 000. */
   readonly interval?: number;
-  /** Told when the name does not resolve; the last known addresses stay. */
+  /** Called when the name does not resolve. The last known addresses stay. */
   readonly onError?: (error: Error) => unknown;
-  /** Resolves in another way than Node's resolver. */
+  /** Resolves the name in place of Node's resolver. */
   readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and timers. Default `monotonicClock`. */
   readonly clock?: Clock;
-  /** Where chance comes from. Default `Math.random`. */
+  /** The source of random numbers. Default `Math.random`. */
   readonly random?: Random;
 }
 
@@ -40,10 +44,15 @@ const INTERVAL = 10_000;
 const JITTER = 0.1;
 
 /**
- * A source of the addresses behind a name, e.g. a Kubernetes headless service.
+ * A source of the addresses behind a name, e.g. of a Kubernetes headless service.
  *
  * @param host `api.internal`, `api.internal:3011` or `http://api.internal:3011`
- * @throws TypeError or RangeError for a wrong name or option
+ * @throws TypeError or RangeError for an invalid name or option
+ *
+ * @example
+ * import { dnsTargets, proxyBalanced } from '@tooloo/resilience';
+ *
+ * app.use(proxyBalanced({ targets: dnsTargets('orders.default.svc.cluster.local', { port: 8080 }) }));
  */
 export function dnsTargets(host: string, options?: DnsTargetsOptions): TargetSource {
   const checked = checkOptions(WHO, options, {
@@ -107,7 +116,7 @@ class DnsTargets implements TargetSource {
     this.#isAsking = true;
     const { resolve, onError, interval = INTERVAL } = this.#settings;
     try {
-      this.#told(await resolve(this.#host));
+      this.#report(await resolve(this.#host));
     } catch (error) {
       if (onError !== undefined && !this.#isClosed) callGuarded(WHO, onError, error as Error);
     }
@@ -117,14 +126,16 @@ class DnsTargets implements TargetSource {
     this.#timer = startTimer(this.#clock, () => void this.#ask(), wait);
   }
 
-  #told(addresses: readonly ResolvedAddress[]): void {
-    if (this.#isClosed || addresses.length === 0) return; // an empty answer is a broken name, not an empty service
+  #report(addresses: readonly ResolvedAddress[]): void {
+    if (this.#isClosed || addresses.length === 0) return; // an empty response is a broken name, not an empty service
     const { port, protocol } = this.#settings;
     const targets = addresses.map((address) => ({
       host: address.host,
       port: address.port ?? port,
       protocol,
       weight: address.weight,
+      // The server at this address must prove that it is the requested name.
+      ...(protocol === 'https' && isIP(address.host) !== 0 && { serverName: this.#host }),
     }));
     this.#known = targets;
     for (const { call } of this.#listeners) callGuarded(WHO, call, targets);
@@ -132,13 +143,13 @@ class DnsTargets implements TargetSource {
 }
 
 async function resolveAddresses(host: string): Promise<ResolvedAddress[]> {
-  const addresses = await lookup(host, { all: true });
+  const addresses = await nodeModule('node:dns/promises').lookup(host, { all: true });
   return addresses.map(({ address }) => ({ host: address }));
 }
 
-/** RFC 2782: the lowest priority is used while any of it is there; a weight of 0 is a small one. */
+/** RFC 2782: targets of the lowest priority are used while there are any. A weight of 0 counts as a small one. */
 async function resolveServices(host: string): Promise<ResolvedAddress[]> {
-  const records = await resolveSrv(host);
+  const records = await nodeModule('node:dns/promises').resolveSrv(host);
   const priority = Math.min(...records.map((record) => record.priority));
   return records
     .filter((record) => record.priority === priority)

@@ -1,19 +1,19 @@
-/** Reads a stream of server-sent events (WHATWG HTML §9.2.6), as far as a client of a known server needs. */
+/** Parses a stream of server-sent events (WHATWG HTML §9.2.6), as far as a client of a known server needs. */
 import { StringDecoder } from 'node:string_decoder';
 
 export interface ServerSentEvent {
-  /** 'message' when the server names none. */
+  /** 'message' if the server does not name the type. */
   readonly event: string;
   readonly data: string;
 }
 
-/** Characters of one event; a server that sends more is not the one we know. */
+/** The most characters of one event. A server that sends more is not the expected one. */
 const MAX_EVENT = 16 * 1024 * 1024;
 
 export class EventStreamParser {
-  /** Of the last event that had one: sent as `Last-Event-ID` when reconnecting. */
+  /** The id of the last event that had one: sent as `Last-Event-ID` on reconnecting. */
   lastEventId = '';
-  /** Milliseconds the server asks to wait before reconnecting. */
+  /** Milliseconds to wait before reconnecting, as the server requested. */
   retry: number | undefined;
   readonly #decoder = new StringDecoder('utf8');
   readonly #onEvent: (event: ServerSentEvent) => void;
@@ -27,7 +27,7 @@ export class EventStreamParser {
     this.#onEvent = onEvent;
   }
 
-  /** @throws RangeError when an event grows beyond all reason */
+  /** @throws RangeError if an event exceeds the limit */
   push(chunk: Buffer): void {
     const lines = (this.#rest + this.#decoder.write(chunk)).split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop() ?? '';

@@ -1,10 +1,12 @@
-/** Instances as an orchestrator's registry tells of them: a stream of server-sent events that is followed for ever. */
+/**
+ * Instances that the registry of an orchestrator reports: a stream of server-sent events, followed until it is closed.
+ */
 import { get as getHttp, type ClientRequest, type IncomingMessage } from 'node:http';
-import { get as getHttps } from 'node:https';
 import { Backoff, type Random } from '../../shared/backoff.js';
 import { monotonicClock, startTimer, type Clock, type Timer } from '../../shared/clock.js';
-import { messageOf } from '../../shared/errors.js';
+import { asError, messageOf } from '../../shared/errors.js';
 import { callGuarded } from '../../shared/listeners.js';
+import { nodeModule } from '../../shared/node-modules.js';
 import { anyOf, arrayOf, checkOptions, clock as clockCheck, func, positive, string } from '../../shared/options.js';
 import { parseTarget } from '../target.js';
 import { EventStreamParser, type ServerSentEvent } from './event-stream-parser.js';
@@ -12,17 +14,25 @@ import type { DiscoveredTarget, TargetSource } from './target-source.js';
 
 /** How the stream of instances is followed. */
 export interface RegistryTargetsOptions {
-  /** The service, or services, to take from the registry whatever name is subscribed with. Default: the name subscribed. */
+  /**
+   * The service, or services, to take from the registry, regardless of the subscribed name. Default: the subscribed
+   * name.
+   */
   readonly service?: string | readonly string[];
   /** Sent as `Authorization: Bearer`. */
   readonly token?: string;
-  /** Milliseconds of silence after which the stream counts as dead; the registry sends something every 15 s. Default 45 000. */
+  /**
+   * Milliseconds of silence after which the stream counts as lost. The registry sends something every 15 s. Default 45
+   * 000.
+   */
   readonly idleTimeout?: number;
-  /** Told when the stream cannot be had; it is tried again. Default: ignored, the last known instances serve. */
+  /**
+   * Called when the stream is unavailable; it is retried. Default: ignored, and the last known instances stay in use.
+   */
   readonly onError?: (error: Error) => unknown;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock for times and timers. Default `monotonicClock`. */
   readonly clock?: Clock;
-  /** Where chance comes from. Default `Math.random`. */
+  /** The source of random numbers. Default `Math.random`. */
   readonly random?: Random;
 }
 
@@ -40,17 +50,22 @@ type Listener = (targets: readonly DiscoveredTarget[]) => void;
 
 const WHO = 'registryTargets';
 const PATH = '/api/v1/system/instances';
-/** Who may be sent traffic, or still has some. */
+/** Instances that may receive requests, or still have some. */
 const LIVE: ReadonlySet<string> = new Set(['ready', 'draining']);
 const RECONNECT = { initial: 100, max: 5000 };
 
 /**
- * Follows the registry at this address, from the first subscription until `close()`. While the registry is away the
- * last known instances stay; its first word after a reconnect replaces them, except that a registry which comes back
- * knowing none at all is given until its next event to find them.
+ * Follows the registry at this address, from the first subscription until `close()`. While the registry is unavailable,
+ * the last known instances stay. The first event after a reconnect replaces them. An exception is a registry that
+ * reconnects without any instance: it has until its next event to find them.
  *
- * @param url of the orchestrator, `http://127.0.0.1:3100`, or of its stream
- * @throws TypeError or RangeError for a wrong option or address
+ * @param url the URL of the orchestrator, `http://127.0.0.1:3100`, or of its stream
+ * @throws TypeError or RangeError for an invalid option or address
+ *
+ * @example
+ * import { proxyBalanced, registryTargets } from '@tooloo/resilience';
+ *
+ * app.use(proxyBalanced({ service: 'training', targets: registryTargets('http://127.0.0.1:3100') }));
  */
 export function registryTargets(url: string, options?: RegistryTargetsOptions): TargetSource {
   return new RegistryTargets(url, options);
@@ -68,9 +83,9 @@ class RegistryTargets implements TargetSource {
   #instances: readonly RegisteredInstance[] | undefined;
   #lastEventId = '';
   #request: ClientRequest | undefined;
-  /** Until the next try. */
+  /** The timer until the next connection attempt. */
   #timer: Timer | undefined;
-  /** Until the stream counts as dead. */
+  /** The timer until the stream counts as lost. */
   #watchdog: Timer | undefined;
   #isClosed = false;
 
@@ -118,7 +133,7 @@ class RegistryTargets implements TargetSource {
   #connect(): void {
     this.#timer = undefined;
     const headers = { ...this.#headers, ...(this.#lastEventId !== '' && { 'Last-Event-ID': this.#lastEventId }) };
-    const get = this.#url.protocol === 'https:' ? getHttps : getHttp;
+    const get = this.#url.protocol === 'https:' ? nodeModule('node:https').get : getHttp;
     const request = get(this.#url, { headers, agent: false });
     this.#request = request;
     let isOver = false;
@@ -135,7 +150,7 @@ class RegistryTargets implements TargetSource {
       this.#watchdog = startTimer(this.#clock, () => lost(new Error('nothing came for too long')), this.#idleTimeout);
     };
     heard();
-    request.once('error', lost);
+    request.on('error', lost);
     request.once('socket', (socket) => socket.unref()); // following must not keep a process alive
     request.once('response', (response) => this.#read(response, lost, heard));
   }
@@ -160,15 +175,18 @@ class RegistryTargets implements TargetSource {
         lost(error instanceof Error ? error : new Error(messageOf(error)));
       }
     });
-    response.once('error', lost);
+    response.on('error', lost);
     response.once('close', () => lost(new Error('the stream ended')));
   }
 
   #heard({ event, data }: ServerSentEvent, isFirst: boolean): void {
     if (event !== 'snapshot' && event !== 'change') return;
-    const instances = readInstances(data);
+    const instances = readInstances(data, (error) => {
+      if (this.#onError !== undefined) callGuarded(WHO, this.#onError, error);
+    });
     this.#backoff.reset();
-    // An orchestrator that has just restarted may know nobody yet; those it knew before still answer, or are refused.
+    // An orchestrator that has just restarted may know no instance yet. Those it knew before still respond, or refuse
+    // connections.
     if (isFirst && instances.length === 0 && this.#instances !== undefined) return;
     this.#instances = instances;
     for (const [{ call }, service] of this.#listeners) callGuarded(WHO, call, this.#targetsOf(service));
@@ -195,14 +213,26 @@ class RegistryTargets implements TargetSource {
   }
 }
 
-/** @throws TypeError for anything but a registry's event */
-function readInstances(data: string): RegisteredInstance[] {
+/** @throws TypeError for anything but an event of the registry */
+function readInstances(data: string, onInvalid: (error: Error) => void): RegisteredInstance[] {
   const parsed = JSON.parse(data) as { instances?: unknown } | null;
   if (!Array.isArray(parsed?.instances)) throw new TypeError('the event holds no instances');
-  const instances = parsed.instances as RegisteredInstance[];
-  for (const { service, host, port, weight, zone, state } of instances) {
-    if (typeof service !== 'string' || typeof state !== 'string') throw new TypeError('an instance has no service');
-    if (LIVE.has(state)) parseTarget(WHO, { host, port, weight, zone });
+  // An invalid instance does not affect the others.
+  return (parsed.instances as RegisteredInstance[]).filter((one) => isInstance(one, onInvalid));
+}
+
+function isInstance(instance: RegisteredInstance | null, onInvalid: (error: Error) => void): boolean {
+  const { service, host, port, weight, zone, state } = instance ?? ({} as Partial<RegisteredInstance>);
+  if (typeof service !== 'string' || typeof state !== 'string') {
+    onInvalid(new TypeError('an instance has no service'));
+    return false;
   }
-  return instances;
+  if (!LIVE.has(state)) return true;
+  try {
+    parseTarget(WHO, { host, port: port!, weight, zone });
+    return true;
+  } catch (error) {
+    onInvalid(asError(error));
+    return false;
+  }
 }

@@ -1,16 +1,28 @@
-/** Where a router learns which instances there are. */
+/** The interface through which a router receives the list of instances. */
 import type { TargetSpec, TargetUrl } from '../target.js';
 
-/** An instance a source tells of. One that drains keeps what it has and gets nothing new. */
+/** An instance that a source reports. A draining instance keeps its requests and receives no new ones. */
 export type DiscoveredTarget = (TargetSpec | TargetUrl) & { readonly draining?: boolean };
 
 /**
- * Tells the whole set of instances of a service, at once or soon, and again whenever it changes. A source that loses
- * touch with where it learns from keeps quiet: the last known set serves better than none.
+ * Reports the complete set of instances of a service, at once or soon, and again on every change. A source that loses
+ * the connection to its origin reports nothing: the last known set is better than an empty one.
+ *
+ * @example
+ * import { proxyBalanced, type TargetSource } from '@tooloo/resilience';
+ *
+ * const source: TargetSource = {
+ *   subscribe(_service, listener) {
+ *     listener(['10.0.0.1', '10.0.0.2'].map((host) => ({ host, port: 8080 })));
+ *     return () => undefined;
+ *   },
+ *   close: () => undefined,
+ * };
+ * app.use(proxyBalanced({ targets: source }));
  */
 export interface TargetSource {
-  /** Returns what ends the subscription. The listener is not called after that. */
+  /** Returns a function that ends the subscription. The listener is not called after that. */
   subscribe(service: string, listener: (targets: readonly DiscoveredTarget[]) => void): () => void;
-  /** Ends every subscription and releases what the source holds. Again: nothing happens. */
+  /** Ends every subscription and releases the resources of the source. A second call does nothing. */
   close(): void | Promise<void>;
 }

@@ -61,7 +61,7 @@ function parameterGrid(seasons: readonly number[]): SmoothingParameters[] {
 /** The candidate with the least error before the split, run through the whole history. */
 function best(candidates: readonly SmoothingParameters[], values: readonly number[], split: number, horizon: number) {
   let chosen: { readonly model: HoltWinters; readonly errors: Errors } | undefined;
-  // All are compared over the same steps, none of which any of them was started with.
+  // All candidates are compared over the same steps. No candidate was started with a value of these steps.
   const from = Math.max(1, ...candidates.map(({ season }) => season));
   for (const parameters of candidates) {
     const model = new HoltWinters(parameters, values.slice(0, Math.max(1, parameters.season)));

@@ -1,27 +1,30 @@
-/** Forecasts one load from its own history, and says whether it has earned to be believed. */
+/** Forecasts one load from its own history, and decides whether the forecast can be trusted. */
 import { backtest, type Backtest } from './backtest.js';
 import { Series } from './series.js';
 
 export interface ForecasterOptions {
-  /** Grid of the history, in milliseconds. */
+  /** Step of the history, in milliseconds. */
   readonly step: number;
-  /** Steps kept. */
+  /** Maximum number of steps. */
   readonly history: number;
 }
 
-/** Of the simpler forecasts' error, what the model may make at most: a smaller gain may be luck. */
+/** Maximum error of the model, as a share of the error of the simpler forecasts. A smaller gain may be random. */
 const MARGIN = 0.9;
-/** The parameters are fitted anew when the history has grown by this share, or by so many steps. */
+/** The parameters are fitted again when the history has grown by this share, or by that many steps. */
 const REFIT_SHARE = 0.1;
 const REFIT_STEPS = 60;
 
 /**
- * Damped Holt-Winters over a regular history. Trusted only while its backtest beats both the last value and an average:
- * without a trend or a season to know, it has nothing to add to what the service measures.
+ * Damped Holt-Winters on a regular history. It is trusted only while its backtest is better than both the last value
+ * and an average. Without a trend or a season, it adds nothing to the measured load.
  */
 export class Forecaster {
   readonly #series: Series;
-  /** What was forecast for each step when its instances had to be ordered; from the step before the open one on. */
+  /**
+   * The forecast for each step at the time when its instances had to be ordered, starting one step before the current
+   * one.
+   */
   readonly #expected = new Map<number, number>();
   #test: Backtest | undefined;
   #sinceFit = 0;
@@ -43,16 +46,16 @@ export class Forecaster {
     return test !== undefined && test.error < MARGIN * Math.min(test.naiveError, test.averageError);
   }
 
-  /** How much better than the simpler forecasts it does, from 0 (not at all) to 1 (without error). */
+  /** Accuracy compared with the simpler forecasts, from 0 (not better) to 1 (no error). */
   get confidence(): number {
     if (!this.isTrusted || this.#test === undefined) return 0;
     return 1 - this.#test.error / Math.min(this.#test.naiveError, this.#test.averageError);
   }
 
   /**
-   * Adds a measurement. Now and then fits the parameters anew, which takes some milliseconds.
+   * Adds a measurement. Sometimes it fits the parameters again, which takes some milliseconds.
    *
-   * @param horizon milliseconds ahead that matter: what the parameters are fitted for
+   * @param horizon how far ahead to forecast, in milliseconds; the parameters are fitted for it
    */
   observe(load: number, at: number, horizon: number): void {
     const { completed, restarted } = this.#series.add(load, at);
@@ -67,15 +70,15 @@ export class Forecaster {
     this.#test = backtest(this.#series.values, steps);
   }
 
-  /** The load at a moment to come, never below 0; undefined without a model. */
+  /** The load at a future time, never below 0; undefined without a model. */
   loadAt(at: number): number | undefined {
     if (this.#test === undefined) return undefined;
     return Math.max(0, this.#test.model.forecast(this.#series.stepsTo(at)));
   }
 
   /**
-   * The load from a moment to come on: the higher of its step and the next. A rise within a step shows in its mean only in
-   * part, and only as far as the instances of then could carry it.
+   * The load from a future time on: the higher value of its step and the next. A rise within a step is only partly
+   * visible in the mean of the step, and only up to the capacity of the instances at that time.
    */
   loadFrom(at: number): number | undefined {
     const load = this.loadAt(at);
@@ -83,8 +86,8 @@ export class Forecaster {
   }
 
   /**
-   * The load that was forecast for a moment that has come, when instances for it had to be ordered: the highest of its
-   * step and its neighbours, since a rise need not begin with a step. Undefined where nothing was forecast.
+   * The load that was forecast for the current time when its instances had to be ordered. It is the highest value of
+   * the step and its neighbours, because a rise need not start with a step. Undefined without a forecast.
    */
   expectedAt(at: number): number | undefined {
     const slot = Math.floor(at / this.step);
@@ -94,7 +97,7 @@ export class Forecaster {
     return Math.max(...around);
   }
 
-  /** The highest load from the running step to the one that `at` lies in. */
+  /** The highest load from the current step to the step of `at`. */
   peakUntil(at: number): number | undefined {
     if (this.#test === undefined) return undefined;
     let peak = 0;
@@ -104,7 +107,7 @@ export class Forecaster {
     return peak;
   }
 
-  /** Notes what the model says of `steps` after the latest complete step, now that step `open` has begun. */
+  /** Records the forecast for `steps` after the last completed step, when step `open` begins. */
   #expect(open: number, steps: number): void {
     for (const slot of this.#expected.keys()) if (slot < open - 1) this.#expected.delete(slot);
     const load = this.#test?.model.forecast(steps);

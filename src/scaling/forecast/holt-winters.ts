@@ -10,7 +10,7 @@ export interface SmoothingParameters {
   readonly beta: number;
   /** Weight of the latest deviation in its place of the season. */
   readonly gamma: number;
-  /** What remains of the trend after each step. */
+  /** Damping: the share of the trend that remains after each step. */
   readonly phi: number;
   /** Steps of the season; 0 without one. */
   readonly season: number;

@@ -1,6 +1,6 @@
-/** A history on a regular grid: what was measured within a step becomes its mean, a gap is bridged by a straight line. */
+/** A history with regular steps. The measurements within a step are averaged, and gaps are interpolated linearly. */
 
-/** Steps without a value that are bridged; after a longer gap the history begins anew. */
+/** Longest gap in steps that is interpolated. After a longer gap, the history restarts. */
 const LONGEST_GAP = 30;
 
 export class Series {
@@ -13,24 +13,24 @@ export class Series {
 
   /**
    * @param step milliseconds
-   * @param capacity steps kept
+   * @param capacity maximum number of steps
    */
   constructor(step: number, capacity: number) {
     this.step = step;
     this.#capacity = capacity;
   }
 
-  /** Means of the complete steps, oldest first. */
+  /** Means of the completed steps, oldest first. */
   get values(): readonly number[] {
     return this.#values;
   }
 
-  /** How many steps after the last complete one the moment `at` lies in: 1 is the step still open. */
+  /** Number of steps from the last completed one to the time `at`: 1 is the current step. */
   stepsTo(at: number): number {
     return Math.max(1, Math.floor(at / this.step) - (this.#slot ?? 0) + 1);
   }
 
-  /** Adds a measurement. Returns the steps it has completed, and whether an overlong gap has ended the former history. */
+  /** Adds a measurement. Returns the completed steps, and whether a long gap has restarted the history. */
   add(value: number, at: number): { readonly completed: readonly number[]; readonly restarted: boolean } {
     const slot = Math.floor(at / this.step);
     const gap = this.#slot === undefined ? 0 : slot - this.#slot;
@@ -46,7 +46,7 @@ export class Series {
     return { completed: restarted ? [] : completed, restarted };
   }
 
-  /** The step that was open, and those passed over on the way to `next`. */
+  /** The step that was open, and the steps skipped before `next`. */
   #complete(gap: number, next: number): number[] {
     if (gap > LONGEST_GAP) return [];
     const mean = this.#sum / this.#count;
@@ -55,7 +55,7 @@ export class Series {
 
   #append(completed: readonly number[]): void {
     this.#values.push(...completed);
-    // Cut in large pieces: moving the whole history for each new step would cost more than the forecast.
+    // Trimmed rarely, because moving the whole history at each step would cost more than the forecast.
     if (this.#values.length > this.#capacity * 1.25) this.#values = this.#values.slice(-this.#capacity);
   }
 }

@@ -1,4 +1,4 @@
-/** Requests to the Kubernetes API: over TLS with the cluster's own authority, tried again where that can help. */
+/** Requests to the Kubernetes API over TLS with the cluster's own CA. Requests are retried if that can help. */
 import { Agent, request } from 'node:https';
 import { Backoff, type Random } from '../../shared/backoff.js';
 import { sleep, startTimer, type Clock } from '../../shared/clock.js';
@@ -6,7 +6,7 @@ import { ResilienceError, type ErrorCode } from '../../shared/errors.js';
 import type { Credentials } from './credentials.js';
 
 export interface ApiOptions {
-  /** Milliseconds a request may take. */
+  /** Time limit of a request in milliseconds. */
   readonly requestTimeout: number;
   readonly clock: Clock;
   readonly random?: Random | undefined;
@@ -18,15 +18,15 @@ interface Answer {
   readonly body: string;
 }
 
-/** Tries of one request, the first included. */
+/** Maximum number of attempts per request, including the first. */
 const TRIES = 5;
 const BACKOFF = { initial: 100, max: 5_000 };
-/** The longest the API may make a request wait, in ms: beyond it the caller is told. */
+/** The longest wait that the API may request, in ms. Above it, the request fails. */
 const LONGEST_WAIT = 60_000;
-/** A list of pods is some kilobytes each. */
+/** Maximum size of a response in bytes. A list of pods has some kilobytes per pod. */
 const MAX_BODY = 32 * 1024 * 1024;
 
-/** Busy or in between two versions, not refusing: worth another try. */
+/** Temporary failures that are worth a retry. */
 const PASSING = new Set([409, 429, 500, 502, 503, 504]);
 
 export class KubernetesApi {
@@ -44,7 +44,7 @@ export class KubernetesApi {
     return this.#ask('GET', path, undefined, signal);
   }
 
-  /** Changes members of an object, as RFC 7396 merges. */
+  /** Changes members of an object by a JSON merge patch (RFC 7396). */
   patch(path: string, change: object, signal?: AbortSignal): Promise<unknown> {
     return this.#ask('PATCH', path, JSON.stringify(change), signal);
   }
@@ -109,7 +109,7 @@ function isPassing(answer: Answer | ResilienceError): boolean {
   return answer instanceof ResilienceError || PASSING.has(answer.status);
 }
 
-/** Milliseconds the API asks to wait; it sends whole seconds. */
+/** Milliseconds that the API asks to wait. It sends whole seconds. */
 function waitAsked(answer: Answer | ResilienceError): number | undefined {
   const text = answer instanceof ResilienceError ? undefined : answer.retryAfter;
   return text !== undefined && /^\d+$/.test(text) ? Number(text) * 1000 : undefined;
@@ -123,14 +123,14 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   422: 'VALIDATION_FAILED',
 };
 
-/** The API's refusal as ours, with its reason: it names the object and the right that is missing, never a secret. */
+/** Converts a failure of the API. Its reason names the object and the missing permission, never a secret. */
 function failure(method: string, path: string, answer: Answer | ResilienceError): ResilienceError {
   if (answer instanceof ResilienceError) return answer;
   const reason = messageIn(answer.body) ?? `status ${answer.status}`;
   return new ResilienceError(CODES[answer.status] ?? 'UPSTREAM_INVALID', `kubernetes: ${method} ${path}: ${reason}`);
 }
 
-/** What the `Status` object says that the API answers failures with. */
+/** The message in the `Status` object that the API sends with a failure. */
 function messageIn(body: string): string | undefined {
   try {
     const { message } = JSON.parse(body) as { message?: unknown };

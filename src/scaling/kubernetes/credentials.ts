@@ -1,18 +1,18 @@
-/** Who a process is to the Kubernetes API: told by options, or as every pod finds it. */
+/** The credentials for the Kubernetes API: from the options, or from the pod's environment. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ResilienceError } from '../../shared/errors.js';
 
-/** Where the kubelet puts what a pod's service account needs. */
+/** The folder where the kubelet mounts the credentials of a pod's service account. */
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** How the API is reached; by default as a pod is. */
+/** How to reach the API. Default: as a pod does. */
 export interface CredentialOptions {
-  /** The API's address, e.g. `https://10.0.0.1:443`. Default: what the pod's environment says. */
+  /** Address of the API, e.g. `https://10.0.0.1:443`. Default: from the pod's environment. */
   readonly server?: string;
-  /** Folder with `token`, `ca.crt` and `namespace`. Default: where a pod has them. */
+  /** Folder with `token`, `ca.crt` and `namespace`. Default: the folder mounted in a pod. */
   readonly serviceAccount?: string;
-  /** Namespace of the deployments. Default: the pod's. */
+  /** Namespace of the deployments. Default: the pod's namespace. */
   readonly namespace?: string;
 }
 
@@ -20,11 +20,11 @@ export interface Credentials {
   readonly server: URL;
   readonly namespace: string;
   readonly ca: string;
-  /** Read anew for each request: the kubelet replaces it while the pod runs. */
+  /** Read again for each request, because the kubelet renews the token while the pod runs. */
   readonly token: () => string;
 }
 
-/** @throws ResilienceError NOT_CONFIGURED outside a pod, where the options do not say it */
+/** @throws ResilienceError NOT_CONFIGURED outside a pod, if the options are incomplete */
 export function findCredentials(options: CredentialOptions, env: NodeJS.ProcessEnv = process.env): Credentials {
   const folder = options.serviceAccount ?? MOUNT;
   const read = (name: string): string => readSecret(join(folder, name)).trim();

@@ -1,4 +1,4 @@
-/** Scales Deployments of a Kubernetes cluster: tells the API their number, and waits until it has come about. */
+/** Scales Deployments of a Kubernetes cluster: it sets their number of replicas and waits until it is reached. */
 import type { Random } from '../../shared/backoff.js';
 import { monotonicClock, sleep, type Clock } from '../../shared/clock.js';
 import { ResilienceError } from '../../shared/errors.js';
@@ -8,30 +8,37 @@ import { KubernetesApi } from './api.js';
 import { findCredentials, type CredentialOptions } from './credentials.js';
 import { progressOf, replicaOf, type Deployment, type PodList, type Scale } from './objects.js';
 
-/** Which cluster, and how long a change may take. */
+/** The cluster, and the time limits of a change. */
 export interface KubernetesOptions extends CredentialOptions {
-  /** Name of a service's Deployment. Default: the service's. */
+  /** Name of the Deployment of a service. Default: the name of the service. */
   readonly deploymentOf?: (service: string) => string;
-  /** Longest time from the order until it has come about, in ms. Default 300,000. */
+  /** Longest time until an ordered change is complete, in ms. Default 300,000. */
   readonly readyTimeout?: number;
-  /** Milliseconds between two looks at how far it is. Default 1000. */
+  /** Milliseconds between two checks of the progress. Default 1000. */
   readonly pollInterval?: number;
-  /** Milliseconds a request to the API may take. Default 10,000. */
+  /** Time limit of a request to the API in milliseconds. Default 10,000. */
   readonly requestTimeout?: number;
-  /** Tells the time and waits. Default `monotonicClock`. */
+  /** The clock. Default `monotonicClock`. */
   readonly clock?: Clock;
-  /** Where chance comes from. Default `Math.random`. */
+  /** The source of random numbers. Default `Math.random`. */
   readonly random?: Random;
 }
 
-/** What a name must be to be part of a path (RFC 1123, as the API demands of names). */
+/** A valid name in a path (RFC 1123, as required by the API). */
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 /**
- * A driver for `HorizontalScalingManager`. Its service account needs, in the namespace: `get` on `deployments`, `get` and
- * `patch` on `deployments/scale`, `list` on `pods`. A HorizontalPodAutoscaler on the same Deployment would undo what it does.
+ * A driver for `HorizontalScalingManager`. Its service account needs these permissions in the namespace: `get` on
+ * `deployments`, `get` and `patch` on `deployments/scale`, and `list` on `pods`. Do not use a HorizontalPodAutoscaler
+ * on the same Deployment, because it would undo the changes.
  *
- * @throws TypeError or RangeError for a wrong option; ResilienceError NOT_CONFIGURED outside a cluster
+ * @throws TypeError or RangeError for an invalid option; ResilienceError NOT_CONFIGURED outside a cluster
+ *
+ * @example
+ * import { HorizontalScalingManager } from '@tooloo/resilience';
+ * import { kubernetes } from '@tooloo/resilience/kubernetes';
+ *
+ * const manager = new HorizontalScalingManager({ driver: kubernetes(), services: { billing: { min: 2, max: 20 } } });
  */
 export function kubernetes(options: KubernetesOptions = {}): ReplicaDriver {
   const {
@@ -55,7 +62,7 @@ export function kubernetes(options: KubernetesOptions = {}): ReplicaDriver {
   });
   const credentials = findCredentials(access);
   const api = new KubernetesApi(credentials, { requestTimeout, clock, random });
-  /** By service: what selects the pods of a Deployment never changes. */
+  /** By service. The pod selector of a Deployment never changes. */
   const selectors = new Map<string, string>();
 
   const pathOf = (service: string): string => {
@@ -96,7 +103,7 @@ export function kubernetes(options: KubernetesOptions = {}): ReplicaDriver {
       for (;;) {
         const deployment = (await api.get(path, signal)) as Deployment;
         if (deployment.spec?.replicas !== count)
-          throw new ResilienceError('CONFLICT', `kubernetes: somebody else scaled ${service} meanwhile`);
+          throw new ResilienceError('CONFLICT', `kubernetes: another client scaled ${service} at the same time`);
         const progress = progressOf(deployment, count);
         if (progress === 'done') return describe(service, deployment, signal);
         if (typeof progress === 'object') throw new ResilienceError('START_FAILED', `${service}: ${progress.stuck}`);

@@ -1,4 +1,4 @@
-/** The objects of the Kubernetes API, as much of them as scaling looks at; all but what is required may be absent. */
+/** The parts of Kubernetes API objects that scaling reads. All members that are not required may be absent. */
 import type { Replica } from '../driver.js';
 
 export interface Deployment {
@@ -35,12 +35,12 @@ export interface PodList {
   readonly items?: readonly Pod[];
 }
 
-/** How far a deployment has come with so many replicas: as `kubectl rollout status` sees it. */
+/** The progress of a deployment towards a number of replicas, as in `kubectl rollout status`. */
 export function progressOf(
   { metadata, status = {} }: Deployment,
   count: number,
 ): 'done' | 'under way' | { stuck: string } {
-  // The status may be of an older order: nothing in it says how this one goes.
+  // The status may belong to an older order, and then does not describe this one.
   if ((status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return 'under way';
   const late = status.conditions?.find(
     ({ type, reason }) => type === 'Progressing' && reason === 'ProgressDeadlineExceeded',
@@ -50,7 +50,7 @@ export function progressOf(
   return replicas === count && updatedReplicas === count && availableReplicas === count ? 'done' : 'under way';
 }
 
-/** A pod as an instance; undefined for one that has ended. */
+/** Converts a pod to a replica; undefined for a pod that has ended. */
 export function replicaOf({ metadata, spec, status }: Pod): Replica | undefined {
   if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return undefined;
   const isReady = status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;

@@ -1,4 +1,4 @@
-/** OpenTelemetry's contexts, carried by the carrier of the trace: one storage for both, in which neither loses the other. */
+/** OpenTelemetry's contexts in the carrier of the trace: one storage for both, so that neither overwrites the other. */
 import {
   ROOT_CONTEXT,
   createContextKey,
@@ -23,17 +23,17 @@ export function isSuppressed(context: Context): boolean {
   return context.getValue(SUPPRESSED) === true;
 }
 
-/** Baggage of a header field as the API holds it. */
+/** The baggage of a header field in the form of the API. */
 export function baggageFrom(header: string): Baggage {
   const entries = parseBaggage(header).map(({ key, value, properties }): [string, BaggageEntry] => [
     key,
-    // The API's metadata is what follows the first semicolon.
+    // The API's metadata is the part after the first semicolon.
     properties === undefined ? { value } : { value, metadata: baggageEntryMetadataFromString(properties.slice(1)) },
   ]);
   return propagation.createBaggage(Object.fromEntries(entries));
 }
 
-/** The header field for the baggage of a context; undefined where it has none. */
+/** The header field for the baggage of a context; undefined without baggage. */
 export function baggageField(context: Context): string | undefined {
   const entries = propagation.getBaggage(context)?.getAllEntries();
   if (entries === undefined) return undefined;
@@ -45,7 +45,7 @@ export function baggageField(context: Context): string | undefined {
   );
 }
 
-/** What is carried within a context of OpenTelemetry. */
+/** The value that is carried within an OpenTelemetry context. */
 class Scope implements Carried {
   readonly context: Context;
   readonly span: Span | undefined;
@@ -71,7 +71,7 @@ class Scope implements Carried {
     return baggageField(this.context);
   }
 
-  /** A span begun here carries on what else the context holds. */
+  /** A span that begins here keeps the other values of the context. */
   around(span: Span): Scope {
     return new Scope(api.setSpan(this.context, bridge(span)));
   }
@@ -113,7 +113,7 @@ export class BridgedContextManager implements ContextManager {
     const bound = function (this: unknown, ...args: A): R {
       return run(() => fn.apply(this, args));
     };
-    // What a caller reads of a function to decide how to call it.
+    // Callers may read the number of parameters to decide how to call the function.
     return Object.defineProperty(bound, 'length', { value: fn.length });
   }
 

@@ -1,7 +1,6 @@
-/** A span of ours as code written against `@opentelemetry/api` sees it. */
+/** A span of this kit with the interface of `@opentelemetry/api`. */
 import {
   SpanStatusCode,
-  trace as api,
   type Attributes,
   type AttributeValue,
   type Exception,
@@ -11,21 +10,23 @@ import {
   type SpanStatus,
   type TimeInput,
 } from '@opentelemetry/api';
+import { describeValue } from '../../shared/user-value.js';
 import type { Span } from '../span.js';
 import { fromSpanContext, toSpanContext } from './span-context.js';
 import { epochMilliseconds } from './time.js';
 
-const RECORDED = Symbol('recorded');
+/** A registered symbol, so that the middleware finds the kit's span behind an API span without loading the API. */
+const RECORDED: unique symbol = Symbol.for('@tooloo/resilience:recorded-span') as never;
 
-/** Each span of ours is one object of theirs: code compares them. */
+/** Each span has one API span, because code compares them by identity. */
 const bridged = new WeakMap<Span, BridgedSpan>();
 
-/** The span as theirs. */
+/** Returns the API span of a span. */
 export function bridge(span: Span): ApiSpan {
   return bridgeOf(span, false);
 }
 
-/** A span that their code began, and ends. */
+/** A span that the code of a library began, and ends. */
 export function bridgeOwned(span: Span): ApiSpan {
   return bridgeOf(span, true);
 }
@@ -36,12 +37,7 @@ function bridgeOf(span: Span, isTheirs: boolean): BridgedSpan {
   return found;
 }
 
-/** What stands for a span that was not recorded: nothing by itself, and its children are children of `parent`. */
-export function unrecorded(parent: Span): ApiSpan {
-  return Object.assign(api.wrapSpanContext(contextOf(parent)), { [RECORDED]: parent });
-}
-
-/** The span of ours that one of theirs stands for; undefined for spans of others, remote ones among them. */
+/** The kit's span behind an API span; undefined for spans of other SDKs and for remote ones. */
 export function recordedSpan(span: ApiSpan | undefined): Span | undefined {
   return (span as { [RECORDED]?: Span } | undefined)?.[RECORDED];
 }
@@ -51,11 +47,11 @@ function contextOf({ trace, spanId }: Span): SpanContext {
   return toSpanContext({ traceId, spanId, sampled, random, traceState });
 }
 
-/** How `exception` events are written (semantic conventions, "Exceptions on spans"). */
+/** The form of `exception` events (semantic conventions, "Exceptions on spans"). */
 function exceptionAttributes(exception: Exception): Attributes {
   if (typeof exception === 'string') return { 'exception.message': exception };
   const { code, name, message, stack } = exception;
-  const type = code?.toString() ?? name;
+  const type = code === undefined ? name : describeValue(code);
   return {
     ...(type !== undefined && { 'exception.type': type }),
     ...(message !== undefined && { 'exception.message': message }),
@@ -79,7 +75,7 @@ class BridgedSpan implements ApiSpan {
   }
 
   isRecording(): boolean {
-    return !this[RECORDED].isEnded;
+    return this[RECORDED].isRecorded && !this[RECORDED].isEnded;
   }
 
   setAttribute(key: string, value: AttributeValue): this {
@@ -122,13 +118,15 @@ class BridgedSpan implements ApiSpan {
     return this;
   }
 
-  /** The name of a request is its route, whatever it is called here. */
+  /** A request span keeps its route as its name, even if it is renamed here. */
   updateName(name: string): this {
     if (this.isRecording()) this[RECORDED].operation = name;
     return this;
   }
 
-  /** Ends a span that was begun here; those of this package, a request for instance, end by themselves. */
+  /**
+   * Ends a span that was begun through the API. Spans of this package, such as that of a request, end by themselves.
+   */
   end(time?: TimeInput): void {
     const span = this[RECORDED];
     if (!this.#isTheirs) return;

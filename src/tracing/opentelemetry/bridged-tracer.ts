@@ -1,4 +1,6 @@
-/** Spans that libraries open through `@opentelemetry/api`: children of ours, recorded with our trace. */
+/**
+ * Spans that libraries open through `@opentelemetry/api`: children of the kit's current span, recorded in its trace.
+ */
 import {
   SpanKind as ApiKind,
   INVALID_SPAN_CONTEXT,
@@ -14,7 +16,7 @@ import {
 import type { Span, SpanKind, SpanScope } from '../span.js';
 import { Trace, type TraceOwner } from '../trace.js';
 import { baggageField, isSuppressed } from './bridged-context.js';
-import { bridgeOwned, recordedSpan, unrecorded } from './bridged-span.js';
+import { bridgeOwned, recordedSpan } from './bridged-span.js';
 import { fromSpanContext } from './span-context.js';
 import { epochMilliseconds } from './time.js';
 
@@ -40,19 +42,18 @@ class BridgedTracer implements Tracer {
     const parent = options.root === true ? undefined : api.getSpan(context);
     const local = recordedSpan(parent);
     const span = local === undefined ? this.#begin(name, options, parent, context) : this.#child(name, options, local);
-    if (span === undefined) return unrecorded(local!);
     span.scope = this.#scope;
     span.setAttributes(options.attributes);
     return bridgeOwned(span).addLinks(options.links ?? []);
   }
 
-  #child(name: string, { kind = ApiKind.INTERNAL, startTime }: SpanOptions, parent: Span): Span | undefined {
+  #child(name: string, { kind = ApiKind.INTERNAL, startTime }: SpanOptions, parent: Span): Span {
     const { trace } = parent;
     const start = startTime === undefined ? undefined : trace.readingOf(epochMilliseconds(startTime));
     return trace.startSpan(name, parent.spanId, KINDS[kind], start);
   }
 
-  /** Nothing of ours is current: a trace of its own, or the next part of one that came from elsewhere. */
+  /** Without a current span of the kit, begins a trace, or the next part of a remote one. */
   #begin(name: string, options: SpanOptions, parent: ApiSpan | undefined, context: Context): Span {
     const { kind = ApiKind.INTERNAL, startTime } = options;
     const from = parent?.spanContext();
@@ -70,7 +71,7 @@ class BridgedTracer implements Tracer {
   }
 }
 
-/** One tracer of theirs for each library; all of them record with ours. */
+/** Provides one API tracer for each library; all of them record with the same tracer. */
 export class BridgedTracerProvider implements TracerProvider {
   readonly #owner: TraceOwner;
   readonly #tracers = new Map<string, Tracer>();

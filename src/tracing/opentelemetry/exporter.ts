@@ -8,7 +8,20 @@ import type { SpanExporter } from '../exporter.js';
 import { QUEUE_CHECKS, SpanQueue, type Outcome, type SpanQueueOptions, type SpanQueueStats } from '../span-queue.js';
 import { readableSpan, type ReadableSpan, type Resource } from './readable-span.js';
 
-/** `SpanExporter` of `@opentelemetry/sdk-trace-base`. */
+/**
+ * `SpanExporter` of `@opentelemetry/sdk-trace-base`.
+ *
+ * @example
+ * import type { OpenTelemetrySpanExporter } from '@tooloo/resilience/opentelemetry';
+ *
+ * const printing: OpenTelemetrySpanExporter = {
+ *   export(spans, done) {
+ *     for (const { name } of spans) console.log(name);
+ *     done({ code: 0 });
+ *   },
+ *   shutdown: async () => undefined,
+ * };
+ */
 export interface OpenTelemetrySpanExporter {
   export(spans: ReadableSpan[], resultCallback: (result: { code: number; error?: Error }) => void): void;
   shutdown(): Promise<void>;
@@ -17,12 +30,23 @@ export interface OpenTelemetrySpanExporter {
 
 /** The resource and how spans are batched. */
 export interface OpenTelemetryExporterOptions extends SpanQueueOptions {
-  /** Attributes of the resource beside `service.name`. */
+  /** Attributes of the resource in addition to `service.name`. */
   resource?: Attributes;
   /** Milliseconds an export may take; 30,000 by default. */
   timeout?: number;
 }
 
+/**
+ * The exporter that `openTelemetryExporter` returns.
+ *
+ * @example
+ * import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+ * import { openTelemetryExporter } from '@tooloo/resilience/opentelemetry';
+ *
+ * const exporter = openTelemetryExporter(new OTLPTraceExporter());
+ * await exporter.flush();
+ * console.log(exporter.stats());
+ */
 export interface OpenTelemetryExporter extends SpanExporter, AsyncDisposable {
   stats(): SpanQueueStats;
   flush(): Promise<void>;
@@ -32,10 +56,10 @@ export interface OpenTelemetryExporter extends SpanExporter, AsyncDisposable {
 const DEFAULT_TIMEOUT = 30_000;
 const SUCCESS = 0;
 const SENT: Outcome = { kind: 'sent', rejected: 0 };
-/** No other attempt: an exporter of the SDK makes its own. */
+/** Not retried here, because an exporter of the SDK retries itself. */
 const REFUSED: Outcome = { kind: 'refused' };
 
-/** Of each service one, the same for all its spans: exporters group by identity. */
+/** One per service, the same for all its spans, because exporters group by identity. */
 function resourcesWith(attributes: Attributes | undefined): (service: string) => Resource {
   const made = new Map<string, Resource>();
   return (service) => {
@@ -49,10 +73,17 @@ function resourcesWith(attributes: Attributes | undefined): (service: string) =>
 }
 
 /**
- * An exporter for the option `exporter` of a tracer that hands its spans, in batches, to an exporter of OpenTelemetry. What
- * that one reports as failed is counted as dropped and told to `diag`.
+ * An exporter for a tracer's option `exporter` that sends the spans, in batches, to an OpenTelemetry exporter. Spans
+ * that this exporter fails to send are counted as dropped and reported to `diag`.
  *
  * @throws TypeError, RangeError for an option that is unknown, or of the wrong type or range
+ *
+ * @example
+ * import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+ * import { trace } from '@tooloo/resilience';
+ * import { openTelemetryExporter } from '@tooloo/resilience/opentelemetry';
+ *
+ * app.use(trace({ exporter: openTelemetryExporter(new OTLPTraceExporter()) }));
  */
 export function openTelemetryExporter(
   exporter: OpenTelemetrySpanExporter,

@@ -1,6 +1,6 @@
 /**
- * Trace Context and Baggage for whoever propagates through `@opentelemetry/api`: what is read and written is what this kit
- * reads and writes itself.
+ * Trace Context and Baggage for code that propagates through `@opentelemetry/api`: it reads and writes the same fields
+ * as the rest of this kit.
  */
 import {
   isSpanContextValid,
@@ -22,7 +22,7 @@ const FIELDS = ['traceparent', 'tracestate', 'baggage'];
 
 type Fields = Record<string, string | string[] | undefined>;
 
-/** What is to be written for a context; nothing where its owner wants none. */
+/** The header fields for a context; empty if propagation is suppressed there. */
 function fieldsOf(context: Context): Fields {
   const fields: Fields = {};
   if (isSuppressed(context)) return fields;

@@ -1,4 +1,4 @@
-/** A finished span of ours as the exporters of OpenTelemetry's SDK (2 and later) read it. */
+/** A finished span in the form that the exporters of OpenTelemetry's SDK (2 and later) read. */
 import {
   SpanKind,
   SpanStatusCode,
@@ -13,7 +13,7 @@ import type { SpanLink, SpanLog, SpanRecord, SpanScope } from '../span.js';
 import { toSpanContext } from './span-context.js';
 import { hrTime } from './time.js';
 
-/** What the SDK calls a resource, as far as exporters read it. */
+/** A resource of the SDK, as far as exporters read it. */
 export interface Resource {
   readonly attributes: Attributes;
 }
@@ -50,7 +50,7 @@ const KINDS: Readonly<Record<SpanRecord['kind'], SpanKind>> = {
 /** Attributes as the API types them: its lists are not read-only. */
 const asApi = (attributes: SpanRecord['attributes']): Attributes => attributes as Attributes;
 
-/** Whatever is exported was kept, and exporters leave out what does not say that it is sampled. */
+/** Always sampled, because only kept spans are exported and exporters skip spans that are not sampled. */
 function contextOf(traceId: string, spanId: string, traceState: string | undefined): SpanContext {
   return toSpanContext({ traceId, spanId, traceState, sampled: true, random: false });
 }

@@ -6,19 +6,33 @@ import { BridgedContextManager } from './bridged-context.js';
 import { BridgedTracerProvider } from './bridged-tracer.js';
 import { BridgedPropagator } from './propagator.js';
 
-/** Takes the bridge away again. */
+/**
+ * Removes the bridge.
+ *
+ * @example
+ * import { registerOpenTelemetry } from '@tooloo/resilience/opentelemetry';
+ *
+ * const registration = registerOpenTelemetry(tracer);
+ * registration.close();
+ */
 export interface OpenTelemetryRegistration extends Disposable {
-  /** Gives the API back. Spans still open are recorded all the same. */
+  /** Removes the bridge from the API. Open spans are still recorded. */
   close(): void;
 }
 
 /**
- * From here on, spans of libraries instrumented with `@opentelemetry/api` are children of the current span and are kept and
- * exported with its trace; those begun outside of any trace are traces of this tracer. `context` and `propagation` work on
- * the carrier of this kit and on W3C Trace Context and Baggage.
+ * Connects libraries instrumented with `@opentelemetry/api` to this kit. From now on their spans are children of the
+ * current span, and are kept and exported with its trace. Spans outside of any trace begin traces of this tracer.
+ * `context` and `propagation` use the carrier of this kit, and W3C Trace Context and Baggage.
  *
- * @param tracer records what begins outside of any trace
- * @throws Error where another SDK is registered: two would each see half of every trace
+ * @param tracer records spans that begin outside of any trace
+ * @throws Error if another SDK is registered, because each of the two would see half of every trace
+ *
+ * @example
+ * import { registerOpenTelemetry } from '@tooloo/resilience/opentelemetry';
+ *
+ * const registration = registerOpenTelemetry(tracer);
+ * registration.close();
  */
 export function registerOpenTelemetry(tracer: DistributedTracer): OpenTelemetryRegistration {
   checkValue('registerOpenTelemetry', tracer, having('a DistributedTracer', 'startTrace', 'wallOffset'));

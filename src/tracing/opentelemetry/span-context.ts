@@ -1,8 +1,8 @@
-/** Span contexts of the API, to and from what this kit knows of a span. */
+/** Converts the span contexts of the API to and from those of this kit. */
 import { TraceFlags, createTraceState, type SpanContext } from '@opentelemetry/api';
 import type { TraceParent } from '../trace-context.js';
 
-/** Flag of Trace Context level 2 that the API has no name for. */
+/** Flag of Trace Context level 2 without a name in the API. */
 const RANDOM = 0x02;
 
 export interface SpanIdentity extends TraceParent {

@@ -4,14 +4,14 @@ import type { HrTime, TimeInput } from '@opentelemetry/api';
 /** Three years in milliseconds: no process runs that long, and as a time of the epoch it is long past. */
 const LONGEST_UPTIME = 1e11;
 
-/** What is given may be a date, seconds and nanoseconds, milliseconds of the epoch, or a reading of `performance`. */
+/** Accepts a date, a pair of seconds and nanoseconds, epoch milliseconds, or a reading of `performance`. */
 export function epochMilliseconds(time: TimeInput): number {
   if (time instanceof Date) return time.getTime();
   if (typeof time === 'object') return time[0] * 1000 + time[1] / 1e6;
   return time < LONGEST_UPTIME ? performance.timeOrigin + time : time;
 }
 
-/** Microseconds are what a double holds of a time of today. */
+/** The precision with which a double represents a current time is a microsecond. */
 export function hrTime(milliseconds: number): HrTime {
   const microseconds = Math.round(milliseconds * 1000);
   return [Math.floor(microseconds / 1e6), (microseconds % 1e6) * 1000];

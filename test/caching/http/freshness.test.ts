@@ -26,6 +26,9 @@ describe('dates (RFC 9110 §5.6.7)', () => {
     ['Thursday, 18-Aug-50 02:01:18 GMT', '2050-08-18T02:01:18Z'],
     ['Sun Nov  6 08:49:37 1994', '1994-11-06T08:49:37Z'],
     ['Sat, 31 Dec 2016 23:59:60 GMT', '2016-12-31T23:59:59Z'],
+    // RFC 9111 §4.2: a cache compares them in any letter case.
+    ['THU, 18 AUG 2050 02:01:18 gmt', '2050-08-18T02:01:18Z'],
+    ['sunday, 06-nov-94 08:49:37 GMT', '1994-11-06T08:49:37Z'],
   ])('%s', (text, expected) => {
     expect(parseHttpDate(text, NOW)).toBe(Date.parse(expected));
   });
@@ -34,9 +37,6 @@ describe('dates (RFC 9110 §5.6.7)', () => {
     '0',
     '',
     '-1',
-    'THU, 18 Aug 2050 02:01:18 GMT',
-    'Thu, 18 AUG 2050 02:01:18 GMT',
-    'Thu, 18 Aug 2050 02:01:18 gMT',
     'Thu, 18 Aug 2050 02:01:18 UTC',
     'Thu, 18 Aug 2050 02:01:18 +0100',
     'Thu, 18 Aug 50 02:01:18 GMT',

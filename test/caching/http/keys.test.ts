@@ -9,16 +9,27 @@ import {
   isSafeMethod,
   relatedTargets,
 } from '../../../src/caching/http/invalidation.js';
-import { keyOf, keyPatterns, resourceOf, resourceOfUrl } from '../../../src/caching/http/request-key.js';
-import { compileTrust } from '../../../src/shared/client-address.js';
+import {
+  keyOf,
+  keyPatterns,
+  resourceOf as readResource,
+  resourceOfUrl,
+  type Resource,
+} from '../../../src/caching/http/request-key.js';
+import { compileTrust, type TrustedHop } from '../../../src/shared/client-address.js';
 
 function request(url: string, headers: Record<string, string>, encrypted = false): IncomingMessage {
-  return { url, headers, socket: { remoteAddress: '10.0.0.1', encrypted } } as unknown as IncomingMessage;
+  const socket = { remoteAddress: '10.0.0.1', encrypted };
+  return { url, headers, rawHeaders: [], socket } as unknown as IncomingMessage;
 }
+const resourceOf = (req: IncomingMessage, trust: TrustedHop): Resource => readResource(req, trust)!;
 const nobody = compileTrust(false);
 const everybody = compileTrust(true);
-const key = (url: string, headers: Record<string, string> = {}, trust = nobody, encrypted = false) =>
-  keyOf('GET', resourceOf(request(url, { host: 'example.com', ...headers }, encrypted), trust));
+/** The key and the facet, which together name the copies of a request. */
+const key = (url: string, headers: Record<string, string> = {}, trust = nobody, encrypted = false) => {
+  const resource = resourceOf(request(url, { host: 'example.com', ...headers }, encrypted), trust);
+  return keyOf('GET', resource) + resource.facet;
+};
 
 describe('keys: method, scheme, host and full target', () => {
   test('what is the same', () => {
@@ -44,12 +55,19 @@ describe('keys: method, scheme, host and full target', () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test('only a trusted peer tells scheme and host', () => {
-    const forwarded = { 'x-forwarded-host': 'public.example', 'x-forwarded-proto': 'https' };
+  test.each(['x-forwarded-host', 'x-original-url', 'forwarded'])(
+    '%s differs at its end, however long it is',
+    (name) => {
+      const value = (end: string): string => `host=${'a'.repeat(10_000)}${end}`;
+      expect(key('/a', { [name]: value('1') })).not.toBe(key('/a', { [name]: value('2') }));
+    },
+  );
+
+  test('only a trusted peer determines the scheme and the host', () => {
+    const forwarded = { host: 'public.example', 'x-forwarded-host': 'public.example', 'x-forwarded-proto': 'https' };
     expect(key('/a', forwarded, everybody)).toBe('http:GET /a https://public.example');
-    expect(key('/a', { forwarded: 'for=1.2.3.4;proto=https;host="public.example"' }, everybody)).toBe(
-      'http:GET /a https://public.example',
-    );
+    const standard = { host: 'public.example', forwarded: 'for=1.2.3.4;proto=https;host="public.example"' };
+    expect(key('/a', standard, everybody)).toBe('http:GET /a https://public.example');
     expect(key('/a', forwarded)).not.toBe(key('/a'));
     expect(key('/a', forwarded)).not.toBe(key('/a', { ...forwarded, 'x-forwarded-host': 'evil' }));
   });
@@ -73,10 +91,60 @@ describe('keys: method, scheme, host and full target', () => {
   test('a host cannot pass for another part of the key', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (a, b) => {
-        const same = key('/a', { host: a }) === key('/a', { host: b });
+        const resources = [a, b].map((host) => readResource(request('/a', { host }), nobody));
+        if (resources.includes(undefined)) return true; // no valid host: nothing is stored
+        const same = keyOf('GET', resources[0]!) === keyOf('GET', resources[1]!);
         return !same || a.toLowerCase().replace(/:80$/, '') === b.toLowerCase().replace(/:80$/, '');
       }),
     );
+  });
+
+  test.each([
+    ['x-forwarded-proto', 'javascript'],
+    ['x-forwarded-proto', 'https, http'],
+    ['x-forwarded-proto', 'https,'],
+    ['x-forwarded-host', 'evil'],
+    ['x-forwarded-host', ', example.com'],
+    ['x-forwarded-host', 'example.com, evil'],
+    ['x-forwarded-host', '"a,b", evil'],
+    ['x-forwarded-port', '1337'],
+    ['forwarded', 'host=evil'],
+    ['forwarded', 'for=a, host=evil'],
+    ['forwarded', 'host=example.com;host=evil'],
+    ['forwarded', 'proto="javascript"'],
+    ['x-forwarded-prefix', '/evil'],
+  ])('a field that the key does not contain separates the copies, also from a trusted proxy: %s: %s', (name, value) => {
+    expect(key('/a', { [name]: value }, everybody)).not.toBe(key('/a', {}, everybody));
+  });
+
+  test('fields of a trusted proxy that repeat the origin in the key do not separate the copies', () => {
+    const plain = keyOf('GET', resourceOf(request('/a', { host: 'example.com' }, true), everybody));
+    const said = { 'x-forwarded-proto': 'https', 'x-forwarded-port': '443', 'x-forwarded-host': 'Example.com' };
+    expect(key('/a', said, everybody)).toBe(plain);
+    expect(key('/a', { forwarded: 'for=1.2.3.4;by=b;proto=https, for=9.9.9.9' }, everybody)).toBe(plain);
+  });
+
+  test('the handler and the key see one host (RFC 9112 §3.2.2)', () => {
+    const req = request('http://shop.example/page', { host: 'evil.example' });
+    expect(resourceOf(req, nobody)).toMatchObject({ target: '/page', origin: 'http://shop.example' });
+    expect(req.headers.host).toBe('shop.example');
+  });
+
+  test.each(['foo', 'http:///x', '/a b', 'example.com:443'])('a target of %s names nothing', (url) => {
+    expect(readResource(request(url, { host: 'example.com' }), nobody)).toBeUndefined();
+  });
+
+  test('a target that was rewritten before is another resource, a mount path is not', () => {
+    const seen = (originalUrl: string, baseUrl: string, url: string): string => {
+      const req = Object.assign(request(url, { host: 'example.com' }), { originalUrl, baseUrl });
+      const resource = resourceOf(req, nobody);
+      return keyOf('GET', resource) + resource.facet;
+    };
+    expect(seen('/api/x?q', '/api', '/x?q')).toBe(key('/api/x?q'));
+    expect(seen('/api?q', '/api', '/?q')).toBe(key('/api?q'));
+    expect(seen('/api', '/api', '/')).toBe(key('/api'));
+    const rewritten = [key('/home'), seen('/home', '', '/en/home'), seen('/home', '', '/de/home')];
+    expect(new Set(rewritten).size).toBe(3);
   });
 
   test('patterns and addresses', () => {

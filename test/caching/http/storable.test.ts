@@ -1,5 +1,6 @@
 import { parseCacheControl } from '../../../src/caching/http/cache-control.js';
 import { storableFields, whyNotStorable } from '../../../src/caching/http/storable.js';
+import { varyNames } from '../../../src/caching/http/vary.js';
 
 function why(
   response: Record<string, string>,
@@ -7,10 +8,13 @@ function why(
     status = 200,
     shared = true,
     request = {},
-  }: { status?: number; shared?: boolean; request?: Record<string, string> } = {},
+    lifetime = 60_000,
+  }: { status?: number; shared?: boolean; request?: Record<string, string>; lifetime?: number } = {},
 ) {
   return whyNotStorable({
-    requestFields: request,
+    credentials: { cookie: request.cookie !== undefined, authorization: request.authorization !== undefined },
+    varies: varyNames(response.vary),
+    lifetime,
     requestDirectives: parseCacheControl(request['cache-control']),
     status,
     fields: response,
@@ -47,12 +51,38 @@ describe('storing (RFC 9111 §3)', () => {
     const request = { authorization: 'Bearer x' };
     expect(why({ 'cache-control': 'max-age=60' }, { request })).toBe('request-authorization');
     expect(why({ 'cache-control': 'max-age=60' }, { request, shared: false })).toBeUndefined();
-    for (const value of ['public', 'must-revalidate', 's-maxage=60']) {
+    for (const value of ['public', 's-maxage=60']) {
       expect(why({ 'cache-control': `max-age=60, ${value}` }, { request })).toBeUndefined();
     }
+    expect(why({ 'cache-control': 'max-age=60, must-revalidate' }, { request })).toBe('request-authorization');
+    expect(why({ 'cache-control': 'max-age=60', vary: 'Authorization' }, { request })).toBe('request-authorization');
+    expect(why({ 'cache-control': 'public, no-cache' }, { request })).toBe('request-authorization');
+    expect(why({ 'cache-control': 'public, no-cache', vary: 'Authorization' }, { request })).toBeUndefined();
   });
 
-  test('Set-Cookie is not stored unless told so', () => {
+  test.each([
+    ['max-age=60', undefined, 'request-cookie'],
+    ['max-age=60, must-revalidate', undefined, 'request-cookie'],
+    ['max-age=60', 'Cookie', undefined],
+    ['max-age=60', 'Accept', 'request-cookie'],
+    ['max-age=60, public', undefined, undefined],
+    ['s-maxage=60', undefined, undefined],
+    ['public, no-cache', undefined, 'request-cookie'],
+  ])(
+    'the answer to a cookie belongs to its sender, unless it says otherwise: %s, Vary: %s → %s',
+    (value, vary, expected) => {
+      const fields = { 'cache-control': value, ...(vary !== undefined && { vary }) };
+      expect(why(fields, { request: { cookie: 'sid=1' } })).toBe(expected);
+      expect(why(fields, { request: { cookie: 'sid=1' }, shared: false })).toBeUndefined();
+    },
+  );
+
+  test('two users with equal validators never share what is validated each time', () => {
+    const request = { cookie: 'sid=1' };
+    expect(why({ 'cache-control': 'public, max-age=0' }, { request, lifetime: 0 })).toBe('request-cookie');
+  });
+
+  test('a response with Set-Cookie is not stored by default', () => {
     const cookie = { 'set-cookie': 'a=b' };
     expect(why({ ...cookie, 'cache-control': 'max-age=60' })).toBe('set-cookie');
     expect(why({ ...cookie, 'cache-control': 'public, max-age=60' })).toBeUndefined();

@@ -17,17 +17,31 @@ test('an absent field matches only an absent one', () => {
 });
 
 test.each([
-  ['foo', '1,2', ' 1, 2 '],
-  ['accept-language', 'en, de', 'DE ,en'],
-  ['accept-language', 'en;q=0.5, de', 'de,en ; q=0.50'],
-  ['accept-encoding', 'gzip, br', 'br;q=1.0, x-gzip'],
-  ['accept', 'text/html;level=1, */*;q=0.8', 'TEXT/html; level=1,*/*;q=0.80'],
+  ['accept-language', 'en, de', 'EN ,de'],
+  ['accept-language', 'en;q=0.5, de', 'en ; q=0.50\t,de'],
+  ['accept-language', 'en-GB,*;q=0', 'en-gb, *;q=0.000'],
+  ['accept-encoding', 'gzip, br', 'GZIP;q=1.0,br'],
+  ['accept', 'text/html, */*;q=0.8', 'TEXT/html,*/*; Q=0.80'],
 ])('%s: %s equals %s', (name, a, b) => {
   expect(normalizeField(name, a)).toBe(normalizeField(name, b));
 });
 
 test.each([
   ['foo', '1,2', '2,1'],
+  ['foo', '1,2', '1, 2'],
+  ['x-tenant', ',acme', 'acme'],
+  ['origin', 'https://a.example,', 'https://a.example'],
+  ['accept-language', 'de, fr', 'fr, de'],
+  ['accept-language', 'de;q=0.5, en', 'en, de;q=0.5'],
+  ['accept-language', 'de;q=x', 'de'],
+  ['accept-language', 'de;q=0x1', 'de'],
+  ['accept-language', 'de;q=1.5', 'de'],
+  ['accept-language', 'de;q=0.1;q=0.9', 'de;q=0.1'],
+  ['accept-language', 'de,', 'de'],
+  ['accept-language', 'de;q= 0.5', 'de;q=0.5'],
+  ['accept-encoding', 'x-gzip', 'gzip'],
+  ['accept', 'text/html;level=1', 'text/html;level=2'],
+  ['accept', 'text/html;charset=UTF-8', 'text/html;charset=utf-8'],
   ['foo', 'a', 'A'],
   ['accept', 'text/html, application/json', 'application/json, text/html'],
   ['accept-encoding', 'gzip', 'gzip;q=0'],
@@ -36,7 +50,7 @@ test.each([
   expect(normalizeField(name, a)).not.toBe(normalizeField(name, b));
 });
 
-test('keys are short, equal for equal requests and different for different values', () => {
+test('keys are short; equal requests have equal keys, and different values have different ones', () => {
   const value = fc.option(fc.string(), { nil: undefined });
   fc.assert(
     fc.property(fc.record({ 'x-a': value, cookie: value }), fc.record({ 'x-a': value, cookie: value }), (a, b) => {

@@ -4,21 +4,21 @@ import { simulate, type Result, type Scaler } from './fleet-model.js';
 import { engine, fixedFleet, plainHpa } from './scalers.js';
 import { DAY, WORKLOADS, type Workload } from './workloads.js';
 
-/** Days the service has run before the one that is measured: what there is to learn from. */
+/** Days before the measured one, from which the forecast learns. */
 const DAYS_BEFORE = 3;
 const SEEDS = [1, 2, 3, 4, 5, 6];
 const INITIAL = 5;
 
 /**
- * Only CPU, as the plain rules have it. Thresholds close to the target: the window of five minutes keeps it from flapping,
- * and what a tolerance would keep running is cheaper ordered ahead by the forecast.
+ * Only CPU, like the plain rules. The thresholds are close to the target, because the window of five minutes prevents
+ * flapping. The forecast orders instances in time, which is cheaper than the spare ones that a tolerance keeps running.
  */
 export const POLICY: ScalingPolicy = {
   cpu: { target: 66.5, up: 71, down: 66 },
   queueDepth: false,
   p99: false,
 };
-/** Percent of CPU that the plain rules are given: the middle of the band that this kit recommends. */
+/** CPU target of the plain rules in percent: the middle of the band that this kit recommends. */
 export const HPA_TARGET = 65;
 
 export interface Comparison {

@@ -1,19 +1,19 @@
 /**
- * A service as queueing theory has it, second by second: instances that serve a hundred requests a second each, need a
- * minute to start, answer the slower the busier they are, and let what they cannot serve wait.
+ * A model of a service from queueing theory, in steps of a second. Each instance serves a hundred requests per second
+ * and needs a minute to start. Its latency grows with its load, and requests beyond its capacity wait.
  */
 
 /** Requests per second that keep an instance busy all the time. */
 const CAPACITY = 100;
-/** Seconds from the order until an instance serves. */
+/** Seconds from the order until an instance serves requests. */
 export const BOOT = 60;
-/** 99th percentile of an idle instance, in ms: 4.6 times a mean of 20 ms, as of an exponential distribution. */
+/** 99th percentile of an idle instance, in ms: 4.6 times a mean of 20 ms, as in an exponential distribution. */
 const IDLE_P99 = 92;
-/** Callers give up after so many seconds: no longer queue stays. */
+/** Callers time out after this many seconds, which bounds the queue. */
 const PATIENCE = 10;
 export const LATENCY_TARGET = 500;
 
-/** What was measured since it was last asked: per instance, all alike. */
+/** The measurements since the last decision, per instance; all instances have the same. */
 export interface Readings {
   /** Percent. */
   readonly cpu: number;
@@ -78,7 +78,7 @@ class FleetModel {
     return readings;
   }
 
-  /** Starts or stops instances; those that start are stopped first. */
+  /** Starts or stops instances; starting ones are stopped first. */
   resize(count: number, second: number): void {
     while (this.ready.length + this.starting.length < count) {
       this.starting.push({ id: this.#name(), readyAt: second + BOOT });

@@ -1,4 +1,4 @@
-/** The three ways of scaling that the simulation compares. */
+/** The scalers that the simulation compares. */
 import { AutoScalingDecisionEngine, type ScalingPolicy } from '../../../src/scaling/index.js';
 import { ChangeLimiter } from '../../../src/scaling/change-limit.js';
 import { adviseLoad } from '../../../src/scaling/hpa.js';
@@ -13,7 +13,7 @@ export function fixedFleet(): Scaler {
   return { interval: 60, decide: (_, ready) => ready.length };
 }
 
-/** Kubernetes' HorizontalPodAutoscaler with its defaults: 15 s, tolerance 0.1, 300 s down, twice or four more in 15 s. */
+/** The HorizontalPodAutoscaler with its defaults: 15 s, tolerance 0.1, 300 s down, twice or four more in 15 s. */
 export function plainHpa(target: number): Scaler {
   const stabilization = new Stabilization({ up: 0, down: 300 });
   const limiter = new ChangeLimiter({

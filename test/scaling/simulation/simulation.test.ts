@@ -1,6 +1,5 @@
 /**
- * A day of each kind of traffic, scaled three ways, on simulated time. `UPDATE_DOCS=1` writes the table into
- * docs/scaling.md.
+ * Simulates a day of each workload with three scalers. `UPDATE_DOCS=1` writes the table into docs/scaling.md.
  */
 import { buildSync } from 'esbuild';
 import { spawnSync } from 'node:child_process';
@@ -9,7 +8,7 @@ import { resolve } from 'node:path';
 import { table, type Comparison } from './comparison.js';
 
 const PAGE = resolve(__dirname, '../../../docs/scaling.md');
-/** What other machines may round differently. */
+/** Relative tolerance for machines that round differently. */
 const CLOSE = 0.02;
 const TABLE = /\| a day of [^]*?\n(?!\|)/;
 
@@ -18,7 +17,7 @@ const numbersOf = (text: string): number[] =>
 
 let comparisons: readonly Comparison[];
 
-/** In a process of its own: days of seconds take four times as long inside Jest's sandbox. */
+/** Runs the simulation in a separate process, because it takes four times as long inside Jest's sandbox. */
 function runApart(): Comparison[] {
   const contents = `import { compareAll } from './comparison.js'; process.stdout.write(JSON.stringify(compareAll()));`;
   const { outputFiles } = buildSync({
@@ -37,19 +36,19 @@ beforeAll(() => {
   comparisons = runApart();
 }, 180_000);
 
-test('on predictable traffic it is never slow for longer than the plain rules, nor costs more: on no seed', () => {
+test('on predictable traffic the engine is never slow for longer or more expensive than the plain rules', () => {
   for (const { workload, worseOn } of comparisons.filter((one) => one.workload.predictable)) {
     expect([workload.name, worseOn]).toEqual([workload.name, []]);
   }
 });
 
-test('where the plain rules come late again and again, it is late a tenth as often', () => {
+test('where the plain rules are often late, the engine is slow for less than a tenth of their time', () => {
   for (const { workload, engine, hpa } of comparisons) {
     if (workload.predictable && hpa.secondsOver > 100) expect(engine.secondsOver).toBeLessThan(hpa.secondsOver / 10);
   }
 });
 
-test('on random traffic it is not worse in either', () => {
+test('on random traffic the engine is neither slower nor more expensive', () => {
   for (const { workload, engine, hpa } of comparisons.filter((one) => !one.workload.predictable)) {
     expect([workload.name, engine.secondsOver <= hpa.secondsOver]).toEqual([workload.name, true]);
     expect([workload.name, engine.instanceHours <= hpa.instanceHours]).toEqual([workload.name, true]);

@@ -1,4 +1,4 @@
-/** Requests per second over days, seeded. Predictable ones repeat; random ones only look alike from day to day. */
+/** Seeded request rates over days. Predictable workloads repeat; random ones are only similar from day to day. */
 import { seededRandom } from '../../support/seeded-random.js';
 
 export const HOUR = 3600;
@@ -7,19 +7,19 @@ export const DAY = 24 * HOUR;
 export interface Workload {
   readonly name: string;
   readonly predictable: boolean;
-  /** Requests per second of every second of `days` days. */
+  /** The request rate of every second of `days` days. */
   readonly rates: (days: number, seed: number) => Float64Array;
 }
 
-/** Share by which the rate wavers around its mean: slow enough for a sample to see, never twice the same. */
+/** Relative size of the noise around the mean rate. It is slow enough for a sample to measure, and never repeats. */
 const NOISE = 0.04;
 
 const wave = (second: number, period: number): number => (1 - Math.cos((2 * Math.PI * second) / period)) / 2;
 
-/** The mean rate of each second, with noise put on it. */
+/** The mean rate of each second, with noise. */
 function noisy(days: number, random: () => number, mean: (second: number) => number): Float64Array {
   const rates = new Float64Array(days * DAY);
-  // Each seed another size: how rates and whole instances happen to fit would decide more than how they are scaled.
+  // Each seed has a different size, because how the rates fit whole instances would otherwise decide the comparison.
   const size = 0.7 + 0.8 * random();
   let noise = 0;
   for (let second = 0; second < rates.length; second++) {
@@ -35,8 +35,8 @@ const isWithin = (second: number, period: number, start: number, length: number)
 };
 
 /**
- * Batches every `period`, of which each seed has others: four to ten minutes long, two to five times the load between
- * them, beginning at any second.
+ * Batches every `period`, which differ per seed: they last four to ten minutes, have two to five times the load between
+ * them, and begin at any second.
  */
 function batches(name: string, period: number): Workload {
   return {
@@ -50,7 +50,7 @@ function batches(name: string, period: number): Workload {
   };
 }
 
-/** Episodes at random: on average one in `every` seconds, each told how long ago it began. */
+/** Random episodes, on average one in `every` seconds. `shape` gives the height by the age of an episode. */
 function episodes(random: () => number, every: number, height: () => number, shape: (age: number) => number) {
   let running: Array<{ readonly start: number; readonly height: number }> = [];
   return (second: number): number => {

@@ -29,7 +29,7 @@ onEachDatabase((open) => {
     (await listEvents(database.db, {}, undefined, 100)).items.map(({ kind }) => kind).reverse();
   const list = async () => (await listCapabilities(database.db, {}, '', 100)).items;
 
-  test('what appears, vanishes and returns is written down once', async () => {
+  test('a capability that appears, vanishes and returns is recorded once each time', async () => {
     for (const paths of [['/a', '/b'], ['/a'], ['/a'], ['/a', '/b']]) await absorb(database.db, [found(...paths)], 1);
     expect(await events()).toEqual(['found', 'appeared', 'appeared', 'vanished', 'returned']);
     expect((await list()).map(({ path, present }) => [path, present])).toEqual([
@@ -38,7 +38,7 @@ onEachDatabase((open) => {
     ]);
   });
 
-  test('a service away is lost once; what it offers stays as it was', async () => {
+  test('an unavailable service is recorded as lost once, and its capabilities stay unchanged', async () => {
     await absorb(database.db, [found('/a')], 1);
     await absorb(database.db, [away], 2);
     await absorb(database.db, [away], 3);
@@ -50,13 +50,13 @@ onEachDatabase((open) => {
     ]);
   });
 
-  test('a service that was never there has not been lost', async () => {
+  test('a service that was never available is not recorded as lost', async () => {
     await absorb(database.db, [away], 1);
     expect(await events()).toEqual([]);
     expect(await listServices(database.db)).toMatchObject([{ reachable: false, error: 'UPSTREAM_REFUSED: gone' }]);
   });
 
-  test('a deactivated capability stays so when it is discovered again', async () => {
+  test('a deactivated capability stays deactivated when it is discovered again', async () => {
     await absorb(database.db, [found('/a')], 1);
     const id = 'training:GET /a';
     const switched = await Promise.all([1, 2].map(() => setActive(database.db, id, false, null, 2)));
@@ -65,12 +65,12 @@ onEachDatabase((open) => {
     expect(await list()).toMatchObject([{ active: false, summary: 'two' }]);
   });
 
-  test('two discoveries at once count everything once', async () => {
+  test('two concurrent discoveries count every change once', async () => {
     await Promise.all([1, 2, 3].map(() => absorb(database.db, [found('/a', '/b')], 1)));
     expect((await events()).sort()).toEqual(['appeared', 'appeared', 'found']);
   });
 
-  test('what every server has is no capability of one', () => {
+  test('routes that every server has are not capabilities', () => {
     expect(isCapability(route('/api/v1/system/routes'))).toBe(false);
     expect(isCapability(route('/api/v1/training/start'))).toBe(true);
   });

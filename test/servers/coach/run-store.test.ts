@@ -26,19 +26,19 @@ onEachDatabase((open) => {
     runs = runStore(database.db);
   });
 
-  test('a learner is coached once at a time, however many ask at once', async () => {
+  test('concurrent starts for a learner give one run', async () => {
     const started = await Promise.allSettled(Array.from({ length: 5 }, () => runs.start(NEW, 100, 0)));
     expect(started.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     await runs.stop('ada', 1);
     expect(await runs.start(NEW, 100, 2)).toMatchObject({ state: 'active' });
   });
 
-  test('no more learners than allowed', async () => {
+  test('there are no more learners than the limit', async () => {
     await runs.start(NEW, 1, 0);
     await expect(runs.start({ ...NEW, learner: 'bob' }, 1, 0)).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
-  test('of two that claim a step one gets it', async () => {
+  test('of two concurrent claims to a step one succeeds', async () => {
     const run = await runs.start(NEW, 1, 0);
     const claims = await Promise.all([runs.claim(run, 60_000), runs.claim(run, 60_000)]);
     expect(claims.sort()).toEqual([false, true]);
@@ -46,7 +46,7 @@ onEachDatabase((open) => {
     expect(await runs.due(60_000, 10)).toHaveLength(1);
   });
 
-  test('a settled step adds to the counts and keeps what came meanwhile', async () => {
+  test('a settled step adds to the counts and keeps the changes made in the meantime', async () => {
     const run = await runs.start(NEW, 1, 0);
     await runs.claim(run, 60_000);
     await runs.boost('ada', 'sums', 3, 10);
@@ -64,16 +64,16 @@ onEachDatabase((open) => {
     });
   });
 
-  test('a stop during a step stands', async () => {
+  test('a stop during a step takes effect', async () => {
     const run = await runs.start(NEW, 1, 0);
     await runs.claim(run, 60_000);
     await runs.stop('ada', 10);
     await runs.settle(run, OUTCOME);
     const { items } = await runs.list('ada', undefined, 10);
-    expect(items).toMatchObject([{ state: 'stopping', opened: 0, stoppedAt: 10 }]);
+    expect(items).toMatchObject([{ state: 'stopping', opened: 1, stoppedAt: 10 }]); // with the counts of the step
   });
 
-  test('nobody coached: stop, boost and fast lane say so', async () => {
+  test('without a coached learner, stop, boost and fast lane are NOT_FOUND', async () => {
     const refused = { code: 'NOT_FOUND' };
     await expect(runs.stop('ada', 0)).rejects.toMatchObject(refused);
     await expect(runs.boost('ada', 'sums', 1, 0)).rejects.toMatchObject(refused);

@@ -27,7 +27,7 @@ const RUN: Run = {
   stoppedAt: null,
 };
 
-/** A training service that does what it is told and writes down what it was asked. */
+/** A fake training service that returns the given attempt and records the requests it receives. */
 function training(attempt?: Attempt, failing?: { at: string; error: unknown }) {
   const asked: unknown[][] = [];
   const note = (...call: unknown[]): void => {
@@ -73,7 +73,7 @@ test('the first step starts a session and gives a round', async () => {
   });
 });
 
-test('while the learner has a round nothing is given', async () => {
+test('no round is given while the learner has an open one', async () => {
   const { asked, client } = training({ id: 'a', state: 'open', score: null });
   const { outcome } = await takeStep({ ...RUN, sessionId: 7, attemptId: 'a' }, options(client));
   expect(asked).toEqual([['look', 'a']]);
@@ -86,7 +86,7 @@ test('an answered round is counted and the next one given', async () => {
   expect(outcome).toMatchObject({ answered: 1, score: 0.5, opened: 1, lapsedInRow: 0, attemptId: 'next' });
 });
 
-test('a lapsed round is counted and makes the coach come back later', async () => {
+test('a lapsed round is counted and lengthens the pause before the next step', async () => {
   const { client } = training({ id: 'a', state: 'expired', score: null });
   const { outcome } = await takeStep({ ...RUN, sessionId: 7, attemptId: 'a', lapsedInRow: 1 }, options(client));
   expect(outcome).toMatchObject({ lapsed: 1, lapsedInRow: 2, opened: 1, nextAt: 41_000 });
@@ -98,7 +98,7 @@ test('a boost chooses the topic', async () => {
   expect(asked).toEqual([['open', 7, 'fractions']]);
 });
 
-test('a rehearsal answers by itself, by chance against skill', async () => {
+test('a rehearsal answers by itself, at random by skill', async () => {
   for (const [chance, score] of [
     [0.1, 1],
     [0.9, 0],
@@ -109,6 +109,14 @@ test('a rehearsal answers by itself, by chance against skill', async () => {
   }
   expect(rehearsalSkill(0)).toBe(0.25);
   expect(rehearsalSkill(100)).toBeGreaterThan(0.99);
+});
+
+test('a stopping run counts the round that was answered before it finishes its session', async () => {
+  const { client } = training({ id: 'a', state: 'graded', score: 1 });
+  const stopping = { ...RUN, state: 'stopping' as const, sessionId: 7, attemptId: 'a' };
+  expect((await takeStep(stopping, options(client))).outcome).toMatchObject({
+    ...{ answered: 1, score: 1, stopped: true, sessionId: null, attemptId: null },
+  });
 });
 
 test('a stopping run finishes its session, once there is one', async () => {
@@ -122,7 +130,7 @@ test('a stopping run finishes its session, once there is one', async () => {
   expect(asked).toEqual([['finish', 7]]);
 });
 
-test('a failure half-way keeps what was done before it', async () => {
+test('a failure in the middle of a step keeps the results before it', async () => {
   const away = new ResilienceError('UPSTREAM_REFUSED', 'training is not reachable');
   const { client } = training({ id: 'a', state: 'graded', score: 1 }, { at: 'open', error: away });
   const { outcome, failure } = await takeStep({ ...RUN, sessionId: 7, attemptId: 'a' }, options(client));
@@ -136,14 +144,14 @@ test('a failure half-way keeps what was done before it', async () => {
   });
 });
 
-test('a session that is gone is replaced in the next step', async () => {
+test('a missing session is replaced in the next step', async () => {
   const gone = new ResilienceError('CONFLICT', 'session 7 has ended');
   const { client } = training(undefined, { at: 'open', error: gone });
   const { outcome } = await takeStep({ ...RUN, sessionId: 7 }, options(client));
   expect(outcome).toMatchObject({ sessionId: null, attemptId: null });
 });
 
-test('what is no error of ours is told as INTERNAL', async () => {
+test('an unexpected error is reported as INTERNAL', async () => {
   const { client } = training(undefined, { at: 'start', error: new Error('odd') });
   const { failure } = await takeStep(RUN, options(client));
   expect(failure).toMatchObject({ code: 'INTERNAL', message: 'odd' });

@@ -1,26 +1,31 @@
-/** The pages' own reckoning: addresses, formats, the stream's text, the timeline. */
+/** The model of the pages: addresses, formats, the text of the stream, the timeline. */
 import fc from '../../support/fast-check.js';
 import { execFileSync } from 'node:child_process';
 import { curlOf, shellWord } from '../../../servers/dashboard/model/curl.js';
 import { bytes, count, duration, percent, rate } from '../../../servers/dashboard/model/format.js';
 import { heatGrid } from '../../../servers/dashboard/model/heatmap.js';
-import { FleetHistory, growth, slotName } from '../../../servers/dashboard/model/history.js';
-import { hrefOf, parsePlace, VIEWS } from '../../../servers/dashboard/model/location.js';
-import { readLogLine } from '../../../servers/dashboard/model/log-line.js';
+import { FleetHistory } from '../../../servers/dashboard/model/history.js';
 import {
-  hitRateColumns,
-  latencyColumns,
-  rateColumns,
-  slotColumns,
-  waitingColumns,
-} from '../../../servers/dashboard/model/series.js';
+  hitRateLine,
+  latencyLine,
+  latest,
+  lineOf,
+  slotTimes,
+  statusLine,
+} from '../../../servers/dashboard/model/timeline.js';
+import { boundsOf, rangeParameters, timeRangeOf } from '../../../servers/dashboard/model/time-range.js';
+import type { Grid } from '../../../servers/history/aggregate.js';
+import { NO_COUNTS } from '../../../servers/history/step.js';
+import type { ServicePoint } from '../../../servers/web/fleet-history.js';
+import { hrefOf, keepParameters, parsePlace, VIEWS } from '../../../servers/dashboard/model/location.js';
+import { readLogLine } from '../../../servers/dashboard/model/log-line.js';
 import { SseParser } from '../../../servers/dashboard/model/sse-parser.js';
-import type { Frame, FrameInstance } from '../../../servers/web/fleet-sampler.js';
+import type { Frame } from '../../../servers/web/fleet-sampler.js';
 import type { JoinedSpan } from '../../../servers/web/trace-search.js';
-import { heatRow, type TrafficPoint } from '../../../servers/web/traffic-merge.js';
+import { heatRow, type TrafficFigures, type TrafficPoint } from '../../../servers/web/traffic-merge.js';
 
 describe('addresses', () => {
-  test('every place has one, whatever is in its parts and parameters, and leads back to it', () => {
+  test('every place has an address that leads back to it, for any parts and parameters', () => {
     const part = fc.string({ minLength: 1 });
     const query = fc.dictionary(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }));
     fc.assert(
@@ -31,7 +36,7 @@ describe('addresses', () => {
     );
   });
 
-  test('what is no place is the fleet', () => {
+  test('an unknown address leads to the fleet', () => {
     for (const hash of ['', '#', '#/', '#/nowhere', '#main', '#/%E0%A4%A'])
       expect(parsePlace(hash)).toMatchObject({ view: 'fleet' });
   });
@@ -41,10 +46,10 @@ describe('the stream as text', () => {
   const text =
     ': hello\n\nretry: 1500\n\nid: e-1\nevent: frame\ndata: {"a":\ndata: 1}\n\nid: e-2\r\nevent: frame\r\ndata:x\r\n\r\ndata: plain\n\n';
 
-  test('gives the same events however it is cut', () => {
+  test('gives the same events for any split into chunks', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(text.length), { maxLength: 6 }), (cuts) => {
-        // Between CR and LF a cut is the transport's: what decodes the stream never gives one half of it away.
+        // The transport may split CR and LF, but the decoder of the stream never returns only one of them.
         const places = [0, ...cuts.filter((at) => text[at - 1] !== '\r').sort((a, b) => a - b), text.length];
         const parser = new SseParser();
         const events = places.slice(1).flatMap((end, i) => parser.push(text.slice(places[i], end)));
@@ -59,7 +64,7 @@ describe('the stream as text', () => {
     );
   });
 
-  test('what never ends is given up', () => {
+  test('an event that never ends throws a RangeError', () => {
     const parser = new SseParser();
     expect(() => {
       for (let i = 0; i < 10; i++) parser.push('x'.repeat(1024 * 1024));
@@ -84,7 +89,7 @@ test('figures have three digits and the unit that suits', () => {
 });
 
 describe('a trace as a command', () => {
-  test('a word of the shell is that word, whatever is in it', () => {
+  test('any text becomes a single word of the shell', () => {
     for (const text of [`it's`, `$(reboot) \`id\` "$HOME" \\ ;&|<>*?`, `''`, 'line\nbreak'])
       expect(execFileSync('sh', ['-c', `printf %s ${shellWord(text)}`], { encoding: 'utf8' })).toBe(text);
   });
@@ -101,7 +106,7 @@ describe('a trace as a command', () => {
   });
 });
 
-test('a line of a log is read where it is JSON, and shown as it is where it is not', () => {
+test('a log line is parsed if it is JSON, and otherwise shown unchanged', () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
   const line = JSON.stringify({ level: 'warn', time: '2026-05-01T09:00:00.123Z', msg: 'failed', status: 503, traceId });
   expect(readLogLine(line)).toMatchObject({ level: 'warn', text: 'failed  status=503', traceId });
@@ -110,107 +115,108 @@ test('a line of a log is read where it is JSON, and shown as it is where it is n
 });
 
 describe('the timeline', () => {
-  const figures = (requests: number, errors = 0) => {
-    const latencies = { p50: 1, p95: 2, p99: 3, heat: [[heatRow(2), requests] as const] };
-    return { count: requests, errors, ...latencies };
-  };
-  const point = (slot: number, requests: number, routes = 1): TrafficPoint => ({
-    slot,
-    services: {
-      web: {
-        ...figures(requests, 1),
-        routes: Object.fromEntries(Array.from({ length: routes }, (_, i) => [`GET /${i}`, figures(requests)])),
-      },
-    },
-    calls: [],
+  const figures = (requests: number, errors = 0): TrafficFigures => ({
+    ...{ count: requests, errors, p50: 1, p95: 2, p99: 3, slowest: 3 },
+    statuses: { '2xx': requests - errors, '5xx': errors },
+    heat: [[heatRow(2), requests]],
   });
-  const frame = (at: number, points: TrafficPoint[], instances: FrameInstance[] = []): Frame => ({
-    at,
-    slotMs: 2000,
-    isOrchestrated: true,
-    instances,
-    points,
-    scaling: null,
+  const levels = { cpu: 0.1, loop: 0.1, rss: 1, inFlight: 0, waiting: 2, slots: {} };
+  const point = (at: number, requests: number, changes: Partial<ServicePoint> = {}): ServicePoint => ({
+    ...{ at, instances: 1, traffic: figures(requests), levels, ...NO_COUNTS },
+    ...changes,
   });
+  const grid: Grid = { from: 1_000_000, to: 1_060_000, resolution: 10_000, span: 10_000 };
 
-  test('takes each point once, also when a stream that broke tells it again', () => {
-    const history = new FleetHistory();
-    history.add(frame(1, [point(1, 10), point(2, 20)]));
-    history.add(frame(1, [point(1, 10), point(2, 20)]));
-    history.add(frame(2, [point(2, 20), point(3, 0)]));
-    expect(history.points.map(({ slot }) => slot)).toEqual([1, 2, 3]);
-    expect(rateColumns(history.points, 2000, 'web')).toEqual([
-      [2, 4, 6],
-      [5, 10, 0],
-      [0.5, 0.5, 0.5],
+  test('a slot without a measurement is a gap, and a slot without requests is zero', () => {
+    const points = [point(1_010_000, 20), point(1_020_000, 0), point(1_050_000, 5)];
+    expect(slotTimes(grid)).toEqual([1000, 1010, 1020, 1030, 1040, 1050]);
+    expect(lineOf(grid, points, ({ traffic }, seconds) => traffic.count / seconds)).toEqual([
+      null,
+      2,
+      0,
+      null,
+      null,
+      0.5,
     ]);
-    expect(latencyColumns(history.points, 2000, 'web', 'GET /0')[2]).toEqual([2, 2, null]);
-    expect(latencyColumns(history.points, 2000, 'nobody')[2]).toEqual([null, null, null]);
-  });
-
-  test('is bounded, however long and however many routes one looks at', () => {
-    const history = new FleetHistory();
-    for (let i = 1; i <= 1000; i++) history.add(frame(i, [point(i, 1, 100)]));
-    expect(history.points).toHaveLength(900);
-    expect(history.marks).toHaveLength(900);
-    const routes = history.points.map(({ services }) => Object.keys(services['web']!.routes).length);
-    expect(routes.reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(40_000);
-    expect([routes[0], routes.at(-1)]).toEqual([0, 100]); // the oldest keep their totals only
-    expect(history.points[0]!.services['web']!.count).toBe(1);
-  });
-
-  test('a hit rate is of what was asked between two frames, also across a restart', () => {
-    const instance = (hits: number, misses: number) =>
-      ({
-        service: 'web',
-        state: 'ready',
-        figures: { engines: { responses: { hits, misses } } },
-      }) as unknown as FrameInstance;
-    const history = new FleetHistory();
-    for (const [at, hits, misses] of [
-      [1, 100, 100],
-      [2, 103, 101],
-      [3, 103, 101],
-      [4, 1, 1],
-    ] as const)
-      history.add(frame(at, [], [instance(hits, misses)]));
-    expect(hitRateColumns(history.marks, ['web'])[1]).toEqual([null, 75, null, 50]);
-    expect([growth(5, undefined), growth(5, 3), growth(2, 5)]).toEqual([0, 2, 2]);
-  });
-
-  test('limits on requests in flight are told by what they are for, all instances together, and bounded', () => {
-    const instance = (keys: object, waiting = 0) => {
-      const engines = { rateLimiter: { waitingRequests: 2 }, concurrency: { waiting, keys } };
-      return { id: 'web-1', service: 'web', state: 'ready', figures: { engines } } as unknown as FrameInstance;
-    };
-    const history = new FleetHistory();
-    history.add(frame(1, []));
-    const training = { limit: 20, inFlight: 3, waiting: 1 };
-    history.add(frame(2, [], [instance({ training }, 1), instance({ training, all: { ...training, limit: 5 } }, 1)]));
-    expect(slotColumns(history.marks, slotName('web', 'training'))).toEqual([
-      [0.001, 0.002],
-      [null, 40],
-      [null, 6],
-      [null, 2],
+    expect(latencyLine(grid, points, 'p95')).toEqual([null, 2, null, null, null, 2]);
+    expect(latest(latencyLine(grid, points, 'p95'))).toBe(2);
+    expect(latest(lineOf(grid, [], () => 1))).toBeNull();
+    expect(lineOf(grid, [point(990_000, 1), point(1_060_000, 1)], () => 1)).toEqual([
+      null,
+      null,
+      null,
+      null,
+      null,
+      null,
     ]);
-    expect(slotColumns(history.marks, slotName('web', 'all'))[1]).toEqual([null, 5]);
-    expect(waitingColumns(history.marks, ['web'])[1]).toEqual([null, 6]);
-    const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`client ${i}`, training]));
-    history.add(frame(3, [], [instance(many)]));
-    expect(Object.keys(history.marks[2]!.slots)).toHaveLength(16);
   });
 
-  test('a cell of the heatmap leads to its time and latency', () => {
-    const grid = heatGrid([point(5, 1), point(6, 4)], 2000, 10, 'web');
-    expect(grid.cells.map(({ column, count: n }) => [column, n])).toEqual([
-      [8, 1],
-      [9, 4],
+  test('requests are counted by status, and the hit rate counts lookups only', () => {
+    const mixed = point(1_000_000, 0, {
+      traffic: { ...figures(100), statuses: { '2xx': 50, '3xx': 10, '429': 30, '5xx': 5, aborted: 5 } },
+      hits: 3,
+      lookups: 4,
+    });
+    expect(statusLine(grid, [mixed], ['2xx', '3xx'])[0]).toBe(6);
+    expect(statusLine(grid, [mixed], ['429'])[0]).toBe(3);
+    expect(statusLine(grid, [mixed], ['5xx', 'aborted'])[0]).toBe(1);
+    expect(hitRateLine(grid, [mixed, point(1_010_000, 1)]).slice(0, 2)).toEqual([75, null]);
+  });
+
+  test('a cell of the heatmap is at its time, and columns without a measurement are gaps', () => {
+    const heat = heatGrid(grid, [point(1_010_000, 1), point(1_040_000, 4)]);
+    expect(heat.cells.map(({ column, count: n }) => [column, n])).toEqual([
+      [1, 1],
+      [4, 4],
     ]);
-    const { row, column, shade } = grid.cells[1]!;
+    expect(heat.gaps).toEqual([0, 2, 3, 5]);
+    const { row, column, shade } = heat.cells[1]!;
     expect(shade).toBe(1);
-    expect(grid.timeAt(column)).toBe(12_000);
-    expect(grid.latencyAt(row)).toBeLessThanOrEqual(2);
-    expect(grid.latencyAt(row - 1)).toBeGreaterThan(2);
-    expect(heatGrid([], 2000, 10, 'web').cells).toEqual([]);
+    expect(heat.most).toBe(4);
+    expect(heat.timeAt(column)).toBe(1_040_000);
+    expect(heat.latencyAt(row)).toBeLessThanOrEqual(2);
+    expect(heat.latencyAt(row - 1)).toBeGreaterThan(2);
+    expect(heatGrid(grid, []).cells).toEqual([]);
+  });
+
+  test('the live state is bounded, and takes each point once, also if a reconnected stream repeats it', () => {
+    const traffic = (slot: number): TrafficPoint => ({ slot, services: {}, calls: [] });
+    const frame = (at: number, points: TrafficPoint[]): Frame => ({
+      ...{ at, slotMs: 2000, isOrchestrated: true, missing: [], instances: [], scaling: null },
+      points,
+    });
+    const history = new FleetHistory();
+    history.add(frame(1, [traffic(1), traffic(2)]));
+    history.add(frame(1, [traffic(1), traffic(2)]));
+    history.add(frame(2, [traffic(2), traffic(3)]));
+    expect(history.points.map(({ slot }) => slot)).toEqual([1, 2, 3]);
+    for (let i = 3; i < 1000; i++) history.add(frame(i, [traffic(i + 1)]));
+    expect(history.points).toHaveLength(30);
+    expect(history.points.at(-1)).toMatchObject({ slot: 1000 });
+  });
+});
+
+describe('the time range', () => {
+  test('is the last quarter of an hour, a named range or a fixed range', () => {
+    expect(timeRangeOf({})).toMatchObject({ name: '15m', isLive: true, length: 900_000 });
+    expect(timeRangeOf({ range: '7d' })).toMatchObject({ name: '7d', isLive: true });
+    expect(timeRangeOf({ range: 'toString' })).toMatchObject({ name: '15m' });
+    expect(timeRangeOf({ since: '1000', until: '3000', compare: '1d' })).toMatchObject({
+      ...{ isLive: false, length: 2000, compare: '1d' },
+    });
+    expect(timeRangeOf({ since: '3000', until: '1000' })).toMatchObject({ isLive: true });
+    expect(boundsOf(timeRangeOf({}), 1_000_000)).toEqual({ from: 100_000, to: 1_000_000 });
+    expect(boundsOf(timeRangeOf({ since: '1000', until: '3000' }), 9e9)).toEqual({ from: 1000, to: 3000 });
+  });
+
+  test('is carried by every address that does not set its own', () => {
+    keepParameters(rangeParameters({ range: '1h', compare: '1d', other: 'x' }));
+    try {
+      expect(hrefOf('limits')).toBe('#/limits?range=1h&compare=1d');
+      expect(hrefOf('traffic', [], { service: 'web', compare: undefined })).toBe('#/traffic?service=web&range=1h');
+      expect(hrefOf('traffic', [], { range: '7d' })).toBe('#/traffic?range=7d&compare=1d');
+    } finally {
+      keepParameters({});
+    }
   });
 });

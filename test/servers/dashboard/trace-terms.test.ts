@@ -6,7 +6,7 @@ import {
   TraceTermError,
 } from '../../../servers/dashboard/model/trace-terms.js';
 
-test('a line is read term by term', () => {
+test('a line is parsed term by term', () => {
   expect(parseTraceTerms('status:500 route:/api/x http.request.method:GET duration>100')).toEqual({
     status: 500,
     route: '/api/x',
@@ -43,7 +43,7 @@ test.each([
   expect(() => parseTraceTerms(line)).toThrow(expected);
 });
 
-test('whatever is typed is read or refused, and an attribute is never of the prototype', () => {
+test('any input is parsed or refused, and an attribute never comes from the prototype', () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 80 }), (line) => {
       try {
@@ -57,7 +57,7 @@ test('whatever is typed is read or refused, and an attribute is never of the pro
   expect(Object.getPrototypeOf(parseTraceTerms('__proto__:x').attributes)).toBe(Object.prototype);
 });
 
-test('an attribute that has a term is found by it, whatever it is', () => {
+test('the term of an attribute finds that attribute for any value', () => {
   expect(termOf('http.route', '/api/:id')).toBe('http.route:/api/:id');
   expect(termOf('db.query.summary', 'select items')).toBe('db.query.summary:"select items"');
   for (const [name, value] of [

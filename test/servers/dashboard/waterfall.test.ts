@@ -25,7 +25,7 @@ function span(spanId: string, parentSpanId: string | undefined, startTime: numbe
 const critical = (rows: readonly WaterfallRow[]) =>
   Object.fromEntries(rows.map((row) => [row.span.spanId, row.critical]));
 
-test('rows are a tree in the order things began, placed in the whole', () => {
+test('rows are a tree in the order of their start times, placed within the trace', () => {
   const rows = waterfall([
     span('late', 'root', 60, 40),
     span('root', undefined, 0, 100),
@@ -52,12 +52,12 @@ test('the critical path goes through the child that ended last, and leaves out w
   expect(critical(rows)).toEqual({ root: 20, quick: 0, slow: 20, query: 60 });
 });
 
-test('one child after the other are all on it', () => {
+test('sequential children are all on the critical path', () => {
   const rows = waterfall([span('root', undefined, 0, 100), span('a', 'root', 0, 40), span('b', 'root', 40, 60)]);
   expect(critical(rows)).toEqual({ root: 0, a: 40, b: 60 });
 });
 
-test('a span whose parent is not there is a root, and spans that name each other as parents are shown all the same', () => {
+test('a span whose parent is missing is a root, and spans that name each other as parents are still shown', () => {
   const rows = waterfall([
     span('orphan', 'gone', 5, 10),
     span('x', 'y', 0, 10),
@@ -68,7 +68,7 @@ test('a span whose parent is not there is a root, and spans that name each other
   expect(rows.find((row) => row.span.spanId === 'orphan')!.depth).toBe(0);
 });
 
-test('whatever the spans: each is shown once, inside the whole, and the critical path is as long as the longest root', () => {
+test('any span is shown once, within the trace, and the critical path is as long as the longest root', () => {
   const spans = fc
     .array(fc.record({ parent: fc.nat(12), start: fc.nat(100), duration: fc.nat(100) }), {
       minLength: 1,

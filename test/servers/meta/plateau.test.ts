@@ -16,7 +16,7 @@ test.each([
   expect(detectPlateau(scores, OPTIONS).state).toBe(state);
 });
 
-test('what varies too much is called neither progress nor a standstill', () => {
+test('scores that vary too much are neither progress nor a plateau', () => {
   const random = seededRandom(11);
   expect(
     detectPlateau(
@@ -60,7 +60,7 @@ test('an exponential flattens where its gain falls below the least worth it', ()
   expect(forecast.scoreAtPlateau).toBeGreaterThan(0.88);
 });
 
-test('a constant is flat already, and what flattens beyond the horizon is null', () => {
+test('a constant is already flat, and a curve that flattens beyond the horizon gives null', () => {
   expect(predictPlateau(fitCurve([0.5, 0.5])!, 0.005).roundsUntilPlateau).toBe(0);
   const slow = { kind: 'power', asymptote: 1, gain: 1, rate: 0.001, rounds: 10, r2: 1, rmse: 0, aicc: 0 } as const;
   expect(predictPlateau(slow, 1e-12)).toMatchObject({ roundsUntilPlateau: null, scoreAtPlateau: null });

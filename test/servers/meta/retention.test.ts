@@ -39,7 +39,7 @@ test('any scores give finite numbers', () => {
 });
 
 describe('a plan of reviews', () => {
-  test('meets what was learned where the target is left, at growing intervals', () => {
+  test('places each review where retention falls to the target, at growing intervals', () => {
     const [first, second, third] = planReviews({ halfLife: 24 * HOUR, lastAt: 0 }, { target: 0.5, reviews: 3, now: 0 });
     expect(first).toBe(24 * HOUR);
     expect(second! - first!).toBe(36 * HOUR);

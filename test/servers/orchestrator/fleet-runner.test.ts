@@ -1,4 +1,4 @@
-/** The fleet's view on the scaling manager, over real processes. */
+/** The fleet on top of the scaling manager, with real processes. */
 import { FleetRunner, type InstanceRecord } from '../../../servers/orchestrator/fleet-runner.js';
 import { childProcesses, HorizontalScalingManager } from '../../../src/index.js';
 
@@ -22,7 +22,7 @@ afterEach(() => fleet.stopAll());
 
 const states = (): string[] => fleet.instances.map(({ id, state }) => `${id} ${state}`);
 
-test('every service is started, and each change is told', async () => {
+test('every service is started, and each change is announced', async () => {
   const told: string[] = [];
   fleet.onChange((instances) => told.push(instances.map(({ state }) => state).join(' ')));
   await fleet.startAll();
@@ -33,14 +33,14 @@ test('every service is started, and each change is told', async () => {
     expect([port > 0, pid !== null, Number.isInteger(readyAfterMs)]).toEqual([true, true, true]);
 });
 
-test('what does not start says why, and the others run', async () => {
+test('a service that does not start reports why, and the others run', async () => {
   script = (id) => (id === 'training-1' ? BROKEN : INSTANCE);
   await fleet.startAll();
   expect(states()).toEqual(['web-1 ready', 'training-1 failed']);
   expect(fleet.instances[1]).toMatchObject({ reason: 'training-1: no disk', port: 0, pid: null });
 });
 
-test('an instance that drains is still where it was, so that what it has begun can be finished', async () => {
+test('a draining instance keeps its address, so that its requests in progress can be completed', async () => {
   await fleet.startAll();
   const [{ port, pid }] = fleet.instancesOf('training') as [InstanceRecord];
   const draining: InstanceRecord[] = [];
@@ -49,7 +49,7 @@ test('an instance that drains is still where it was, so that what it has begun c
   expect(draining).toEqual([expect.objectContaining({ id: 'training-1', port, pid })]);
 });
 
-test('the gateway ends before those behind it', async () => {
+test('the gateway stops before the services behind it', async () => {
   await fleet.startAll();
   const told: string[] = [];
   fleet.onChange(() => told.push(states().join()));

@@ -1,6 +1,6 @@
 import { LogTail } from '../../../servers/orchestrator/log-tail.js';
 
-test('holds the last lines of each instance, the oldest first', () => {
+test('holds the last lines of each instance, oldest first', () => {
   const tail = new LogTail();
   for (let i = 0; i < 205; i++) tail.add(`line ${i}`, 'training-1');
   tail.add('another', 'training-2');
@@ -10,14 +10,14 @@ test('holds the last lines of each instance, the oldest first', () => {
   expect(tail.of('nobody')).toBeUndefined();
 });
 
-test('a line is as long as it may be, and no longer', () => {
+test('a line is cut at the maximum length', () => {
   const tail = new LogTail();
   tail.add('x'.repeat(5_000), 'a');
   tail.add('y'.repeat(2_000), 'a');
   expect(tail.of('a')).toEqual([`${'x'.repeat(1_999)}…`, 'y'.repeat(2_000)]);
 });
 
-test('of too many instances the one silent the longest is forgotten', () => {
+test('if there are too many instances, the one that has logged nothing for longest is removed', () => {
   const tail = new LogTail();
   for (let i = 0; i < 200; i++) tail.add('first', `one-${i}`);
   tail.add('second', 'one-0');

@@ -1,4 +1,4 @@
-/** How the policies of the fleet are put together: its own defaults, the settings, the file. */
+/** The policies of the fleet are merged from its defaults, the settings and the file. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,15 +19,15 @@ const read = (text: string, env: Record<string, string> = {}) => {
   return readPolicies(readConfig({ ...env, SCALING_POLICIES_FILE: path }));
 };
 
-test('without a file the settings hold for all, but for what the nature of a service forbids', () => {
+test('without a file the settings apply to all services, except for what a service does not support', () => {
   const env = { SCALING_MIN: '2', SCALING_MAX: '6', PROVIDER_MAX_IN_FLIGHT: '20' };
-  const policies = readPolicies(readConfig({ ...env, SCALING_POLICIES_FILE: join(folder, 'none.json') }));
+  const policies = readPolicies(readConfig(env));
   expect(policies['training']).toEqual({ min: 2, max: 6 });
   expect(policies['budget']).toEqual({ min: 2, max: 6, p99: false, inFlight: { target: 12 } });
   expect(policies['web']).toMatchObject({ min: 1, max: 1 });
 });
 
-test('the file goes over the settings, a service over the defaults, by either of its names', () => {
+test('the file overrides the settings, and a service overrides the defaults, under either of its names', () => {
   const file = { defaults: { max: 4, cpu: 50 }, services: { 'meta-server': { max: 8 }, coach: { p99: 900 } } };
   const policies = read(JSON.stringify(file), { SCALING_MAX: '2' });
   expect(policies['training']).toEqual({ min: 1, max: 4, cpu: 50 });

@@ -32,7 +32,7 @@ class Paper {
   }
 }
 
-test('the table has a row an instance, with its URL, process, state and time', () => {
+test('the table has a row per instance, with its URL, process, state and time', () => {
   expect(formatTable([WEB, TRAINING])).toBe(
     [
       '  SERVICE   URL                    PID  STATE   READY IN  PURPOSE',
@@ -51,7 +51,7 @@ test('on a terminal the table is redrawn in place', () => {
   expect(paper.text.split('\u001b[2A\u001b[J')).toHaveLength(2);
 });
 
-test('elsewhere each change is told once, in a line', () => {
+test('without a terminal each change is printed once, on a line', () => {
   const paper = new Paper();
   const table = new StartTable(paper);
   table.update([WEB]);
@@ -61,7 +61,7 @@ test('elsewhere each change is told once, in a line', () => {
   );
 });
 
-test('the end says what to do next, unless something failed', () => {
+test('the last lines say what to do next, unless a service failed', () => {
   const good = new Paper();
   new StartTable(good).finish([WEB], 900);
   expect(good.text).toContain('Ready in 0.90 s. Open http://127.0.0.1:3000/');
@@ -89,11 +89,11 @@ describe('log lines', () => {
     expect(readable('not \u001b[31mjson', 'web-1')).toBe(`         web-1           not  [31mjson`);
   });
 
-  test.each(['null', '17', '"text"'])('%s is no log entry and passes as it is', (text) => {
+  test.each(['null', '17', '"text"'])('%s is not a log entry and is printed unchanged', (text) => {
     expect(readable(text, 'web-1')).toContain(text);
   });
 
-  test('pass unchanged where nobody looks, and are held until released', () => {
+  test('are printed unchanged without a terminal, and are held back until released', () => {
     const paper = new Paper();
     const view = new LogView(paper);
     view.line(line, { id: 'web-1' });

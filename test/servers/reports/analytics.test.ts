@@ -18,15 +18,15 @@ const gauge = (values: readonly number[]): Snapshot[] => snapshots(values.map((v
 const counter = (values: readonly number[]): Snapshot[] => snapshots(values.map((value) => ({ 'x.rounds': value })));
 
 describe('series', () => {
-  test('a gauge is what it is; a counter is what it grew by, also over a restart of its service', () => {
+  test('a gauge is its value, a counter its increase, also over a restart of its service', () => {
     expect(seriesOf(gauge([3, 1, 2]), 'x.level').map(({ value }) => value)).toEqual([3, 1, 2]);
     expect(seriesOf(counter([5, 8, 8, 2]), 'x.rounds').map(({ value }) => value)).toEqual([3, 0, 2]);
   });
-  test('moments without the metric are left out', () => {
+  test('snapshots without the metric are left out', () => {
     expect(seriesOf(snapshots([{ a: 1 }, {}, { a: 3 }]), 'a')).toHaveLength(2);
     expect(metricNames(snapshots([{ b: 1 }, { a: 1 }]))).toEqual(['a', 'b']);
   });
-  test('thinned to no more than asked, keeping the mean', () => {
+  test('are thinned to the requested number of points, and keep the mean', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 100 }), { minLength: 1, maxLength: 300 }),
@@ -62,7 +62,7 @@ describe('trends', () => {
 });
 
 describe('differences', () => {
-  test('largest relative change first; what is missing on one side is null', () => {
+  test('the largest relative change is first, and a value missing on one side is null', () => {
     expect(differences({ a: 10, b: 10, gone: 1 }, { a: 11, b: 30, came: 1 })).toEqual([
       { metric: 'b', before: 10, after: 30, change: 20, ratio: 2 },
       { metric: 'came', before: null, after: 1, change: null, ratio: null },
@@ -70,7 +70,7 @@ describe('differences', () => {
       { metric: 'a', before: 10, after: 11, change: 1, ratio: 0.1 },
     ]);
   });
-  test('nothing to divide by', () => {
+  test('a change from zero has no relative change', () => {
     expect(differences({ a: 0 }, { a: 5 })).toMatchObject([{ change: 5, ratio: null }]);
   });
 });
@@ -84,18 +84,18 @@ test('two spans: means, and their distance in standard deviations', () => {
 
 describe('anomalies', () => {
   const usual = Array.from({ length: 40 }, (_, i) => 10 + (i % 5));
-  test('the one value that is far from the others', () => {
+  test('finds the only value that is far from the others', () => {
     const values = [...usual];
     values[17] = 90;
     const [first, ...others] = anomaliesIn(gauge(values), 3.5, 10);
     expect(first).toMatchObject({ metric: 'x.level', at: 17 * MINUTE, value: 90, usual: 12 });
     expect(others).toEqual([]);
   });
-  test('what varies as always is none, and few values tell nothing', () => {
+  test('the usual variation is not an anomaly, and too few values show none', () => {
     expect(anomaliesIn(gauge(usual), 3.5, 10)).toEqual([]);
     expect(anomaliesIn(gauge([1, 1, 99]), 3.5, 10)).toEqual([]);
   });
-  test('a burst of a counter, farthest first, no more than asked', () => {
+  test('finds bursts of a counter, farthest first, up to the requested number', () => {
     const values: number[] = [];
     let total = 0;
     for (let i = 0; i < 40; i++) values.push((total += i === 20 ? 500 : i === 30 ? 300 : 3 + (i % 3)));

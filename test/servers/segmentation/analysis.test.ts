@@ -18,7 +18,7 @@ test('the sample conversation changes its subject twice', () => {
   expect(keywords[2]).toEqual(expect.arrayContaining(['backup', 'invoice']));
 });
 
-test('the same as running text is cut near the same places', () => {
+test('the same conversation as running text is cut near the same places', () => {
   const text = SAMPLE_CONVERSATION.map(({ content }) => content).join(' ');
   const { segments } = analyze(unitsOfText(text, 10), SETTINGS);
   expect(segments[0]!.keywords.map(({ term }) => term)).toEqual(expect.arrayContaining(['query', 'index']));
@@ -116,7 +116,7 @@ describe('vectors and keywords', () => {
       { term: 'a', weight: 0.5 },
     ]);
   });
-  test('the most typical unit of none is none', () => {
+  test('without units there is no most typical unit', () => {
     expect(mostTypical([], new Map())).toBe(-1);
   });
 });
@@ -130,7 +130,7 @@ describe('cohorts', () => {
     );
     expect(groups).toEqual([[0, 2], [1, 3], [4]]);
   });
-  test('every analysis is in one cohort, whatever the threshold', () => {
+  test('every analysis is in exactly one cohort, at any threshold', () => {
     const vectors = fc.array(fc.array(fc.constantFrom('a', 'b', 'c', 'd')).map(countTerms), { maxLength: 15 });
     fc.assert(
       fc.property(vectors, fc.double({ min: 0.01, max: 1, noNaN: true }), (given, threshold) => {

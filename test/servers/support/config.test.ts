@@ -21,7 +21,7 @@ test('.env.example shows the defaults', () => {
   expect(readConfig(example)).toEqual(readConfig({}));
 });
 
-test('a value is read as what it means', () => {
+test('a value is parsed to its type', () => {
   const config = readConfig({ WEB_PORT: '8080', TRACE_SAMPLING_RATE: '0.5', CONTROL_TOKEN: 'a-long-enough-secret' });
   expect(config).toMatchObject({ WEB_PORT: 8080, TRACE_SAMPLING_RATE: 0.5, CONTROL_TOKEN: 'a-long-enough-secret' });
 });
@@ -60,7 +60,7 @@ describe('a .env file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tooloo-env-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  test('is read below the environment, and its typing errors are found', () => {
+  test('has a lower precedence than the environment, and typing errors in it are reported', () => {
     writeFileSync(join(folder, '.env'), 'WEB_PORT=4000\nWEBPORT=1\nOPENAI_API_KEY=x\nPATH=/from-the-file\n');
     const env = readEnvironment(folder);
     expect(env['WEB_PORT']).toBe('4000');

@@ -38,7 +38,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 const newPath = (): string => join(folder, 'nested', `${++files}`, 'service.db');
 
-/** The same behaviour wherever the data lives. */
+/** The behaviour that is the same for every database. */
 function suite(place: () => Omit<OpenDatabaseOptions, 'migrations'>): void {
   test('creates the schema and carries queries', async () => {
     await using opened = await openDatabase<Schema>({ ...place(), migrations: MIGRATIONS });
@@ -97,7 +97,7 @@ function suite(place: () => Omit<OpenDatabaseOptions, 'migrations'>): void {
     expect(await db.selectFrom('notes').select('done').execute()).toEqual([{ done: 40 }]);
   });
 
-  test('the optimizer sees shapes, never values', async () => {
+  test('the query optimizer sees only shapes, never values', async () => {
     await using opened = await openDatabase<Schema>({ ...place(), migrations: MIGRATIONS });
     await opened.db.selectFrom('notes').selectAll().where('title', '=', 'secret').execute();
     const shapes = opened.optimizer.getStats().statements.map(({ fingerprint }) => fingerprint);
@@ -142,9 +142,9 @@ function suite(place: () => Omit<OpenDatabaseOptions, 'migrations'>): void {
   });
 }
 
-/** What must outlive the process that wrote it. */
+/** Data must survive the process that wrote it. */
 function persistence(place: () => Omit<OpenDatabaseOptions, 'migrations'>): void {
-  test('keeps the data, and applies only what is new, when opened again', async () => {
+  test('keeps the data when opened again, and applies only new migrations', async () => {
     const where = place();
     const info = jest.fn();
     const log = { info, warn: jest.fn() };
@@ -160,7 +160,7 @@ function persistence(place: () => Omit<OpenDatabaseOptions, 'migrations'>): void
     ]);
   });
 
-  test('several instances that start at once migrate once', async () => {
+  test('several instances that start concurrently migrate once', async () => {
     const where = place();
     const opening = Array.from({ length: 5 }, () => openDatabase<Schema>({ ...where, migrations: MIGRATIONS }));
     const instances = await Promise.all(opening);
@@ -184,14 +184,14 @@ describe('SQLite file', () => {
     expect(existsSync(path)).toBe(true);
   });
 
-  test('a file that may not grow is said to have no room', async () => {
+  test('a file that cannot grow is reported as STORAGE_FULL', async () => {
     await using opened = await openDatabase<Schema>({ path: newPath(), migrations: MIGRATIONS });
     await sql`pragma max_page_count = 8`.execute(opened.db);
     const insert = opened.db.insertInto('notes').values({ title: 'x'.repeat(100_000), done: 0 });
     await expect(insert.execute()).rejects.toMatchObject({ code: 'STORAGE_FULL', status: 507 });
   });
 
-  test('reads go on while a transaction writes', async () => {
+  test('reads continue while a transaction writes', async () => {
     await using opened = await openDatabase<Schema>({ path: newPath(), migrations: MIGRATIONS });
     await opened.db.transaction().execute(async (trx) => {
       await trx.insertInto('notes').values({ title: 'a', done: 0 }).execute();
@@ -214,17 +214,17 @@ describeWith(postgresService, 'PostgreSQL', (url) => {
   suite(place);
   persistence(place);
 
-  /** Ends the session it runs in, the first time. */
+  /** Terminates its own session the first time. */
   const suicide = sql`case when nextval('deaths') = 1 then pg_terminate_backend(pg_backend_pid()) end`.as('died');
 
-  test('a read whose session the server ends is done again on another one', async () => {
+  test('a read whose session the server terminates is retried in another session', async () => {
     await using opened = await openDatabase<Schema>({ ...place(), migrations: MIGRATIONS });
     await sql`create sequence deaths`.execute(opened.db);
     expect(await opened.db.selectNoFrom(suicide).execute()).toEqual([{ died: null }]);
     expect(opened.pool.getStats()).toMatchObject({ activeCount: 0 });
   });
 
-  test('within a transaction it is not: the caller is told that the database went away', async () => {
+  test('within a transaction it is not retried: the caller gets CONNECTION_LOST', async () => {
     await using opened = await openDatabase<Schema>({ ...place(), migrations: MIGRATIONS });
     await sql`create sequence deaths`.execute(opened.db);
     const transaction = opened.db.transaction().execute(async (trx) => {

@@ -12,12 +12,12 @@ onEachDatabase((open) => {
     db = database.db;
   });
 
-  test('of many that want it at once one holds it', async () => {
+  test('of many concurrent requests one gets the lease', async () => {
     const held = await Promise.all(['a', 'b', 'c', 'd'].map((name) => leaseOn(db, 'driver', name, 1000).hold(0)));
     expect(held.filter(Boolean)).toHaveLength(1);
   });
 
-  test('its holder renews it; another takes it over when its time is up', async () => {
+  test('its holder renews it, and another process takes it over once it expires', async () => {
     const first = leaseOn(db, 'driver', 'a', 1000);
     const second = leaseOn(db, 'driver', 'b', 1000);
     expect(await first.hold(0)).toBe(true);
@@ -28,7 +28,7 @@ onEachDatabase((open) => {
     expect(await first.hold(1901)).toBe(false);
   });
 
-  test('released by its holder only, it is free at once', async () => {
+  test('only its holder can release it, and then it is free at once', async () => {
     const first = leaseOn(db, 'driver', 'a', 1000);
     const second = leaseOn(db, 'driver', 'b', 1000);
     await first.hold(0);
@@ -39,7 +39,7 @@ onEachDatabase((open) => {
     expect(await second.hold(1)).toBe(true);
   });
 
-  test('leases of other names do not meet', async () => {
+  test('leases with different names are independent', async () => {
     expect(await leaseOn(db, 'one', 'a', 1000).hold(0)).toBe(true);
     expect(await leaseOn(db, 'two', 'b', 1000).hold(0)).toBe(true);
   });

@@ -13,13 +13,13 @@ const response = (status: number, data: unknown): AxiosResponse<unknown> => ({
   config,
 });
 
-test('what fits the schema is handed on', async () => {
+test('a response that matches the schema is returned', async () => {
   expect(await answerOf('training', schema, Promise.resolve(response(200, { count: 2, ok: true })))).toEqual({
     count: 2,
   });
 });
 
-test('what does not is UPSTREAM_INVALID and names the field', async () => {
+test('a response that does not match is UPSTREAM_INVALID and names the field', async () => {
   await expect(answerOf('training', schema, Promise.resolve(response(200, { count: 'x' })))).rejects.toMatchObject({
     code: 'UPSTREAM_INVALID',
     message: "training answered something unexpected at 'count'",
@@ -54,7 +54,7 @@ test.each([
   expect(peerError('training', error)).toMatchObject({ code, message, cause: error });
 });
 
-test('an error of ours stays as it is', () => {
+test('a ResilienceError stays unchanged', () => {
   const error = new ResilienceError('CIRCUIT_OPEN', 'open');
   expect(peerError('training', error)).toBe(error);
 });

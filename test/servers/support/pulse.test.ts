@@ -5,7 +5,7 @@ import { Pulse, SLOT_MS } from '../../../servers/support/pulse.js';
 import { serviceClient, trace, type RequestEnd } from '../../../src/index.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 
-/** On the grid, so that a slot begins now. */
+/** A multiple of the slot length, so that a slot begins now. */
 const START = 1_000 * SLOT_MS;
 
 let clock: FakeClock;
@@ -20,7 +20,7 @@ const tracer = {
 };
 
 function serve(route: string, changes: Partial<RequestEnd> = {}): void {
-  const ids = { traceId: 'a', spanId: 'b', sampled: true };
+  const ids = { traceId: 'a', spanId: 'b', sampled: true, kept: true };
   const request = { method: 'GET', route, status: 200, duration: 10, aborted: false, error: undefined, ...ids };
   for (const listener of listeners) listener({ ...request, ...changes });
 }
@@ -33,7 +33,7 @@ beforeEach(() => {
 
 afterEach(() => pulse.close());
 
-test('listens to requests only while somebody reads', async () => {
+test('listens to requests only while there is a reader', async () => {
   expect(listeners.size).toBe(0);
   pulse.read(0);
   expect(listeners.size).toBe(1);
@@ -47,7 +47,7 @@ test('listens to requests only while somebody reads', async () => {
   expect(clock.pendingTimers).toBe(0);
 });
 
-test('gives each slot that is over once, empty ones too, to a reader that says which it has', () => {
+test('returns each complete slot once, also empty ones, to a reader that sends its last slot', () => {
   expect(pulse.read(0)).toEqual([]);
   clock.tick(SLOT_MS);
   serve('/items/:id', { duration: 10, traceId: 'fast' });
@@ -60,7 +60,9 @@ test('gives each slot that is over once, empty ones too, to a reader that says w
   expect(slots[0]!.requests['GET /items/:id']).toMatchObject({
     count: 2,
     errors: 1,
-    slowest: { traceId: 'slow', duration: 30 },
+    slowest: 30,
+    example: { traceId: 'slow', duration: 30 },
+    statuses: { '2xx': 1, '5xx': 1 },
   });
   expect(slots[0]!.requests['GET /other']).toMatchObject({ count: 1, errors: 1 });
   expect(slots[1]).toEqual({ slot: 1002, requests: {}, calls: {} });
@@ -76,7 +78,7 @@ test('leaves out probes, scrapes and the routes of the control room', () => {
   expect(Object.keys(pulse.read(0)[0]!.requests)).toEqual(['GET /api/v1/systematic']);
 });
 
-test('names and slots are bounded, whatever the routes are called', () => {
+test('the numbers of names and slots are bounded for any route names', () => {
   pulse.read(0);
   clock.tick(SLOT_MS);
   pulse.called('__proto__', 1, true);
@@ -113,7 +115,7 @@ describe('calls of a client', () => {
     pulse.read(0);
     clock.tick(SLOT_MS);
     await client.get('/200');
-    await expect(client.get('/api/v1/system/routes')).rejects.toThrow(); // not what services are for
+    await expect(client.get('/api/v1/system/routes')).rejects.toThrow(); // not a call that the pulse counts
     await expect(client.get('/404')).rejects.toMatchObject({ response: { status: 404 } });
     await expect(client.get('/503')).rejects.toMatchObject({ response: { status: 503 } });
     clock.tick(SLOT_MS);
@@ -122,7 +124,7 @@ describe('calls of a client', () => {
   });
 });
 
-test('counts what a real tracer tells it', async () => {
+test('counts the requests of a real tracer', async () => {
   const traced = trace({ serviceName: 'shop' });
   const real = new Pulse(traced.tracer, clock);
   const server = createServer((req, res) => traced(req, res, () => res.end('ok'))).listen(0, '127.0.0.1');

@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 afterEach(() => fleet.close());
 
-test('a server tells what its statements cost, by shape and without a value', async () => {
+test('a server reports the cost of its statements by shape, without any value', async () => {
   const { app } = await fleet.create(trainingServer, {});
   await request(app)
     .post('/api/v1/training/start')

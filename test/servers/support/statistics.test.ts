@@ -49,7 +49,7 @@ describe('Mann and Kendall', () => {
     // z = 44 / sqrt(125) = 3.935
     expect(p).toBeCloseTo(0.0000832, 6);
   });
-  test('one value only is no trend', () => {
+  test('a constant or empty series has no trend', () => {
     expect(mannKendall([3, 3, 3, 3])).toEqual({ s: 0, tau: 0, p: 1 });
     expect(mannKendall([])).toEqual({ s: 0, tau: 0, p: 1 });
   });
@@ -100,7 +100,7 @@ describe('the robust score', () => {
     expect(robustScorer([10, 9, 11, 10, 8, 12, 10])(14)).toBeCloseTo((0.6745 * 4) / 1, 9);
     expect(robustScorer([10, 9, 11])(10)).toBe(0);
   });
-  test('where most are equal the mean distance stands in, where all are anything else is infinitely far', () => {
+  test('uses the mean distance if most values are equal; if all are equal, any other value is infinitely far', () => {
     expect(robustScorer([1, 1, 1, 1, 2])(3)).toBeCloseTo(2 / (1.253314 * 0.2), 5);
     expect(robustScorer([1, 1, 1])(3)).toBe(Infinity);
     expect(robustScorer([1, 1, 1])(1)).toBe(0);

@@ -1,5 +1,13 @@
 import fc from '../../support/fast-check.js';
-import { latencyOf, merge, newTally, quantiles, record, type Tally } from '../../../servers/support/tally.js';
+import {
+  latencyOf,
+  merge,
+  newTally,
+  quantiles,
+  record,
+  recordRequest,
+  type Tally,
+} from '../../../servers/support/tally.js';
 
 function tallyOf(durations: readonly number[]): Tally {
   const tally = newTally();
@@ -31,17 +39,26 @@ test('tallies of several instances add up to the tally of all, also after travel
   );
 });
 
-test('counts errors, and keeps the slowest request of all that were added', () => {
+test('counts by status class, and keeps as its example the slowest request whose trace is kept', () => {
   const first = newTally();
-  record(first, 10, false, 'a');
-  record(first, 5, true, 'b');
+  recordRequest(first, { duration: 10, status: 500, traceId: 'a', kept: true });
+  recordRequest(first, { duration: 5, status: 204, traceId: 'b', kept: true });
+  recordRequest(first, { duration: 1, status: undefined, traceId: 'b', kept: false });
   const second = newTally();
-  record(second, 20, true, 'c');
+  recordRequest(second, { duration: 20, status: 429, traceId: 'c', kept: false });
+  recordRequest(second, { duration: 15, status: 301, traceId: 'd', kept: true });
+  recordRequest(second, { duration: 1, status: 404, traceId: 'e', kept: false });
   merge(first, second);
-  expect(first).toMatchObject({ count: 3, errors: 1, slowest: { traceId: 'c', duration: 20 } });
+  expect(first).toMatchObject({
+    count: 6,
+    errors: 2,
+    slowest: 20,
+    example: { traceId: 'd', duration: 15 },
+    statuses: { '2xx': 1, '3xx': 1, '4xx': 1, '429': 1, '5xx': 1, aborted: 1 },
+  });
 });
 
-test('nothing has no quantiles, and what takes no time is the fastest there is', () => {
+test('an empty tally has no quantiles, and a duration of zero counts as the shortest one', () => {
   expect(quantiles(newTally(), [0.5])).toBeUndefined();
   const [fastest] = quantiles(tallyOf([0]), [0.5])!;
   expect(fastest).toBeCloseTo(0.001, 4);

@@ -19,7 +19,7 @@ test('a seed makes the same challenge each time, and a valid one', () => {
   );
 });
 
-test('the value asked for is the value of the prompt', () => {
+test('the expected value is the value of the expression in the prompt', () => {
   fc.assert(
     fc.property(difficulty, seed, (hard, from) => {
       const { prompt, solution } = generateChallenge('arithmetic', 'numeric', hard, from);
@@ -43,7 +43,7 @@ test('the learner sees the items of an ordering, shuffled, and sorting them solv
   );
 });
 
-test('nothing of another solution is visible', () => {
+test('the solution of any other kind is not visible', () => {
   expect(visiblePart({ kind: 'numeric', value: 4, tolerance: 0, relative: 0 }, 1)).toEqual({});
 });
 

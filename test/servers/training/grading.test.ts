@@ -6,12 +6,12 @@ const score = (given: unknown, answer: string | number | string[]): number =>
   grade(solution.parse(given), answer).score;
 
 describe('exact', () => {
-  test('ignores case and white space unless told', () => {
+  test('ignores case and white space by default', () => {
     expect(score({ kind: 'exact', accepted: ['New York'] }, '  new   YORK ')).toBe(1);
     expect(score({ kind: 'exact', accepted: ['New York'], caseSensitive: true }, 'new york')).toBe(0);
     expect(score({ kind: 'exact', accepted: ['New York'], caseSensitive: true }, 'New York')).toBe(1);
   });
-  test('any accepted text is right, and compatibility forms are one', () => {
+  test('any accepted text is correct, and Unicode compatibility forms are equal', () => {
     expect(score({ kind: 'exact', accepted: ['two', '2'] }, 2)).toBe(1);
     expect(score({ kind: 'exact', accepted: ['ﬁne'] }, 'fine')).toBe(1);
     expect(score({ kind: 'exact', accepted: ['two'] }, 'twoo')).toBe(0);
@@ -33,7 +33,7 @@ describe('numeric', () => {
     const million = { kind: 'numeric', value: 1_234_567.5 };
     for (const text of ['1,234,567.5', '1 234 567.5', '1234567.5', '1.2345675e6']) expect(score(million, text)).toBe(1);
   });
-  test.each(['', 'twelve', '0x10', '1,2', 'NaN', 'Infinity', '1e9999'])('%j is no number', (text) => {
+  test.each(['', 'twelve', '0x10', '1,2', 'NaN', 'Infinity', '1e9999'])('%j is not a number', (text) => {
     const graded = grade(solution.parse({ kind: 'numeric', value: 16 }), text);
     expect(graded).toEqual({ score: 0, remarks: ['expected a number'] });
   });
@@ -77,7 +77,7 @@ describe('rubric', () => {
       { name: 'polite', noneOf: ['stupid'], minWords: 2 },
     ],
   };
-  test('earns the points of what it meets', () => {
+  test('earns the points of the criteria it meets', () => {
     expect(score(given, 'cause and effect')).toBe(1);
     expect(score(given, 'a stupid cause')).toBe(0.25);
     expect(score(given, 'the cause has a certain effect here')).toBe(0.75);

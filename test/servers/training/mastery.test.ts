@@ -45,14 +45,14 @@ test('the first round follows Bayes, then learning', () => {
   expect(wrong.known).toBeCloseTo(after + (1 - after) * 0.15, 12);
 });
 
-test('a half-life later half of what was learned is left, and never less than the prior', () => {
+test('after a half-life half of the gain remains, and never less than the prior', () => {
   const state = { known: 0.9, halfLife: 24 * HOUR, lastAt: 0 };
   expect(recall(state, MODEL, 24 * HOUR)).toBeCloseTo(0.2 + 0.7 / 2, 12);
   expect(recall(state, MODEL, 1e15)).toBeCloseTo(0.2, 6);
   expect(recall({ ...state, known: 0.1 }, MODEL, 1e15)).toBe(0.1);
 });
 
-test('a clock set back forgets nothing and does not move the last round back', () => {
+test('setting the clock back forgets nothing and does not move the last round back', () => {
   expect(retention(-5, HOUR)).toBe(1);
   expect(observe({ known: 0.5, halfLife: HOUR, lastAt: 1000 }, 1, 500, MODEL).lastAt).toBe(1000);
 });
@@ -64,14 +64,14 @@ test('spaced success lengthens the half-life, massed success does not, failure h
   expect(observe(first, 0, 0, MODEL).halfLife).toBeCloseTo(first.halfLife / 2, 3);
 });
 
-test('the best moment for a review is where the wanted part is left', () => {
+test('a review is due when retention falls to the target', () => {
   const state = { known: 0.9, halfLife: 24 * HOUR, lastAt: 5000 };
   const due = reviewAt(state, 0.9);
   expect(retention(due - state.lastAt, state.halfLife)).toBeCloseTo(0.9, 6);
 });
 
 describe('for every model and every history', () => {
-  test('what is believed stays a probability and half-lives stay bounded', () => {
+  test('the estimate stays a probability and half-lives stay bounded', () => {
     fc.assert(
       fc.property(model, rounds, (given, played) => {
         const { known, halfLife } = play(given, played);

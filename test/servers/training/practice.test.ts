@@ -42,7 +42,7 @@ onEachDatabase((open) => {
     expect(await sessionStore(other.db).get(session.id)).toMatchObject({ rounds: 20, meanScore: 1 });
     const { items } = await roundsSince(one.db, {}, 0, 100);
     expect(items).toHaveLength(20);
-    // Each round began where the one before it ended: none was computed from a state that another had already replaced.
+    // Each round begins with the state after the previous one: no update was computed from an outdated state.
     for (let i = 1; i < items.length; i++) expect(items[i]!.knownBefore).toBeCloseTo(items[i - 1]!.knownAfter, 4);
   });
 
@@ -57,7 +57,7 @@ onEachDatabase((open) => {
     expect((await roundsSince(one.db, {}, 0, 10)).items).toHaveLength(1);
   });
 
-  test('an attempt is graded by the challenge as it was, and not after its time', async () => {
+  test('an attempt is graded by the challenge as it was given, and not after it has expired', async () => {
     const bank = challengeStore(one.db);
     const attempts = attemptStore(one.db);
     await bank.add(
@@ -84,14 +84,14 @@ onEachDatabase((open) => {
     expect(closed.round).toMatchObject({ learner: 'ada', topic: 'capitals', kind: 'exact', sessionId: null });
   });
 
-  test('an empty bank is served by the generator, except for kinds nobody can generate', async () => {
+  test('the generator replaces an empty bank, except for kinds that cannot be generated', async () => {
     const attempts = attemptStore(one.db);
     const wanted = { sessionId: null, learner: 'ada', topic: 'x', difficulty: 2, seed: 5, lifetime: HOUR };
     expect(await attempts.open({ ...wanted, kind: 'ordering' }, NOW)).toMatchObject({ kind: 'ordering' });
     await expect(attempts.open({ ...wanted, kind: 'rubric' }, NOW)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('a round without a topic is of the one least known', async () => {
+  test('a round without a topic uses the least known topic', async () => {
     const session = await start(['sums', 'fractions']);
     await recordScore(one.db, session, { topic: 'sums', score: 1, source: 'learner' }, NOW);
     expect(await openRound(one.db, session, undefined, NOW)).toMatchObject({ topic: 'fractions' });
@@ -134,7 +134,7 @@ onEachDatabase((open) => {
     expect(back).toEqual([...forward].reverse());
   });
 
-  test('planned reviews replace open ones of the topic and are done by a round', async () => {
+  test('planned reviews replace the open ones of their topic, and a round completes them', async () => {
     const session = await start(['sums', 'fractions']);
     const plan = (dueAt: number) =>
       planReviews(

@@ -10,12 +10,12 @@ function told(id: string, reading: Partial<CacheReading>) {
 
 const about = { kind: 'key', name: 'provider:1', soft: false, by: 'budget#1a' } as const;
 
-test('what one instance published and the others applied is one row, the publisher named', () => {
+test('an invalidation that one instance published and the others applied is one row that names the publisher', () => {
   const rows = joinInvalidations([
     told('web-1', { invalidations: [{ ...about, at: 1_004, removed: 2 }] }),
     told('budget-1', {
       invalidations: [
-        { ...about, at: 1_500, removed: 0 }, // told once more
+        { ...about, at: 1_500, removed: 0 }, // reported again
         { ...about, at: 1_000, removed: 1 },
       ],
       deliveries: [
@@ -44,7 +44,7 @@ test('what one instance published and the others applied is one row, the publish
   ]);
 });
 
-test('what an instance did by itself stays its own, and what is seconds apart is told apart, the latest first', () => {
+test('local invalidations and those seconds apart are separate rows, latest first', () => {
   const own = { kind: 'tag', name: 'red', soft: true, by: undefined, removed: undefined } as const;
   const byHand = { ...own, by: 'by hand' };
   const rows = joinInvalidations([

@@ -26,7 +26,7 @@ beforeEach(async () => {
   training = await fleet.create(trainingServer, { env });
   const clients = { training: await training.listen(0), meta: NOWHERE };
   const ports = { BUDGET_PORT: '0', COACH_PORT: '0', SEGMENTATION_PORT: '0', REPORTS_PORT: '0' };
-  // A gateway without an orchestrator looks for every service, itself included, where the settings say.
+  // Without an orchestrator a gateway takes the addresses of all services, also its own, from the settings.
   const others = { CAPABILITIES_PORT: '0', ORCHESTRATOR_PORT: '0', WEB_PORT: String(await freePort()) };
   web = await fleet.create(webServer, { env: { ...env, ...ports, ...others, DASHBOARD_TOKEN: LOOK }, clients });
   url = await web.listen();
@@ -37,8 +37,8 @@ afterEach(() => fleet.close());
 const get = (path: string, headers: Record<string, string> = {}) => request(url).get(path).set(headers);
 const bearer = (token: string) => ({ ...FROM_AFAR, Authorization: `Bearer ${token}` });
 
-describe('who may see it', () => {
-  test('a program on this machine may look and act; from afar it is for the token to say', async () => {
+describe('access', () => {
+  test('a local program may read and control; for remote callers the token decides', async () => {
     const access = async (headers: Record<string, string> = {}) => {
       const { ok, read, control } = (await get('/api/v1/dashboard/access', headers).expect(200)).body;
       return { ok, read, control };
@@ -51,7 +51,7 @@ describe('who may see it', () => {
   });
 
   test.each(['/stream', '/traces', '/caches', '/queries', `/traces/${'a'.repeat(32)}`, '/instances/web-1'])(
-    '%s is closed without a token from afar',
+    '%s rejects a remote caller without a token',
     async (path) => {
       const asked = await get(`/api/v1/dashboard${path}`, FROM_AFAR).expect(401);
       expect(asked.body.code).toBe('CONTROL_TOKEN_REQUIRED');
@@ -60,7 +60,7 @@ describe('who may see it', () => {
     },
   );
 
-  test('who may only look cannot purge', async () => {
+  test('a caller that may only read cannot purge', async () => {
     const purge = (headers: Record<string, string>) =>
       request(url).post('/api/v1/dashboard/purge').set(headers).send({ tag: 'provider' });
     await purge(bearer(LOOK)).expect(403);
@@ -69,7 +69,23 @@ describe('who may see it', () => {
   });
 });
 
-test('a trace is found by what it was, and holds the spans of every service', async () => {
+test('a page can ask which of its traces a service keeps', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const unsampled = '5bf92f3577b34da6a3ce929d0e0e4736';
+  await get('/api/v1/training/status', { traceparent: `00-${traceId}-00f067aa0ba902b7-01` }).expect(200);
+  await get('/api/v1/training/status', { traceparent: `00-${unsampled}-00f067aa0ba902b7-00` }).expect(200);
+  const hold = async (...traceIds: string[]) =>
+    (await request(url).post('/api/v1/dashboard/traces/hold').send({ traceIds })).body;
+  const told = await eventually(
+    () => hold(traceId, unsampled),
+    ({ held }) => held.length > 0,
+  );
+  expect(told).toMatchObject({ ok: true, held: [traceId] });
+  expect(await hold('not an id')).toMatchObject({ status: 400, code: 'VALIDATION_FAILED' });
+  expect(await hold(...Array.from({ length: 201 }, () => traceId))).toMatchObject({ status: 400 });
+});
+
+test('a trace is found by its attributes, and holds the spans of every service', async () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
   await get('/api/v1/training/overview', { traceparent: `00-${traceId}-00f067aa0ba902b7-01` }).expect(200);
   await get('/api/v1/training/nowhere').expect(404);
@@ -116,7 +132,17 @@ test('a trace is found by what it was, and holds the spans of every service', as
   await get(`/api/v1/dashboard/traces/${'0'.repeat(31)}1`).expect(404);
 });
 
-test('what the caches are asked for most and what was taken out of them, without what a client put into an address', async () => {
+test('a caller that may purge gets the number of entries that a purge would remove', async () => {
+  const preview = async (target: object, headers = {}) =>
+    request(url).post('/api/v1/dashboard/purge/preview').set(headers).send(target);
+  const told = (await preview({ tag: 'of nothing' })).body;
+  expect(told).toMatchObject({ ok: true, services: {}, entries: 0 });
+  expect(told.silent).not.toContain(`web 127.0.0.1:${new URL(url).port}`);
+  expect((await preview({})).body.silent).toContain(`web 127.0.0.1:${new URL(url).port}`);
+  expect((await preview({ pattern: '*' }, bearer(LOOK))).status).toBe(403);
+});
+
+test('the caches list their hottest keys and their invalidations, without values from client URLs', async () => {
   for (let i = 0; i < 3; i++) await get('/api/v1/training/overview?learner=s3cret').expect(200);
   await request(url).post('/api/v1/dashboard/purge').send({ tag: 'provider' }).expect(200);
   const { body } = await get('/api/v1/dashboard/caches').expect(200);
@@ -124,9 +150,10 @@ test('what the caches are asked for most and what was taken out of them, without
   expect(ofWeb.keys[0]).toMatchObject({
     key: expect.stringMatching(/^GET \/api\/v1\/training\/overview\?#[0-9a-f]+ http/),
   });
-  expect(ofWeb.keys[0].lookups).toBeGreaterThanOrEqual(3);
+  // Once the cache knows that the responses must not be stored, it does not look them up.
+  expect(ofWeb.keys[0].lookups).toBeGreaterThanOrEqual(1);
   expect(JSON.stringify(body)).not.toContain('s3cret');
-  // Before it an instance that finds itself alone empties what it has on disk.
+  // An earlier invalidation is that of an instance which starts alone and empties its disk cache.
   expect(body.invalidations[0]).toMatchObject({
     kind: 'tag',
     name: 'provider',
@@ -152,7 +179,7 @@ test('queries of every service, and advice on a statement that was sent', async 
   await advice('nobody', fingerprint).expect(404);
 });
 
-test('an instance close up: its probes, and no log where nobody holds it', async () => {
+test('the details of an instance have its probes, and no log without an orchestrator', async () => {
   const { instance, health, log } = (
     await get(`/api/v1/dashboard/instances/${encodeURIComponent(trainingId())}`).expect(200)
   ).body;
@@ -162,13 +189,13 @@ test('an instance close up: its probes, and no log where nobody holds it', async
   await get('/api/v1/dashboard/instances/nobody').expect(404);
 });
 
-/** Without an orchestrator an instance is named by where it is. */
+/** Without an orchestrator the id of an instance is its address. */
 function trainingId(): string {
   const [target] = web.context.peers.router.getRoutingStats()['training']!.instances;
   return `training ${target!.host}:${target!.port}`;
 }
 
-test('the stream tells what is served and who asks whom, and nothing is recorded when nobody follows it', async () => {
+test('the stream reports requests and calls between services, and nothing is recorded without a reader', async () => {
   expect([web, training].map(({ context }) => context.pulse.isRecording)).toEqual([false, false]);
   const abort = new AbortController();
   const answer = await fetch(`${url}/api/v1/dashboard/stream`, {
@@ -181,7 +208,8 @@ test('the stream tells what is served and who asks whom, and nothing is recorded
   const next = async (passes: (frame: Frame) => boolean): Promise<Frame> => {
     for (;;) {
       const { value } = await chunks.read();
-      for (const { data } of parser.push(value!)) {
+      for (const { event, data } of parser.push(value!)) {
+        if (event === 'current') continue; // between the stored frames and the new ones
         const frame = JSON.parse(data) as Frame;
         if (passes(frame)) return frame;
       }

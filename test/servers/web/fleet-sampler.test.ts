@@ -5,9 +5,9 @@ import { readConfig } from '../../../servers/support/config.js';
 import { FREE_PORTS } from '../../support/fleet.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 
-test('samples from the first who looks until some seconds after the last, and holds no timer then', async () => {
+test('samples from the first viewer until some seconds after the last one, and then holds no timer', async () => {
   const clock = new FakeClock();
-  // Nobody tells of any instance, so that a sample is made without waiting for one.
+  // No orchestrator reports instances, so that a sample is taken without waiting for one.
   const peers = openPeers({ config: readConfig(FREE_PORTS), overrides: {} });
   const frames: Frame[] = [];
   const log = createLogger({ service: 'web', level: 'silent' });
@@ -17,7 +17,7 @@ test('samples from the first who looks until some seconds after the last, and ho
   sampler.watchedBy(1);
   sampler.watchedBy(2);
   await clock.advance(5_000);
-  expect(frames).toHaveLength(3); // at once, and every other second: one loop however many look
+  expect(frames).toHaveLength(3); // at once, and every other second: one loop for any number of viewers
   expect(frames[0]).toMatchObject({ isOrchestrated: false, instances: [], points: [], scaling: null });
 
   sampler.watchedBy(0);

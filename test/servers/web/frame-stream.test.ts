@@ -60,7 +60,7 @@ async function read(lastEventId?: string): Promise<Reader> {
 
 const numbers = (frames: { data: { n: number } }[]): number[] => frames.map(({ data }) => data.n);
 
-test('who comes gets what is held, then what is new; who returns gets what it missed', async () => {
+test('a new reader gets the held frames and then new ones; a returning reader gets the frames it missed', async () => {
   stream.publish({ n: 1 });
   const first = await read();
   stream.publish({ n: 2 });
@@ -76,7 +76,7 @@ test('who comes gets what is held, then what is new; who returns gets what it mi
   expect(counts).toEqual([1, 0, 1, 0]);
 });
 
-test('an id of a process before this one, or one long gone, gets all that is held', async () => {
+test('an id of an earlier process, or one no longer held, gets all held frames', async () => {
   for (let n = 1; n <= 3; n++) stream.publish({ n });
   for (const id of ['00000000-2', 'nonsense']) {
     const reader = await read(id);
@@ -85,7 +85,7 @@ test('an id of a process before this one, or one long gone, gets all that is hel
   }
 });
 
-test('what is held is bounded, the oldest goes', async () => {
+test('the number of held frames is bounded, and the oldest are dropped', async () => {
   const padding = 'x'.repeat(100 * 1024);
   for (let n = 1; n <= 9; n++) stream.publish({ n, padding });
   const reader = await read();

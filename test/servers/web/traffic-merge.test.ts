@@ -1,10 +1,11 @@
-import { newTally, record, type Tally } from '../../../servers/support/tally.js';
+import { newTally, recordRequest, type Tally } from '../../../servers/support/tally.js';
 import type { PulseSlot } from '../../../servers/support/pulse.js';
 import { heatRow, TrafficMerge } from '../../../servers/web/traffic-merge.js';
 
 function tally(durations: readonly number[], ok = true): Tally {
   const made = newTally();
-  for (const duration of durations) record(made, duration, ok, `trace-${duration}`);
+  for (const duration of durations)
+    recordRequest(made, { duration, status: ok ? 200 : 500, traceId: `trace-${duration}`, kept: duration < 100 });
   return made;
 }
 
@@ -18,8 +19,9 @@ test('adds up the instances of a service, by route and in all', () => {
   merge.add('training-2', 'training', [slot(7, { 'GET /a': tally([20, 20]) })]);
   const [point] = merge.take(new Set(['training-1', 'training-2']));
   const { training } = point!.services;
-  expect(training).toMatchObject({ count: 4, errors: 1, slowest: { traceId: 'trace-100', duration: 100 } });
-  expect(training!.routes['GET /a']).toMatchObject({ count: 3, errors: 0, slowest: { duration: 20 } });
+  expect(training).toMatchObject({ count: 4, errors: 1, slowest: 100, statuses: { '2xx': 3, '5xx': 1 } });
+  expect(training!.example).toEqual({ traceId: 'trace-20', duration: 20 });
+  expect(training!.routes['GET /a']).toMatchObject({ count: 3, errors: 0, slowest: 20 });
   expect(training!.p50).toBeCloseTo(20, 0);
   expect(training!.heat).toEqual(
     expect.arrayContaining([
@@ -30,7 +32,7 @@ test('adds up the instances of a service, by route and in all', () => {
   );
 });
 
-test('tells who calls whom', () => {
+test('lists the calls between services', () => {
   const merge = new TrafficMerge();
   merge.add('web-1', 'web', [slot(1, {}, { training: tally([5, 5]), meta: tally([7], false) })]);
   const [point] = merge.take(new Set(['web-1']));
@@ -40,7 +42,7 @@ test('tells who calls whom', () => {
   ]);
 });
 
-test('a point waits until every instance has told its part, and no longer than two slots', () => {
+test('a point waits until every instance has reported its part, and at most two slots', () => {
   const merge = new TrafficMerge();
   const both = new Set(['a', 'b']);
   merge.add('a', 'training', [slot(1), slot(2)]);
@@ -50,11 +52,11 @@ test('a point waits until every instance has told its part, and no longer than t
   expect(merge.take(both).map((point) => point.slot)).toEqual([2]); // b is silent
   merge.add('b', 'training', [slot(2, { 'GET /late': tally([1]) }), slot(3), slot(4)]);
   const told = merge.take(both);
-  expect(told.map((point) => point.slot)).toEqual([3, 4]); // what came too late for its point is in none
+  expect(told.map((point) => point.slot)).toEqual([3, 4]); // a report too late for its point is dropped
   expect(told[0]!.services).toEqual({});
 });
 
-test('an instance that is gone is waited for no more', () => {
+test('a point does not wait for an instance that is removed', () => {
   const merge = new TrafficMerge();
   merge.add('a', 'training', [slot(1)]);
   merge.add('b', 'training', [slot(1), slot(2)]);
@@ -66,7 +68,9 @@ test('an instance that is gone is waited for no more', () => {
 
 test('names are names, also those that objects come with', () => {
   const merge = new TrafficMerge();
-  const hostile = JSON.parse('{"__proto__": {"count": 1, "errors": 0, "bins": {"0": 1}}}') as Record<string, Tally>;
+  const hostile = JSON.parse(
+    '{"__proto__": {"count": 1, "errors": 0, "bins": {"0": 1}, "slowest": 1, "statuses": {}}}',
+  ) as Record<string, Tally>;
   merge.add('a', 'constructor', [slot(1, hostile)]);
   const [point] = merge.take(new Set(['a']));
   const sent = JSON.stringify(point);

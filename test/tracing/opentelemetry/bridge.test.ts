@@ -1,4 +1,4 @@
-/** Code written against `@opentelemetry/api`, over ours: what it opens, carries and propagates. */
+/** Code written against `@opentelemetry/api` runs on this tracer: its spans, context and propagation. */
 import {
   ROOT_CONTEXT,
   SpanKind,
@@ -52,7 +52,7 @@ function kept(): Record<string, SpanRecord> {
 }
 
 describe('a span of a library', () => {
-  test('is a child of ours and a parent of ours, in one trace', () => {
+  test('is a child of one span of the kit and the parent of another, in one trace', () => {
     tracer.trace('job', () => {
       withSpan('ours', () => {
         library().startActiveSpan('theirs', { kind: SpanKind.CLIENT, attributes: { 'db.system': 'x' } }, (span) => {
@@ -103,7 +103,7 @@ describe('a span of a library', () => {
     expect(renamed!.attributes).not.toHaveProperty('late');
   });
 
-  test('begins a trace of its own where there is none, or where it asks for one', () => {
+  test('begins a new trace if there is no current trace or if it is a root span', () => {
     library().startSpan('alone').end();
     tracer.trace('job', () => library().startSpan('root', { root: true }).end());
     expect(tracer.listTraces().map(({ operation, spans }) => [operation, spans])).toEqual([
@@ -147,7 +147,7 @@ describe('a span of a library', () => {
     await keepsNothing.shutdown();
   });
 
-  test('is none where tracing is suppressed, by them or by us', () => {
+  test('is not recorded where OpenTelemetry or the kit suppresses tracing', () => {
     const suppressed = ROOT_CONTEXT.setValue(createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING'), true);
     const headers = {};
     tracer.trace('job', () => {
@@ -166,7 +166,7 @@ describe('a span of a library', () => {
   });
 });
 
-test('a request: the span of the server is current, takes what is told to it, and ends with the response', async () => {
+test('in a request the server span is current, takes attributes and a status, and ends with the response', async () => {
   const requests = new DistributedTracer({ samplingRate: 1 });
   const handler = compose(traceMiddleware({ tracer: requests }), (_req, res) => {
     nameRoute('/orders');
@@ -228,7 +228,7 @@ describe('contexts', () => {
     expect(seen).toEqual(['bound', self, 'bound', emitter]);
   });
 
-  test('baggage set through the API goes out with the trace, by their way and by ours', () => {
+  test('baggage set through the API is propagated with the trace, by OpenTelemetry and by the kit', () => {
     tracer.trace('job', () => {
       const baggage = propagation.createBaggage({ tenant: { value: 'a b' } });
       context.with(propagation.setBaggage(context.active(), baggage), () => {

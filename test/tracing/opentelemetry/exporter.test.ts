@@ -5,7 +5,7 @@ import { openTelemetryExporter, type OpenTelemetrySpanExporter } from '../../../
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { DistributedTracer } from '../../../src/tracing/tracer.js';
 
-/** What goes wrong is told to whoever listens to OpenTelemetry's own log. */
+/** The errors that the exporter writes to OpenTelemetry's own log. */
 function toldErrors(): unknown[][] {
   const told: unknown[][] = [];
   const silent = (): void => undefined;
@@ -54,7 +54,7 @@ describe('an exporter that', () => {
     return { clock, exporter, shutdown };
   };
 
-  test('reports a failure, or throws, loses its batch: counted, told, and not tried again', async () => {
+  test('reports a failure, or throws, loses its batch, which is counted, logged and not retried', async () => {
     const told = toldErrors();
     const reported = new Error('reported');
     const thrown = new Error('thrown');

@@ -1,6 +1,7 @@
 /**
- * A program of its own (OpenTelemetry's exporter loads its transport by `import()`, which Jest does not give): records a
- * trace, sends it with that exporter to the collector named by its argument, and tells its parent what it recorded.
+ * Records a trace, sends it with OpenTelemetry's exporter to the collector named by its argument, and sends its parent
+ * what it recorded. It is a separate program, because the exporter loads its transport by `import()`, which Jest
+ * does not support.
  */
 import { trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';

@@ -1,4 +1,4 @@
-/** The OTLP exporter and the undici instrumentation of OpenTelemetry, over ours, to a real receiver. */
+/** The OTLP exporter and the undici instrumentation of OpenTelemetry on this tracer, with a real receiver. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

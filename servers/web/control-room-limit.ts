@@ -1,0 +1,63 @@
+/**
+ * The limit of the control room's own requests. They are exempt from the limits of the gateway, so that an operator can
+ * load and use the page while the operator's address is limited. They have limits of their own.
+ */
+import { readdirSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { rateLimit, type Middleware, type TrustProxy } from '../../src/index.js';
+import { accessOf, type DashboardTokens } from './dashboard-access.js';
+import { DASHBOARD_PREFIX } from './dashboard-routes.js';
+
+/** For all callers with access together: many tabs of several operators. */
+const OPERATORS = { name: 'operators', rateLimit: 1000, refillRate: 200 };
+
+/** For each address without access: pages, and attempts to get access. */
+const OTHERS = { name: 'visitor', rateLimit: 120, refillRate: 10 };
+
+const SYSTEM = '/api/v1/system/';
+
+export interface ControlRoomLimitOptions {
+  readonly tokens: DashboardTokens;
+  readonly trustProxy: TrustProxy;
+  /** The folder with the files of the pages. */
+  readonly folder: string;
+}
+
+export interface ControlRoomLimit {
+  /** Whether the request is one of the control room, and therefore exempt from the gateway's limits. */
+  readonly isExempt: (req: IncomingMessage) => boolean;
+  /** Limits the exempt requests. */
+  readonly handlers: readonly Middleware[];
+  close(): Promise<void>;
+}
+
+export function controlRoomLimit({ tokens, trustProxy, folder }: ControlRoomLimitOptions): ControlRoomLimit {
+  const pages = new Set(['/', ...readdirSync(folder, { recursive: true }).map((name) => `/${String(name)}`)]);
+  const isOperator = (req: IncomingMessage): boolean => accessOf(req, tokens).read;
+  const isExempt = (req: IncomingMessage): boolean => {
+    const path = (req.url ?? '').split('?', 1)[0]!;
+    if (path.startsWith(`${DASHBOARD_PREFIX}/`)) return true;
+    if (path.startsWith(SYSTEM)) return accessOf(req, tokens).control;
+    return (req.method === 'GET' || req.method === 'HEAD') && pages.has(path);
+  };
+  const operators = rateLimit({
+    ...OPERATORS,
+    key: () => 'all',
+    headers: 'none',
+    skip: (req) => !isExempt(req) || !isOperator(req),
+  });
+  const others = rateLimit({
+    ...OTHERS,
+    trustProxy,
+    headers: 'none',
+    skip: (req) => !isExempt(req) || isOperator(req),
+  });
+  return {
+    isExempt,
+    handlers: [operators, others],
+    async close() {
+      await operators.close();
+      await others.close();
+    },
+  };
+}

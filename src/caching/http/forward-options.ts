@@ -1,0 +1,37 @@
+/** The purpose of a forwarded request, and its result. */
+import type { ForwardReason } from './cache-status.js';
+import type { Load } from './response-saver.js';
+
+/** How the load of a request ends, for the requests that wait for it. */
+export type LoadOutcome = 'stored' | 'pass' | 'handOver';
+
+/** The remembered facts about a response. */
+export interface AnswerFacts {
+  /** Why it could not be stored, in that case. */
+  readonly uncacheable?: string | undefined;
+  readonly isForEveryone?: boolean;
+  /** Milliseconds from the request to the head. */
+  readonly headTime?: number;
+}
+
+/** A class, because its callbacks refer to a request: see `Exchange`. */
+export class ForwardOptions {
+  readonly load: Load;
+  readonly reason: ForwardReason;
+  /** Called once. */
+  readonly onSettled: (outcome: LoadOutcome, facts: AnswerFacts) => void;
+  /** Called once the head shows that the response will be stored. */
+  readonly onComing: (() => void) | undefined;
+
+  constructor(
+    load: Load,
+    reason: ForwardReason,
+    onSettled: ForwardOptions['onSettled'],
+    onComing: ForwardOptions['onComing'],
+  ) {
+    this.load = load;
+    this.reason = reason;
+    this.onSettled = onSettled;
+    this.onComing = onComing;
+  }
+}
