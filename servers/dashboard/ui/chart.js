@@ -30,6 +30,8 @@ const MOVES = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
 export function Chart({ title, grid, lines, events = [], format, onSlot, isWhole = false, size = 'normal' }) {
   const box = useRef(null);
   const plot = useRef(null);
+  // The time that the keys have chosen, in epoch seconds. The plot's own cursor is lost when data arrives or lines change.
+  const chosen = useRef(null);
   const [cursor, setCursor] = useState(null);
   const currentTheme = useObservable(theme);
   const shape = JSON.stringify([lines.map(({ label, color, isStepped }) => [label, color, isStepped]), size]);
@@ -55,7 +57,12 @@ export function Chart({ title, grid, lines, events = [], format, onSlot, isWhole
         element,
       );
       plot.current = made;
-      made.over.addEventListener('click', () => choose(made, current.current));
+      made.over.addEventListener('click', () => choose(timeAtCursor(made), current.current));
+      // A browser also reports a move when the page moves under a mouse that rests.
+      made.over.addEventListener('mousemove', ({ movementX, movementY }) => {
+        if (movementX !== 0 || movementY !== 0) chosen.current = null;
+      });
+      queueMicrotask(() => showChosen(plot.current, chosen.current));
       resizes = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHTS[size] }));
       resizes.observe(element);
     });
@@ -68,17 +75,20 @@ export function Chart({ title, grid, lines, events = [], format, onSlot, isWhole
   }, [shape, currentTheme]);
 
   const last = lines.map(({ values }) => values.at(-1)).join();
-  useEffect(
-    () => plot.current?.setData(current.current.columns),
-    [grid.from, grid.to, grid.resolution, last, events.length],
-  );
+  useEffect(() => {
+    plot.current?.setData(current.current.columns);
+    // The plot applies its new scales in a microtask of its own.
+    queueMicrotask(() => showChosen(plot.current, chosen.current));
+  }, [grid.from, grid.to, grid.resolution, last, events.length]);
 
   const onKeyDown = (event) => {
     const made = plot.current;
     if (made === null) return;
-    if (event.key === 'Enter') choose(made, current.current);
-    else if (event.key in MOVES) moveCursor(made, MOVES[event.key]);
-    else return;
+    if (event.key === 'Enter') choose(chosen.current ?? timeAtCursor(made), current.current);
+    else if (event.key in MOVES) {
+      chosen.current = movedTime(made, chosen.current, MOVES[event.key]);
+      showChosen(made, chosen.current);
+    } else return;
     event.preventDefault();
   };
   return html`
@@ -91,6 +101,7 @@ export function Chart({ title, grid, lines, events = [], format, onSlot, isWhole
         role="img"
         tabindex="0"
         onKeyDown=${onKeyDown}
+        onBlur=${() => (chosen.current = null)}
         aria-label=${spoken(title, lines, format)}
       ></div>
       <${CursorText} grid=${grid} slot=${cursor} events=${events} />
@@ -98,16 +109,30 @@ export function Chart({ title, grid, lines, events = [], format, onSlot, isWhole
   `;
 }
 
-function choose(made, { onSlot, columns }) {
-  const at = made.cursor.idx == null ? undefined : columns[0][made.cursor.idx];
-  if (at !== undefined) onSlot?.(1000 * at);
+function choose(time, { onSlot }) {
+  if (time !== null) onSlot?.(1000 * time);
 }
 
-function moveCursor(made, slots) {
+function timeAtCursor(made) {
+  return made.cursor.idx == null ? null : made.data[0][made.cursor.idx];
+}
+
+/** The time that is `slots` further than the chosen one, or than the mouse, or than the end. */
+function movedTime(made, chosen, slots) {
   const times = made.data[0];
-  const from = made.cursor.idx ?? times.length;
-  const to = Math.min(Math.max(from + slots, 0), times.length - 1);
-  made.setCursor({ left: made.valToPos(times[to], 'x'), top: 10 });
+  const time = chosen ?? timeAtCursor(made);
+  const from = time === null ? times.length : nearestSlot(times, time);
+  return times[Math.min(Math.max(from + slots, 0), times.length - 1)];
+}
+
+/** The slot of a time. The range may have moved on since the time was chosen. */
+function nearestSlot(times, time) {
+  const found = times.findIndex((one) => one >= time);
+  return found === -1 ? times.length - 1 : found;
+}
+
+function showChosen(made, time) {
+  if (made !== null && time !== null) made.setCursor({ left: made.valToPos(time, 'x'), top: 10 });
 }
 
 /** The values at the cursor, or the latest ones, beside the names of the lines. */
