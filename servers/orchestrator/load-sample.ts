@@ -34,7 +34,11 @@ export type InstanceAt = (service: string, port: number) => string | undefined;
  */
 export function loadSampler(instanceAt: InstanceAt) {
   return async ({ service, host, port, id }: InstanceDetails, signal: AbortSignal): Promise<InstanceReport> => {
-    const response = await fetch(`http://${host}:${port}/api/v1/system/load`, { signal });
+    const response = await fetch(`http://${host}:${port}/api/v1/system/load`, {
+      signal,
+      // An idle connection would delay the shutdown of the instance.
+      headers: { connection: 'close' },
+    });
     const answer = loadAnswer.parse(await response.json());
     if (answer.service !== service) throw new Error(`${id}: ${answer.service} answered in its place`);
     const demand = Object.entries(answer.demand).map(([name, targets]) => [

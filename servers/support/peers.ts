@@ -7,6 +7,7 @@ import {
   serviceClient,
   staticTargets,
   type ResolvedAddress,
+  type ServiceClient,
   type TargetSource,
 } from '../../src/index.js';
 import { portOf, type FleetConfig } from './config.js';
@@ -51,7 +52,7 @@ export function openPeers({ config, overrides, onClient, resolve }: PeersOptions
     sources.add(source);
     router.follow(name, source);
   }
-  const clients = new Map<ServiceName, AxiosInstance>();
+  const clients = new Map<ServiceName, ServiceClient>();
   return {
     router,
     client(service) {
@@ -63,6 +64,8 @@ export function openPeers({ config, overrides, onClient, resolve }: PeersOptions
       return client;
     },
     async close() {
+      // An idle connection delays the shutdown of the server at its other end by its grace of a second.
+      for (const client of clients.values()) client.close();
       for (const source of sources) await source.close();
       router.close();
     },

@@ -222,7 +222,7 @@ test('an instance that does not stop is killed at the deadline', async () => {
 
 test('an instance that hangs is replaced, if the options ask for it', async () => {
   const monitor = new HealthMonitor({ checkInterval: 50, fastInterval: 50, timeout: 1000, fall: 2, path: '/' });
-  const manager = create({ monitor, replaceUnhealthy: true, restart: { initialDelay: 10 } });
+  const manager = create({ monitor, replaceUnhealthy: true, stallWindow: 500, restart: { initialDelay: 10 } });
   await manager.scaleUp('demo');
   const { pid } = manager.getInstanceDetails('demo')[0]!;
   process.kill(pid!, 'SIGSTOP');

@@ -57,14 +57,17 @@ async function start(env: Record<string, string> = {}, clients: Record<string, s
   url = await server.listen(0);
 }
 
+/** Closes the connection after the response, so that the server that closes after a test has no idle one to wait for. */
+const AT_ONCE = { connection: 'close' };
+
 async function get<T>(path: string): Promise<T> {
-  return (await (await fetch(url + path)).json()) as T;
+  return (await (await fetch(url + path, { headers: AT_ONCE })).json()) as T;
 }
 
 async function post(path: string, body: object): Promise<void> {
   const answer = await fetch(url + path, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
+    headers: { ...AT_ONCE, 'Content-Type': 'application/json' },
     body: JSON.stringify(body),
   });
   expect(answer.status).toBe(200);
@@ -80,6 +83,7 @@ function ask(body: object, { base = url, lastEventId, signal = leave.signal }: A
   return fetch(base + PATH, {
     method: 'POST',
     headers: {
+      ...AT_ONCE,
       'Content-Type': 'application/json',
       Accept: 'text/event-stream',
       ...(lastEventId !== undefined && { 'Last-Event-ID': lastEventId }),
