@@ -1,6 +1,7 @@
 /** Answers liveness from a thread of its own, so that the answer does not depend on the event loop that it is about. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { startInterval, type Clock, type Timer } from '../shared/clock.js';
+import { nodeModule } from '../shared/node-modules.js';
 import { checkOptions, milliseconds, number, string, type OptionChecks } from '../shared/options.js';
 import { warn } from '../shared/warnings.js';
 import { BEATS, IS_ALIVE, serveLiveness, type LivenessReport, type LivenessSettings } from './liveness-program.js';
@@ -54,7 +55,11 @@ export class LivenessThread {
     const program = `(${serveLiveness.toString()})(require('node:worker_threads'), require('node:http'))`;
     const settings: LivenessSettings = { cells: this.#cells, port, host, path, maxBlocked, period: PERIOD };
     // Without the flags of the process: `--input-type=module` would read the program as something else than it is.
-    this.#worker = new Worker(program, { eval: true, workerData: settings, execArgv: [] });
+    this.#worker = new (nodeModule('node:worker_threads').Worker)(program, {
+      eval: true,
+      workerData: settings,
+      execArgv: [],
+    });
     this.#worker.unref();
     this.listening = this.#report();
     this.#beat = startInterval(clock, () => this.#beatOnce(probes), PERIOD);

@@ -106,10 +106,11 @@ function masked(bytes: Uint8Array, prefix: number): Uint8Array {
 
 /** Whether the address is this machine's own loopback (127.0.0.0/8, ::1). */
 export function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && isInLoopback(address);
+  return address !== undefined && (isInLoopback ??= compileNetworks(['loopback']))(address);
 }
 
-const isInLoopback = compileNetworks(['loopback']);
+/** Compiled by its first use: the regular expressions of an address take milliseconds of an import. */
+let isInLoopback: ((address: string) => boolean) | undefined;
 
 /**
  * Resolves a `trustProxy` option once.

@@ -1,6 +1,7 @@
 /** Metrics of the workers of Node's cluster, which share a port: asked for over the channel to each. */
-import cluster, { type Worker } from 'node:cluster';
+import type { Worker } from 'node:cluster';
 import { startTimer, monotonicClock } from '../shared/clock.js';
+import { nodeModule } from '../shared/node-modules.js';
 import { propertyOf } from '../shared/user-value.js';
 import type { ExposedMetric } from './exposition.js';
 import type { ProcessMetrics } from './metric-sums.js';
@@ -30,7 +31,7 @@ function onMessage(message: unknown): void {
  * @returns a function that stops it
  */
 export function answerPrimary(families: Families): () => void {
-  if (!cluster.isWorker) return () => undefined;
+  if (!nodeModule('node:cluster').isWorker) return () => undefined;
   if (told.size === 0) process.on('message', onMessage);
   told.add(families);
   return () => {
@@ -73,7 +74,9 @@ function ask(worker: Worker, timeout: number): Promise<readonly ExposedMetric[] 
  */
 export function clusterMetrics({ timeout = DEFAULT_TIMEOUT }: { readonly timeout?: number } = {}) {
   return async function collectFromWorkers(): Promise<ProcessMetrics> {
-    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker?.isConnected() === true);
+    const workers = Object.values(nodeModule('node:cluster').workers ?? {}).filter(
+      (worker) => worker?.isConnected() === true,
+    );
     const answers = workers.map(async (worker) => [String(worker!.id), await ask(worker!, timeout)] as const);
     return new Map(await Promise.all(answers));
   };

@@ -1,13 +1,11 @@
 /** The response to a scrape: in the format and encoding that the scraper prefers (RFC 9110 §12.5). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { nodeModule } from '../shared/node-modules.js';
 import { parseWeightedList, weightOf } from '../shared/weighted-list.js';
 
 /** The formats Prometheus can be answered in, and JSON for `instanceMetrics`. */
 export type MetricsFormat = 'prometheus' | 'openmetrics' | 'json';
-
-const compress = promisify(gzip);
 
 /** OpenMetrics or JSON where the client names it and does not prefer text; otherwise the Prometheus text format. */
 export function formatFor({ headers: { accept = '*/*' } }: IncomingMessage): MetricsFormat {
@@ -32,7 +30,7 @@ export async function sendMetrics(
   text: string,
 ): Promise<void> {
   const isCompressed = acceptsGzip(req);
-  const body = isCompressed ? await compress(text) : Buffer.from(text);
+  const body = isCompressed ? await promisify(nodeModule('node:zlib').gzip)(text) : Buffer.from(text);
   res.setHeader('Content-Type', contentType);
   if (isCompressed) res.setHeader('Content-Encoding', 'gzip');
   res.setHeader('Content-Length', body.length);
