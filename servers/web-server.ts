@@ -1,6 +1,7 @@
 /** The web server (3000): the gateway to the fleet, and the control room. */
 import type { ConcurrencyOptions, RateLimitOptions } from '../src/index.js';
 import { trustProxyOf, type FleetConfig } from './support/config.js';
+import { pathOf } from './support/request-path.js';
 import { RouteTable } from './support/route-table.js';
 import { defineServer, runWhenMain } from './support/service.js';
 import { openDashboard } from './web/dashboard.js';
@@ -16,7 +17,7 @@ function inFlight(config: FleetConfig): { concurrency?: ConcurrencyOptions } {
   const limit = config.MAX_IN_FLIGHT;
   if (limit === undefined) return {};
   const key: ConcurrencyOptions['key'] = (req) => {
-    const service = serviceOfPath(req.url ?? '');
+    const service = serviceOfPath(pathOf(req));
     return service === 'orchestrator' ? undefined : service;
   };
   return { concurrency: { limit, maxQueue: MOST_WAITING, key } };
@@ -32,7 +33,7 @@ function limits(config: FleetConfig): RateLimitOptions {
         name: 'service',
         rateLimit: config.RATE_LIMIT_SERVICE_CAPACITY,
         refillRate: config.RATE_LIMIT_SERVICE_REFILL_PER_SECOND,
-        key: (req) => serviceOfPath(req.url ?? '') ?? 'web',
+        key: (req) => serviceOfPath(pathOf(req)) ?? 'web',
       },
     ],
   };
@@ -57,8 +58,9 @@ export const webServer = defineServer({
     const dashboard = openDashboard(context);
     return {
       routes: [load, dashboard.routes],
-      handlers: [...dashboard.handlers, gateway.router, ...dashboard.pages],
       front: dashboard.front,
+      forward: [dashboard.forward, gateway.middleware],
+      handlers: dashboard.handlers,
       limit: { ...limits(config), skip: dashboard.isExempt },
       forwards: gateway.forwards,
       engines: () => ({ routing: peers.router.getRoutingStats() }),

@@ -16,10 +16,21 @@ export function routeNames(
     const fitting = routes.filter((route) => fits(route.segments, segments));
     const own = fitting.find((route) => route.method === method) ?? fitting[0];
     if (own !== undefined) return own.path;
-    const forward = forwards.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`));
-    if (forward === undefined) return undefined;
-    return path === forward.prefix ? forward.prefix : `${forward.prefix}/*path`;
+    const forward = forwardOf(path, forwards);
+    return forward && forwardedRoute(path, forward);
   };
+}
+
+/** The service that a path belongs to. A prefix matches whole path segments. */
+export function forwardOf(path: string, forwards: readonly Forward[]): Forward | undefined {
+  return forwards.find(
+    ({ prefix }) => path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/'),
+  );
+}
+
+/** The route of a forwarded request, by which metrics and logs name it. */
+export function forwardedRoute(path: string, { prefix }: Forward): string {
+  return path === prefix ? prefix : `${prefix}/*path`;
 }
 
 function fits(template: readonly string[], path: readonly string[]): boolean {

@@ -1,12 +1,18 @@
 /**
  * The definition of a server. A server file names its parts, and `create-server.ts` joins them in the order trace →
- * health → rate limit → cache → routes, with a database of its own.
+ * health → rate limit → cache → forwarding → routes, with a database of its own.
  */
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AxiosInstance } from 'axios';
-import type { Application, RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
 import type { Kysely } from 'kysely';
-import type { Clock, DistributedTracer, MultiLayerCacheManager, RateLimitOptions } from '../../src/index.js';
+import type {
+  Clock,
+  DistributedTracer,
+  Middleware,
+  MultiLayerCacheManager,
+  RateLimitOptions,
+} from '../../src/index.js';
 import type { History } from '../history/history.js';
 import type { ServiceSize } from '../history/step.js';
 import type { Environment, FleetConfig } from './config.js';
@@ -55,9 +61,11 @@ export interface ServiceContext<DB = unknown> {
 
 export interface ServiceParts {
   readonly routes: readonly RouteTable[];
-  /** Mounted before the limit, for example what identifies the caller. */
-  readonly front?: readonly RequestHandler[];
-  /** Mounted before the routes and before body parsing. */
+  /** Runs before the limit, for example what identifies the caller. */
+  readonly front?: readonly Middleware[];
+  /** Runs after the limit and the cache, and before Express, which a forwarded request does not pay for. */
+  readonly forward?: readonly Middleware[];
+  /** Mounted in the Express application, before the routes and before body parsing. */
   readonly handlers?: readonly RequestHandler[];
   readonly limit?: RateLimitOptions;
   /** Path prefixes of other services, as listed by `/api/v1/system/routes`. */
@@ -88,7 +96,8 @@ export interface CreateOptions {
 }
 
 export interface FleetServer {
-  readonly app: Application;
+  /** The whole service as a listener, also for tests that need no port. */
+  readonly app: RequestListener;
   readonly context: ServiceContext;
   /** Listens on the given port, or on the configured one. Resolves to the URL. */
   listen(port?: number): Promise<string>;

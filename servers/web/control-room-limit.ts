@@ -5,6 +5,7 @@
 import { readdirSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { rateLimit, type Middleware, type TrustProxy } from '../../src/index.js';
+import { pathOf } from '../support/request-path.js';
 import { accessOf, type DashboardTokens } from './dashboard-access.js';
 import { DASHBOARD_PREFIX } from './dashboard-routes.js';
 
@@ -35,7 +36,7 @@ export function controlRoomLimit({ tokens, trustProxy, folder }: ControlRoomLimi
   const pages = new Set(['/', ...readdirSync(folder, { recursive: true }).map((name) => `/${String(name)}`)]);
   const isOperator = (req: IncomingMessage): boolean => accessOf(req, tokens).read;
   const isExempt = (req: IncomingMessage): boolean => {
-    const path = (req.url ?? '').split('?', 1)[0]!;
+    const path = pathOf(req);
     if (path.startsWith(`${DASHBOARD_PREFIX}/`)) return true;
     if (path.startsWith(SYSTEM)) return accessOf(req, tokens).control;
     return (req.method === 'GET' || req.method === 'HEAD') && pages.has(path);

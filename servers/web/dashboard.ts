@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
 import { Router, type RequestHandler } from 'express';
+import type { Middleware } from '../../src/index.js';
 import { trustProxyOf } from '../support/config.js';
 import type { RouteTable } from '../support/route-table.js';
 import type { ServiceContext } from '../support/service.js';
@@ -18,13 +19,13 @@ import { FrameStream } from './frame-stream.js';
 export interface Dashboard {
   readonly routes: RouteTable;
   /** Mounted before the gateway's limits: the session, and the limits of the control room's own requests. */
-  readonly front: readonly RequestHandler[];
+  readonly front: readonly Middleware[];
   /** Whether a request is exempt from the gateway's limits. */
   readonly isExempt: (req: IncomingMessage) => boolean;
-  /** Mounted before the gateway. */
+  /** Runs just before the gateway. */
+  readonly forward: Middleware;
+  /** Mounted before the routes: the check of the dashboard token, and the pages. */
   readonly handlers: readonly RequestHandler[];
-  /** Mounted after the gateway. */
-  readonly pages: readonly RequestHandler[];
   close(): Promise<void>;
 }
 
@@ -51,8 +52,8 @@ export function openDashboard(context: ServiceContext): Dashboard {
     front: [...session, ...limit.handlers],
     isExempt: limit.isExempt,
     routes: dashboardRoutes({ context, tokens, stream }),
-    handlers: [access, countForwards(pulse)],
-    pages: servePages(pagesFolder()),
+    forward: countForwards(pulse),
+    handlers: [access, ...servePages(pagesFolder())],
     async close() {
       stream.close();
       await sampler.close();

@@ -1,9 +1,18 @@
 /** The gateway: routes each path to the instances of its service. */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Router } from 'express';
-import { proxyBalanced, refuseControl, type IntelligentRouter } from '../../src/index.js';
+import {
+  isBackgroundRequest,
+  nameRoute,
+  proxyBalanced,
+  refuseControl,
+  type IntelligentRouter,
+  type Middleware,
+  type NextFunction,
+} from '../../src/index.js';
 import { FLEET, SERVICE_NAMES, type ServiceName } from '../support/fleet.js';
+import { pathOf } from '../support/request-path.js';
+import { forwardedRoute, forwardOf } from '../support/route-names.js';
 import type { Forward } from '../support/system-routes.js';
 
 /** Paths of the orchestrator, which are forwarded in the same way. */
@@ -27,7 +36,8 @@ export interface GatewayOptions {
 }
 
 export interface Gateway {
-  readonly router: Router;
+  /** Forwards the requests whose path belongs to a service. */
+  readonly middleware: Middleware;
   /** The path prefixes of each service. */
   readonly forwards: readonly Forward[];
   /** Also forwards the upgrade requests of a server. */
@@ -41,9 +51,8 @@ export const FORWARDS: readonly Forward[] = [
 ];
 
 /** The service of a path. A prefix matches whole path segments. */
-export function serviceOfPath(target: string): ServiceName | undefined {
-  const path = target.split('?', 1)[0]!;
-  return FORWARDS.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))?.service;
+export function serviceOfPath(path: string): ServiceName | undefined {
+  return forwardOf(path, FORWARDS)?.service;
 }
 
 export function createGateway({ router, controlToken, trustProxy }: GatewayOptions): Gateway {
@@ -61,22 +70,22 @@ export function createGateway({ router, controlToken, trustProxy }: GatewayOptio
       req.headers['x-control-token'] = controlToken;
   }
 
-  // Separate routes give each prefix its own label in metrics and logs.
-  const routes = Router();
-  for (const { prefix, service } of FORWARDS) {
-    const proxy = proxies.get(service)!;
-    routes.all([prefix, `${prefix}/*path`], (req, res, next) => {
-      authenticate(req);
-      proxy(req, res, next);
-    });
+  function gateway(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
+    const path = pathOf(req);
+    const forward = forwardOf(path, FORWARDS);
+    if (forward === undefined) return next();
+    authenticate(req);
+    proxies.get(forward.service)!(req, res, next);
+    // Each prefix has its own label in metrics and logs. A refresh by the cache keeps the label of the request.
+    if (!isBackgroundRequest(req)) nameRoute(forwardedRoute(path, forward));
   }
 
   return {
     forwards: FORWARDS,
-    router: routes,
+    middleware: gateway,
     attach(server) {
       server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-        const proxy = proxies.get(serviceOfPath(req.url ?? '') ?? 'web');
+        const proxy = proxies.get(serviceOfPath(pathOf(req)) ?? 'web');
         if (proxy === undefined) socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
         else proxy.upgrade(req, socket, head);
       });

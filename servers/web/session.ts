@@ -5,9 +5,9 @@
  */
 import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { RequestHandler } from 'express';
-import { nameRoute, sameSecret } from '../../src/index.js';
+import { nameRoute, sameSecret, type Middleware } from '../../src/index.js';
 import { PAGES_ROUTE } from '../support/pulse.js';
+import { pathOf } from '../support/request-path.js';
 
 /** Lifetime of a session in milliseconds. */
 const LIFETIME = 12 * 3_600_000;
@@ -50,23 +50,32 @@ function isOfThisOrigin(req: IncomingMessage): boolean {
   return req.method === 'GET' || req.method === 'HEAD' || site === 'same-origin';
 }
 
+/** The token in the query of the link; undefined for other requests. */
+function tokenOf(req: IncomingMessage): string | undefined {
+  const path = pathOf(req);
+  if (req.method !== 'GET' || path !== '/') return undefined;
+  return new URLSearchParams(req.url!.slice(path.length)).get('token') ?? undefined;
+}
+
 /** Exchanges the token of the link for a session, and adds the control token to the requests of a session. */
-export function controlSession(controlToken: string, now: () => number): RequestHandler {
+export function controlSession(controlToken: string, now: () => number): Middleware {
   const link = linkToken(controlToken);
   return (req, res, next) => {
-    const given = req.path === '/' && req.method === 'GET' ? req.query['token'] : undefined;
-    if (typeof given === 'string') {
+    const given = tokenOf(req);
+    if (given !== undefined) {
       nameRoute(PAGES_ROUTE);
       const isRight = sameSecret(given, link) || sameSecret(given, controlToken);
       if (isRight) {
         const expires = now() + LIFETIME;
-        res.cookie(cookieName(req), `${expires}.${signed(controlToken, `session ${expires}`)}`, {
-          ...{ httpOnly: true, sameSite: 'strict', path: '/', maxAge: LIFETIME },
-          secure: 'encrypted' in req.socket && req.socket.encrypted === true,
-        });
+        const session = `${cookieName(req)}=${expires}.${signed(controlToken, `session ${expires}`)}`;
+        const secure = 'encrypted' in req.socket && req.socket.encrypted === true ? '; Secure' : '';
+        res.appendHeader(
+          'Set-Cookie',
+          `${session}; Max-Age=${LIFETIME / 1000}; Path=/; HttpOnly; SameSite=Strict${secure}`,
+        );
       }
       // Redirects for an invalid token too: it may be outdated, and the page then asks for another one.
-      res.set('Cache-Control', 'no-store').redirect(303, '/');
+      res.writeHead(303, { 'Cache-Control': 'no-store', Location: '/' }).end();
       return;
     }
     const { authorization, 'x-control-token': presented } = req.headers;

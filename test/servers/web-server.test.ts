@@ -40,6 +40,13 @@ test('a prefix matches whole segments only', async () => {
   await get('/api/v1/trainingfoo').expect(404);
 });
 
+test('a path in other letter case is neither forwarded nor free of the limits of its service', async () => {
+  await start({ RATE_LIMIT_SERVICE_CAPACITY: '2', RATE_LIMIT_SERVICE_REFILL_PER_SECOND: '0.001' });
+  for (let i = 0; i < 2; i++) await get('/api/v1/training/overview').set('Cache-Control', 'no-cache').expect(200);
+  await get('/api/v1/training/overview').set('Cache-Control', 'no-cache').expect(429);
+  await get('/API/v1/Training/overview').expect(404);
+});
+
 test('names the service that is unavailable', async () => {
   await start();
   const away = await get('/api/v4/meta-learning/report');
