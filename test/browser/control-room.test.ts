@@ -129,6 +129,21 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     expect(wrongs).toEqual([]);
   });
 
+  test('a service is restarted and started from the panel of its instance', async () => {
+    const pidOf = async () => (await fleet.instances()).find(({ service }) => service === 'coach')?.pid;
+    const before = await pidOf();
+    const { page, wrongs } = await open('#/fleet/coach-1');
+    await page.getByRole('button', { name: 'Restart coach' }).click();
+    await page.getByRole('dialog').getByText('A substitute serves').waitFor();
+    await page.getByRole('button', { name: 'Restart', exact: true }).click();
+    await page.getByText('coach was restarted: 1 of 1 ready.').waitFor();
+    expect(await pidOf()).not.toBe(before);
+    await fetch(`${fleet.orchestrator}/api/v1/system/services/coach/stop`, { method: 'POST' });
+    await page.getByRole('button', { name: 'Start coach', exact: true }).click();
+    await page.getByText('coach was started: 1 of 1 ready.').waitFor();
+    expect(wrongs).toEqual([]);
+  });
+
   test('a purge takes what is stored out of every cache', async () => {
     const { page, wrongs } = await open('#/caches');
     const discovered = `${web}/api/v1/capabilities/discovered?of=this-test`;

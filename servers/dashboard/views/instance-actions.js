@@ -54,6 +54,9 @@ export function InstanceActions({ service }) {
 }
 
 function restartText(service, count) {
-  if (count === 1) return `Its only instance stops and starts again. Requests to ${service} wait or fail meanwhile.`;
+  // Callers know only one address of the gateway, so it cannot have a substitute.
+  if (service === 'web')
+    return 'The gateway stops and starts again. This page and all requests to it wait or fail meanwhile.';
+  if (count === 1) return 'A substitute serves while its only instance restarts.';
   return `Its ${count} instances restart one after the other. The others serve meanwhile.`;
 }
