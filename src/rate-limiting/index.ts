@@ -12,6 +12,7 @@ export {
   type Bucket,
   type Decision,
 } from './limiter-options.js';
+export { ClusterStore, type ClusterStoreOptions } from './cluster-store.js';
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.js';
 export {
   ExpressRateLimitStore,
