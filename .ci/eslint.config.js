@@ -22,6 +22,7 @@ const BROWSER_GLOBALS = Object.fromEntries(
     'prompt',
     'removeEventListener',
     'ResizeObserver',
+    'queueMicrotask',
     'sessionStorage',
     'TextDecoderStream',
     'URLSearchParams',

@@ -54,7 +54,7 @@ function requests(web, n) {
     ['/api/v1/capabilities/list'],
     post('/api/v1/training/start', { learner, topics: ['sums', 'fractions'] }),
     post('/api/v1/segmentation/analyze', { messages: CONVERSATION }),
-    ...(n % 20 === 0 ? [post('/api/v1/providers/policy', { concurrency: 2 + (n % 3) })] : []),
+    ...(n === 100 ? [post('/api/v1/providers/policy', { concurrency: 2 + (n % 3) })] : []),
   ].map(([path, options]) => fetch(web + path, options).then((answer) => answer.arrayBuffer()));
 }
 
@@ -103,6 +103,7 @@ const orchestrator = spawn(process.execPath, ['dist/servers/orchestrator.js'], {
     ...process.env,
     ...Object.fromEntries(SERVICES.map((name) => [`${name}_PORT`, '0'])),
     DATA_DIR: dataDir,
+    CONTROL: 'loopback',
     TRACE_SAMPLING_RATE: '1',
     MAX_IN_FLIGHT: 'adaptive',
     RATE_LIMIT_CAPACITY: '100000',
@@ -129,9 +130,14 @@ try {
   );
   const [light, dark, telephone] = pages;
   const using = use(web);
-  await pause(USE_MS - 40_000);
-  await fetch(`${web}/api/v1/system/scale/training/up`, { method: 'POST' });
-  await pause(10_000);
+  const control = (path) => fetch(`${web}/api/v1/system/${path}`, { method: 'POST' });
+  await pause(USE_MS - 55_000);
+  // An incident: the pictures show how an outage and a scaling step look on every chart.
+  await control('services/meta/stop');
+  await pause(8_000);
+  await control('services/meta/start');
+  await control('scale/training/up');
+  await pause(17_000);
   await shoot(light, web, 'fleet', '#/fleet');
   await shoot(dark, web, 'fleet-dark', '#/fleet');
   await shoot(light, web, 'traffic', '#/traffic?service=web');

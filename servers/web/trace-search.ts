@@ -1,5 +1,6 @@
 /** Finds traces of the whole fleet. Each service stores only its own part, so the parts are joined here. */
 import type { SpanRecord, TraceSummary, TraceView } from '../../src/index.js';
+import { deepestRoute } from '../dashboard/model/deepest-route.js';
 import { isSystemRoute } from '../support/pulse.js';
 import type { ServiceContext } from '../support/service.js';
 import { askInstance } from '../support/ask-instance.js';
@@ -141,15 +142,17 @@ export async function findTrace(parts: Parts, traceId: string): Promise<JoinedTr
   };
 }
 
-/** One row per trace. The part that started first represents it. */
+/** One row per trace. The part that started first represents it, by the deepest route that a part knows. */
 function joinSummaries(parts: readonly TraceSummary[]): FoundTrace[] {
   const byId = new Map<string, TraceSummary[]>();
   for (const part of parts) byId.set(part.traceId, [...(byId.get(part.traceId) ?? []), part]);
   return [...byId.values()].map((group) => {
-    const { spans: _, ...first } = group.reduce((a, b) => (b.startTime < a.startTime ? b : a));
+    const parts = group.sort((a, b) => a.startTime - b.startTime);
+    const { spans: _, ...first } = parts[0]!;
     const failed = group.find(({ status }) => status !== 'success');
     return {
       ...first,
+      operation: deepestRoute(parts.map(({ operation }) => operation))!,
       status: failed?.status ?? first.status,
       services: [...new Set(group.map((one) => one.service))],
     };

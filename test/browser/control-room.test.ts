@@ -91,12 +91,16 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     await page.waitForURL(/#\/traces\?service=training&from=\d+&to=\d+$/);
     const request = page
       .getByRole('table', { name: 'Traces' })
-      .getByRole('link', { name: 'GET /api/v1/training/*path' });
+      .getByRole('link', { name: /^GET \/api\/v1\/training\/(overview|status)$/ });
     await request.first().click();
     await page.waitForURL(/#\/traces\/[0-9a-f]{32}$/);
     const waterfall = page.getByRole('region', { name: 'Waterfall' });
     await waterfall.getByRole('link', { name: /^GET \/api\/v1\/training\/(overview|status), level 3$/ }).waitFor();
     expect(await waterfall.locator('.span-bar.critical').count()).toBeGreaterThan(1);
+    const forwarded = waterfall.getByRole('button', { name: 'The spans below forward → training-1' });
+    await forwarded.click();
+    await waterfall.getByRole('link', { name: /, level 3$/ }).waitFor({ state: 'detached' });
+    await forwarded.click();
     await waterfall
       .getByRole('link', { name: /^select/ })
       .first()
@@ -105,9 +109,10 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     await page.getByLabel('Find in trace').fill('select');
     await page.getByText(/^[1-9]\d* of \d+ spans$/).waitFor();
     await page.getByRole('button', { name: 'Pin' }).click();
-    await page.goto(`${web}/#/traces`);
+    await page.getByRole('link', { name: '← Traces' }).click();
+    await page.waitForURL(/#\/traces\?service=training&from=\d+&to=\d+$/);
     const pinned = page.getByRole('table', { name: 'Pinned in this browser' });
-    await pinned.getByRole('link', { name: 'GET /api/v1/training/*path' }).click();
+    await pinned.getByRole('link', { name: /^GET \/api\/v1\/training\/(overview|status)$/ }).click();
     await page.getByRole('button', { name: 'Pinned', pressed: true }).click();
     await page.getByRole('button', { name: 'Pin', pressed: false }).waitFor();
     expect(wrongs).toEqual([]);

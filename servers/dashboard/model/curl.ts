@@ -1,5 +1,6 @@
 /** Builds a curl command that repeats the request of a trace. */
 import type { JoinedSpan } from '../../web/trace-search.js';
+import { deepestRoute } from './deepest-route.js';
 
 /** Quotes any text as one word of a POSIX shell. */
 export function shellWord(text: string): string {
@@ -25,14 +26,11 @@ export function curlOf(spans: readonly JoinedSpan[], origin: string, traceId: st
   return words.join(' ');
 }
 
-/** The gateway knows only a prefix, `/api/v1/training/*path`. The service behind it knows the full route. */
+/** The path to ask for: where only the route of the gateway is known, its prefix. */
 function routeOf(requests: readonly JoinedSpan[]): string {
   const routes = requests.flatMap(({ attributes }) => {
     const route = attributes['http.route'];
     return typeof route === 'string' ? [route] : [];
   });
-  const first = routes[0] ?? '/';
-  const prefix = first.split('*', 1)[0] ?? first;
-  if (prefix === first) return first;
-  return routes.find((route) => route !== first && route.startsWith(prefix)) ?? prefix;
+  return (deepestRoute(routes) ?? '/').split('*', 1)[0]!;
 }

@@ -1,5 +1,6 @@
 /** Short facts about a span: decisions, waiting times, statements. */
 import type { JoinedSpan } from '../../web/trace-search.js';
+import { deepestRoute } from './deepest-route.js';
 
 /** The kind of work of a span. Each kind has its own colour and label. */
 export type SpanRole = 'request' | 'call' | 'query' | 'wait' | 'cache' | 'work';
@@ -22,12 +23,25 @@ export function roleOf({ kind, operation }: JoinedSpan): SpanRole {
   return ROLES.find(([pattern]) => pattern.test(operation))?.[1] ?? (kind === 'client' ? 'call' : 'work');
 }
 
-/** The label of a span: the shape of its statement, the service it called, or otherwise the operation. */
-export function labelOf({ operation, attributes }: JoinedSpan): string {
+/** The name of a trace: what was requested, by the deepest route that a service knows. */
+export function nameOf(spans: readonly JoinedSpan[]): string {
+  const [first] = spans;
+  if (first?.kind !== 'server') return first === undefined ? '' : labelOf(first);
+  return deepestRoute(spans.flatMap(({ kind, operation }) => (kind === 'server' ? [operation] : [])))!;
+}
+
+/**
+ * The label of a span: the shape of its statement, the service it called, or otherwise the operation.
+ *
+ * @param children the spans directly below it, which know the instance that a request was forwarded to
+ */
+export function labelOf({ operation, attributes }: JoinedSpan, children: readonly JoinedSpan[] = []): string {
   const peer = attributes['peer.service'];
   if (typeof peer === 'string') return `${String(attributes['http.request.method'] ?? 'call')} → ${peer}`;
   const port = attributes['server.port'];
-  if (operation === 'proxy.attempt' && port !== undefined) return `forward → :${String(port)}`;
+  const answered = children.find(({ kind }) => kind === 'server');
+  if (operation === 'proxy.attempt' && port !== undefined)
+    return `forward → ${answered?.instance ?? `:${String(port)}`}`;
   const statement = attributes['db.query.summary'];
   return typeof statement === 'string' ? statement : operation;
 }

@@ -1,8 +1,10 @@
 /** A trace as a waterfall: its spans as a tree, ordered by start time, with the critical path. */
 import type { JoinedSpan } from '../../web/trace-search.js';
+import { labelOf } from './span-facts.js';
 
 export interface WaterfallRow {
   readonly span: JoinedSpan;
+  readonly label: string;
   /** Number of levels below the root. */
   readonly depth: number;
   /** Position within the whole trace, 0 to 1. */
@@ -47,6 +49,10 @@ export function waterfall(spans: readonly JoinedSpan[]): WaterfallRow[] {
     const { span, start, end, children } = node;
     rows.push({
       span,
+      label: labelOf(
+        span,
+        children.map((child) => child.span),
+      ),
       depth,
       start: (start - begin) / length,
       width: (end - start) / length,

@@ -2,15 +2,15 @@
 import { html } from '../ui/html.js';
 import { clockTime, count, duration, percent } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
-import { labelOf } from '../model/span-facts.ts';
 import { termOf } from '../model/trace-terms.ts';
 import { useAnswer } from '../state/use-answer.js';
+import { CopyButton } from '../ui/copy-button.js';
 import { Facts } from '../ui/facts.js';
 import { Answered } from '../ui/notice.js';
 import { PlanText } from '../ui/plan-text.js';
 
 export function SpanDetail({ row, traceId }) {
-  const { span, self, critical } = row;
+  const { span, label, self, critical } = row;
   const statement = span.attributes['db.query.summary'];
   const facts = [
     ['Service', `${span.service} (${span.instance})`],
@@ -26,7 +26,8 @@ export function SpanDetail({ row, traceId }) {
   return html`
     <section class="detail" aria-labelledby="span-title">
       <div class="panel-head">
-        <h3 id="span-title">${labelOf(span)}</h3>
+        <h3 id="span-title">${label}</h3>
+        <${CopyButton} label="Copy name" text=${() => label} />
         <a class="button quiet" href=${hrefOf('traces', [traceId])}>Close</a>
       </div>
       <${Facts} facts=${facts} />

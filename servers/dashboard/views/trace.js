@@ -4,8 +4,10 @@ import { html } from '../ui/html.js';
 import { curlOf } from '../model/curl.ts';
 import { clockTime, duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
-import { failuresOf, labelOf } from '../model/span-facts.ts';
+import { failuresOf, nameOf } from '../model/span-facts.ts';
+import { matchingRows } from '../model/visible-rows.ts';
 import { waterfall } from '../model/waterfall.ts';
+import { lastSearch } from '../state/last-search.js';
 import { useObservable } from '../state/observable.js';
 import { pins } from '../state/pins.js';
 import { useAnswer } from '../state/use-answer.js';
@@ -21,7 +23,7 @@ export function TraceView({ traceId, spanId }) {
   const answer = pinned ? { data: { trace: pinned } } : asked;
   return html`
     <section class="panel">
-      <p><a href=${hrefOf('traces')}>← Traces</a></p>
+      <p><a href=${hrefOf('traces', [], lastSearch.query)}>← Traces</a></p>
       <${Answered}
         what="The trace"
         answer=${answer}
@@ -36,10 +38,11 @@ function Trace({ trace, spanId }) {
   const rows = waterfall(trace.spans);
   const chosen = rows.find(({ span }) => span.spanId === spanId);
   const services = new Set(trace.spans.map(({ service }) => service));
-  const found = sought === '' ? undefined : rows.filter((row) => matches(row, sought)).length;
+  const isFound = (row) => sought !== '' && matches(row, sought);
+  const found = sought === '' ? undefined : rows.filter(isFound).length;
   return html`
     <div class="panel-head">
-      <h2>${rows[0] && labelOf(rows[0].span)}</h2>
+      <h2>${nameOf(trace.spans)}</h2>
       <${PinButton} trace=${trace} />
       <${CopyButton} label="Copy as curl" text=${() => curlOf(trace.spans, location.origin, newTraceId())} />
       <${CopyButton} label="Copy link" text=${() => location.href} />
@@ -59,10 +62,10 @@ function Trace({ trace, spanId }) {
     </label>
     <${Waterfall}
       traceId=${trace.traceId}
-      rows=${rows}
+      rows=${sought === '' ? rows : matchingRows(rows, isFound)}
       total=${trace.duration}
       selected=${spanId}
-      isFound=${(row) => sought !== '' && matches(row, sought)}
+      isFound=${isFound}
     />
     ${chosen && html`<${SpanDetail} key=${spanId} row=${chosen} traceId=${trace.traceId} />`}
   `;

@@ -2,6 +2,8 @@
 import { html } from '../ui/html.js';
 import { clockTime, duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
+import { nameOf } from '../model/span-facts.ts';
+import { lastSearch } from '../state/last-search.js';
 import { useObservable } from '../state/observable.js';
 import { pins } from '../state/pins.js';
 import { session } from '../state/session.js';
@@ -23,6 +25,7 @@ export function TracesView({ parts: [traceId, spanId], query }) {
 }
 
 function TraceSearch({ query }) {
+  lastSearch.query = query;
   const asked = new URLSearchParams(SEARCH.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
   // A window in the past no longer changes, so it is not refreshed.
   const answer = useAnswer(`/api/v1/dashboard/traces?${asked}`, query.to === undefined ? REFRESH_MS : 0);
@@ -42,7 +45,7 @@ function TraceSearch({ query }) {
 const PINNED_COLUMNS = [
   {
     title: 'Request',
-    cell: ({ traceId, spans }) => html`<a href=${hrefOf('traces', [traceId])}>${spans[0]?.operation ?? traceId}</a>`,
+    cell: ({ traceId, spans }) => html`<a href=${hrefOf('traces', [traceId])}>${nameOf(spans) || traceId}</a>`,
   },
   { title: 'Began', cell: ({ startTime }) => new Date(startTime).toLocaleString() },
   { title: 'Took', isNumber: true, cell: (trace) => duration(trace.duration) },

@@ -1,8 +1,10 @@
 // The waterfall: a table for screen readers and bars for the eye, in the same rows.
+import { useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
 import { duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
-import { factsOf, labelOf, roleOf } from '../model/span-facts.ts';
+import { factsOf, roleOf } from '../model/span-facts.ts';
+import { unfoldedRows } from '../model/visible-rows.ts';
 import { classes } from '../ui/data-table.js';
 
 const INDENT_REM = 0.9;
@@ -11,6 +13,9 @@ const MIN_WIDTH = 0.003;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
 export function Waterfall({ traceId, rows, total, selected, isFound }) {
+  const [folded, setFolded] = useState(new Set());
+  const toggle = (id) =>
+    setFolded((before) => new Set(before.has(id) ? [...before].filter((one) => one !== id) : [...before, id]));
   return html`
     <div class="scroll" tabindex="0" role="region" aria-label="Waterfall">
       <table class="waterfall">
@@ -32,7 +37,7 @@ export function Waterfall({ traceId, rows, total, selected, isFound }) {
           </tr>
         </thead>
         <tbody>
-          ${rows.map(
+          ${unfoldedRows(rows, folded).map(
             (row) =>
               html`<${Row}
                 key=${row.span.spanId}
@@ -40,6 +45,8 @@ export function Waterfall({ traceId, rows, total, selected, isFound }) {
                 row=${row}
                 isSelected=${row.span.spanId === selected}
                 isFound=${isFound(row)}
+                isFolded=${folded.has(row.span.spanId)}
+                onFold=${toggle}
               />`,
           )}
         </tbody>
@@ -59,15 +66,27 @@ export function Waterfall({ traceId, rows, total, selected, isFound }) {
   `;
 }
 
-function Row({ traceId, row, isSelected, isFound }) {
-  const { span, depth, start, width, critical } = row;
+function Row({ traceId, row, isSelected, isFound, isFolded, onFold }) {
+  const { span, label, depth, start, width, critical } = row;
   const bar = { left: `${100 * start}%`, width: `${100 * Math.max(width, MIN_WIDTH)}%` };
   const isCritical = critical > 0;
   return html`
     <tr class=${classes(isSelected && 'selected', isFound && 'found')} aria-selected=${isSelected}>
       <th scope="row" style=${{ paddingLeft: `${0.5 + depth * INDENT_REM}rem` }}>
-        <a href=${hrefOf('traces', [traceId, span.spanId])} aria-label=${`${labelOf(span)}, level ${depth + 1}`}
-          >${labelOf(span)}</a
+        ${
+          row.hasChildren &&
+          html`<button
+            type="button"
+            class="fold"
+            aria-expanded=${!isFolded}
+            aria-label=${`The spans below ${label}`}
+            onClick=${() => onFold(span.spanId)}
+          >
+            ${isFolded ? '▸' : '▾'}
+          </button>`
+        }
+        <a href=${hrefOf('traces', [traceId, span.spanId])} title=${label} aria-label=${`${label}, level ${depth + 1}`}
+          >${label}</a
         >
         ${factsOf(span).map(({ word, tone }) => html` <span key=${word} class=${`fact ${tone}`}>${word}</span>`)}
       </th>

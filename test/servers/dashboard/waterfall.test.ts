@@ -1,4 +1,6 @@
 import fc from '../../support/fast-check.js';
+import { deepestRoute } from '../../../servers/dashboard/model/deepest-route.js';
+import { matchingRows, unfoldedRows } from '../../../servers/dashboard/model/visible-rows.js';
 import { waterfall, type WaterfallRow } from '../../../servers/dashboard/model/waterfall.js';
 import type { JoinedSpan } from '../../../servers/web/trace-search.js';
 
@@ -91,4 +93,43 @@ test('any span is shown once, within the trace, and the critical path is as long
     }),
     { numRuns: 200 },
   );
+});
+
+describe('what is shown of a waterfall', () => {
+  const ids = (rows: readonly WaterfallRow[]) => rows.map(({ span }) => span.spanId);
+  const rows = waterfall([
+    span('root', undefined, 0, 100),
+    span('a', 'root', 0, 50),
+    span('b', 'a', 10, 20),
+    span('c', 'root', 60, 20),
+  ]);
+
+  test('folded spans hide all below them, and nothing else', () => {
+    expect(ids(unfoldedRows(rows, new Set()))).toEqual(['root', 'a', 'b', 'c']);
+    expect(ids(unfoldedRows(rows, new Set(['a'])))).toEqual(['root', 'a', 'c']);
+    expect(ids(unfoldedRows(rows, new Set(['root', 'b'])))).toEqual(['root']);
+  });
+
+  test('a search shows its matches and the spans that lead to them', () => {
+    expect(ids(matchingRows(rows, (row) => row.span.spanId === 'b'))).toEqual(['root', 'a', 'b']);
+    expect(ids(matchingRows(rows, (row) => row.span.spanId === 'c'))).toEqual(['root', 'c']);
+    expect(matchingRows(rows, () => false)).toEqual([]);
+  });
+});
+
+test.each([
+  [['GET /api/v1/training/*path', 'GET /api/v1/training/rounds'], 'GET /api/v1/training/rounds'],
+  [['GET /api/v1/training/*path'], 'GET /api/v1/training/*path'],
+  [['GET /api/v1/training/*path', 'GET /api/v1/reports/x'], 'GET /api/v1/training/*path'],
+  [['GET /items/:id', 'GET /items/7'], 'GET /items/:id'],
+])('of %j the deepest route is %s', (routes, expected) => {
+  expect(deepestRoute(routes)).toBe(expected);
+});
+
+test('a forwarded request is labelled by the instance that answered, and by the port if none is known', () => {
+  const attempt = { ...span('try', 'root', 1, 8), operation: 'proxy.attempt', attributes: { 'server.port': 3003 } };
+  const answered = { ...span('served', 'try', 2, 6), kind: 'server' as const, instance: 'meta-1' };
+  const labels = (spans: readonly JoinedSpan[]) => waterfall(spans).map(({ label }) => label);
+  expect(labels([span('root', undefined, 0, 10), attempt, answered])).toContain('forward → meta-1');
+  expect(labels([span('root', undefined, 0, 10), attempt])).toContain('forward → :3003');
 });
