@@ -22,8 +22,8 @@ const SLOW_COLUMNS = [
     cell: ({ fingerprint, plan }) => html`<code>${fingerprint}</code><${PlanText} plan=${plan} />`,
   },
   { title: 'Instance', cell: ({ instance }) => instance },
-  { title: 'At', isNumber: true, cell: ({ at }) => clockTime(at) },
-  { title: 'Took', isNumber: true, cell: (row) => duration(row.duration) },
+  { title: 'At', isNumber: true, by: ({ at }) => at, cell: ({ at }) => clockTime(at) },
+  { title: 'Took', isNumber: true, by: (row) => row.duration, cell: (row) => duration(row.duration) },
   { title: 'Route', cell: ({ route }) => route ?? '–' },
   { title: 'Trace', cell: ({ traceId }) => traceLink(traceId) },
 ];
@@ -31,7 +31,7 @@ const SLOW_COLUMNS = [
 const REPEATED_COLUMNS = [
   { title: 'Statement', cell: ({ fingerprint }) => html`<code>${fingerprint}</code>` },
   { title: 'Instance', cell: ({ instance }) => instance },
-  { title: 'In one request', isNumber: true, cell: (row) => count(row.count) },
+  { title: 'In one request', isNumber: true, by: (row) => row.count, cell: (row) => count(row.count) },
   { title: 'Route', cell: ({ route }) => route ?? '–' },
   { title: 'Sent from', cell: ({ location }) => location ?? '–' },
   { title: 'Trace', cell: ({ traceId }) => traceLink(traceId) },
@@ -70,7 +70,8 @@ function Queries({ services, silent, only, advised }) {
           : html`<${DataTable}
               caption="Statements by total time"
               columns=${statementColumns(only)}
-              rows=${statements.slice(0, MOST_SHOWN)}
+              rows=${statements}
+              most=${MOST_SHOWN}
               keyOf=${rowKey}
             />`
       }
@@ -117,18 +118,20 @@ function statementColumns(only) {
     {
       title: 'Total',
       isNumber: true,
+      by: ({ totalTime }) => totalTime,
       cell: ({ totalTime, share }) => html`<${ShareBar} share=${share} /> ${duration(totalTime)}`,
     },
     { title: 'Share', isNumber: true, cell: ({ share }) => percent(share) },
-    { title: 'Calls', isNumber: true, cell: ({ calls }) => count(calls) },
+    { title: 'Calls', isNumber: true, by: ({ calls }) => calls, cell: ({ calls }) => count(calls) },
     {
       title: 'Failed',
       isNumber: true,
+      by: ({ errors }) => errors,
       cell: ({ errors }) => count(errors),
       tone: ({ errors }) => (errors > 0 ? 'bad' : undefined),
     },
-    { title: 'p95', isNumber: true, cell: ({ p95 }) => duration(p95) },
-    { title: 'Slowest', isNumber: true, cell: ({ maxTime }) => duration(maxTime) },
-    { title: 'Rows', isNumber: true, cell: ({ rows }) => count(rows) },
+    { title: 'p95', isNumber: true, by: ({ p95 }) => p95, cell: ({ p95 }) => duration(p95) },
+    { title: 'Slowest', isNumber: true, by: ({ maxTime }) => maxTime, cell: ({ maxTime }) => duration(maxTime) },
+    { title: 'Rows', isNumber: true, by: ({ rows }) => rows, cell: ({ rows }) => count(rows) },
   ];
 }

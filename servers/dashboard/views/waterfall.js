@@ -74,16 +74,17 @@ function Row({ traceId, row, isSelected, isFound, isFolded, onFold }) {
     <tr class=${classes(isSelected && 'selected', isFound && 'found')} aria-selected=${isSelected}>
       <th scope="row" style=${{ paddingLeft: `${0.5 + depth * INDENT_REM}rem` }}>
         ${
-          row.hasChildren &&
-          html`<button
-            type="button"
-            class="fold"
-            aria-expanded=${!isFolded}
-            aria-label=${`The spans below ${label}`}
-            onClick=${() => onFold(span.spanId)}
-          >
-            ${isFolded ? '▸' : '▾'}
-          </button>`
+          row.hasChildren
+            ? html`<button
+                type="button"
+                class="fold"
+                aria-expanded=${!isFolded}
+                aria-label=${`The spans below ${label}`}
+                onClick=${() => onFold(span.spanId)}
+              >
+                ${isFolded ? '▸' : '▾'}
+              </button>`
+            : html`<span class="fold"></span>`
         }
         <a href=${hrefOf('traces', [traceId, span.spanId])} title=${label} aria-label=${`${label}, level ${depth + 1}`}
           >${label}</a
