@@ -4,12 +4,16 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
-import { startInterval, startTimer, type Clock, type Timer } from '../shared/clock.js';
+import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import type { ConnectionTracker } from './connection-tracker.js';
 import { inQuietTurn } from './quiet-turn.js';
+import { READING_PERIOD, ServedTime } from './served-time.js';
 
 export interface DrainTimes {
-  /** Milliseconds in which the server still serves while readiness already fails: balancers need that to notice. */
+  /**
+   * Milliseconds in which the server still serves while readiness already fails: balancers need that to notice. Time in
+   * which the process is halted does not count, as long as half of `timeout` is left.
+   */
   readonly delay: number;
   /** Milliseconds from the start after which all remaining connections are destroyed. */
   readonly timeout: number;
@@ -17,13 +21,10 @@ export interface DrainTimes {
   readonly before?: Promise<void> | undefined;
 }
 
-/** How often connections that have become idle are looked for. */
-const SWEEP_PERIOD = 100;
-
 /**
- * Milliseconds during which an idle connection stays open: from the start of the drain, or from when the connection was
- * accepted if that was later. A request may be on its way on each of them, and only its response can tell the client to
- * close the connection (RFC 9112 §9.6).
+ * Milliseconds served during which an idle connection stays open: from the start of the drain, or from when the
+ * connection was accepted if that was later. A request may be on its way on each of them, and only its response can tell
+ * the client to close the connection (RFC 9112 §9.6).
  */
 const IDLE_GRACE = 1000;
 
@@ -89,11 +90,16 @@ export class ServerDrain {
   readonly #clock: Clock;
   readonly #started: number;
   readonly #idleGrace: number;
-  readonly #delay: Timer;
+  readonly #delay: number;
+  /** When the delay is over, even if the process was halted meanwhile. */
+  readonly #latestStop: number;
+  readonly #before: Promise<void> | undefined;
   readonly #deadline: Timer;
-  /** When each connection was accepted that is younger than the drain. */
+  readonly #served: ServedTime;
+  /** The time served when each connection was accepted that is younger than the drain. */
   readonly #accepted = new WeakMap<object, number>();
-  #sweep: Timer | undefined;
+  #tick: Timer;
+  #isDelayOver = false;
   #nextSweep: NodeJS.Immediate | undefined;
   #cancelQuietTurn: (() => void) | undefined;
   #phase: Phase = 'delaying';
@@ -105,16 +111,15 @@ export class ServerDrain {
     this.#connections = connections;
     this.#clock = clock;
     this.#started = clock.now();
+    this.#served = new ServedTime(clock);
     this.#idleGrace = Math.min(IDLE_GRACE, timeout / 2);
+    this.#delay = Math.min(delay, timeout);
+    this.#latestStop = this.#started + Math.max(this.#delay, timeout / 2);
+    this.#before = before;
     this.ended = new Promise((resolve) => (this.#settle = resolve));
     this.#deadline = startTimer(clock, () => this.endNow(), timeout);
     this.#announce();
-    const stop = (): void => this.#stopListening();
-    this.#delay = startTimer(
-      clock,
-      () => (before === undefined ? stop() : void before.then(stop)),
-      Math.min(delay, timeout),
-    );
+    this.#tick = this.#nextTick();
   }
 
   /** A second request to stop: ends at once, unless it is the first signal arriving twice. */
@@ -144,13 +149,31 @@ export class ServerDrain {
     for (const session of this.#connections.sessionsOf(this.#server as Server)) announceGoaway(session);
   }
 
+  #nextTick(): Timer {
+    const left = this.#isDelayOver ? Infinity : this.#delay - this.#served.total;
+    return startTimer(this.#clock, () => this.#look(), Math.min(READING_PERIOD, left));
+  }
+
+  /** Ends the delay, and later looks for connections that have become idle. */
+  #look(): void {
+    this.#served.read();
+    // Timers run before the sockets are read: a request that has arrived by now is read first.
+    if (this.#phase === 'draining') this.#nextSweep = setImmediate(() => this.#closeIdle());
+    else if (!this.#isDelayOver) this.#endDelay();
+    this.#tick = this.#nextTick();
+  }
+
+  #endDelay(): void {
+    if (this.#served.total < this.#delay && this.#clock.now() < this.#latestStop) return;
+    this.#isDelayOver = true;
+    if (this.#before === undefined) this.#stopListening();
+    else void this.#before.then(() => this.#stopListening());
+  }
+
   #stopListening(): void {
     if (this.#phase !== 'delaying') return;
     this.#phase = 'draining';
-    this.#delay.cancel();
-    // Timers run before the sockets are read: a request that has arrived by now is read first.
-    const sweep = (): void => void (this.#nextSweep = setImmediate(() => this.#closeIdle()));
-    this.#sweep = startInterval(this.#clock, sweep, SWEEP_PERIOD);
+    this.#isDelayOver = true;
     for (const session of this.#connections.sessionsOf(this.#server as Server)) session.close();
     this.#cancelQuietTurn = inQuietTurn(this.#server as Server, () => this.#closeListener());
   }
@@ -183,19 +206,22 @@ export class ServerDrain {
     return this.#connections.socketsOf(this.#server as Server).length === 0;
   }
 
-  readonly #noteAccepted = (socket: object): void => void this.#accepted.set(socket, this.#clock.now());
+  readonly #noteAccepted = (socket: object): void => {
+    this.#served.read();
+    this.#accepted.set(socket, this.#served.total);
+  };
 
   #isGraceOver(since: number): boolean {
-    return this.#clock.now() - since >= this.#idleGrace;
+    return this.#served.total - since >= this.#idleGrace;
   }
 
   /** Closes connections that finished their last response, or were opened and never used. */
   #closeIdle(): void {
-    if (this.#isGraceOver(this.#started)) {
+    if (this.#isGraceOver(0)) {
       // No connection that was accepted since is idle: its first response closed it.
       this.#server.closeIdleConnections?.();
       for (const socket of this.#connections.unusedSocketsOf(this.#server as Server)) {
-        if (this.#isGraceOver(this.#accepted.get(socket) ?? this.#started) && !this.#carriesSession(socket)) {
+        if (this.#isGraceOver(this.#accepted.get(socket) ?? 0) && !this.#carriesSession(socket)) {
           socket.destroy();
         }
       }
@@ -214,7 +240,7 @@ export class ServerDrain {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
     this.#deadline.cancel();
-    this.#sweep?.cancel();
+    this.#tick.cancel();
     clearImmediate(this.#nextSweep);
     this.#server.removeListener('request', announceClose);
     this.#server.removeListener('session', announceOnFirstStream);

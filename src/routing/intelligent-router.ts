@@ -176,7 +176,7 @@ export class IntelligentRouter {
     for (const member of this.#matching(target)) {
       member.breaker.tryAcquire()?.end(ok ? 'success' : 'failure');
       this.#group(member.service).balancer.recordRequest(member.instance.id, latency, ok);
-      if (ok) this.#group(member.service).succeeded(member);
+      if (ok) this.#group(member.service).succeeded(member, this.#clock.now());
       else this.#group(member.service).failed(member);
     }
   }

@@ -24,20 +24,25 @@ export class PeakEwma {
   }
 
   observe(latency: number, now: number): void {
-    const remaining = this.estimate(now);
-    const kept = this.#observed ? Math.exp((this.#updatedAt - now) / this.#decay) : 0;
-    this.#estimate = latency >= remaining ? latency : this.#estimate * kept + latency * (1 - kept);
+    const kept = this.#observed ? this.#keptAt(now) : 0;
+    const remaining = this.#estimate * kept;
+    this.#estimate = latency >= remaining ? latency : remaining + latency * (1 - kept);
     this.#updatedAt = now;
     this.#observed = true;
   }
 
   /** Milliseconds. Decays without observations, so that an instance that was slow is tried again. */
   estimate(now: number): number {
-    return now <= this.#updatedAt ? this.#estimate : this.#estimate * Math.exp((this.#updatedAt - now) / this.#decay);
+    return this.#estimate * this.#keptAt(now);
   }
 
   reset(): void {
     this.#estimate = 0;
     this.#observed = false;
+  }
+
+  /** The part of the estimate that is left. A clock that went back takes nothing away. */
+  #keptAt(now: number): number {
+    return now <= this.#updatedAt ? 1 : Math.exp((this.#updatedAt - now) / this.#decay);
   }
 }

@@ -60,7 +60,7 @@ export class Route {
 
   /** The instance does not need to respond yet: the request waits in this proxy, or its body waits for the client. */
   notWaiting(): void {
-    this.#stopWaiting(this.#clock.now(), false);
+    if (this.#isWaiting) this.#stopWaiting(this.#clock.now(), false);
   }
 
   /** The instance has received the whole request. From now on the elapsed time is its own. */
@@ -95,7 +95,7 @@ export class Route {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#permit?.end('ignored');
-    this.#stopWaiting(this.#clock.now(), false);
+    this.notWaiting();
     this.#group.ended(this.#member);
   }
 
@@ -105,7 +105,7 @@ export class Route {
     const now = this.#clock.now();
     this.#stopWaiting(now, true);
     this.#member.instance.observe(now - this.#startedAt, verdict, now);
-    if (verdict === 'good') this.#group.succeeded(this.#member);
+    if (verdict === 'good') this.#group.succeeded(this.#member, now);
     else if (verdict === 'bad') this.#group.failed(this.#member);
   }
 

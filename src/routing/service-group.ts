@@ -142,7 +142,7 @@ export class ServiceGroup {
 
   /** The instance for the next request, without opening a route. */
   choose(key?: string, excluded?: ReadonlySet<Instance>): Instance | undefined {
-    if (this.#clock.now() >= this.#nextChange) this.#refresh();
+    if (this.#nextChange !== Infinity && this.#clock.now() >= this.#nextChange) this.#refresh();
     return this.balancer.pick(key, excluded);
   }
 
@@ -172,8 +172,8 @@ export class ServiceGroup {
     return this.#judge(member.instance) === 'usable';
   }
 
-  succeeded(member: Member): void {
-    this.outliers.succeeded(member.instance, this.#clock.now());
+  succeeded(member: Member, now: number): void {
+    this.outliers.succeeded(member.instance, now);
   }
 
   /** Records whether its response failed. Unless its breaker is closed, the breaker alone decides: it tries sooner. */

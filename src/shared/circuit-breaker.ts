@@ -106,21 +106,15 @@ export class CircuitBreaker {
 
   /** The right to call once, or undefined while the circuit is open or its probes are all in flight. End it always. */
   tryAcquire(): Permit | undefined {
+    // Closed is the usual state, and time alone does not change it.
+    if (this.#state.kind === 'closed') return new BreakerPermit(this.#generation, Infinity, this.#settle);
     const now = this.#clock.now();
     this.#advance(now);
     const state = this.#state;
-    switch (state.kind) {
-      case 'closed':
-        return new BreakerPermit(this.#generation, Infinity, this.#settle);
-      case 'open':
-        return this.#refuse();
-      case 'half-open': {
-        if (state.probes.size >= this.#maxProbes) return this.#refuse();
-        const probe = new BreakerPermit(this.#generation, now + this.#probeTimeout, this.#settle);
-        state.probes.add(probe);
-        return probe;
-      }
-    }
+    if (state.kind !== 'half-open' || state.probes.size >= this.#maxProbes) return this.#refuse();
+    const probe = new BreakerPermit(this.#generation, now + this.#probeTimeout, this.#settle);
+    state.probes.add(probe);
+    return probe;
   }
 
   /**

@@ -60,13 +60,23 @@ export const monotonicClock: Clock = { now: () => performance.now() };
 
 const MAX_DELAY = 2 ** 31 - 1; // beyond it Node's timers fire at once
 
-function systemTimer(callback: () => void, delay: number, keepAlive: boolean): Timer {
-  const handle = setTimeout(callback, Math.min(Math.max(delay, 0), MAX_DELAY));
-  if (!keepAlive) handle.unref();
-  return {
-    cancel: () => clearTimeout(handle),
-    keepAlive: (isKept) => void (isKept ? handle.ref() : handle.unref()),
-  };
+/** A class, because every forwarded request sets a timer, and two closures would be two more objects for each. */
+class SystemTimer implements Timer {
+  readonly #handle: NodeJS.Timeout;
+
+  constructor(callback: () => void, delay: number, keepAlive: boolean) {
+    this.#handle = setTimeout(callback, Math.min(Math.max(delay, 0), MAX_DELAY));
+    if (!keepAlive) this.#handle.unref();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+  }
+
+  keepAlive(isKept: boolean): void {
+    if (isKept) this.#handle.ref();
+    else this.#handle.unref();
+  }
 }
 
 /**
@@ -80,7 +90,7 @@ function systemTimer(callback: () => void, delay: number, keepAlive: boolean): T
  * timer.cancel();
  */
 export function startTimer(clock: Clock, callback: () => void, delay: number, keepAlive = false): Timer {
-  return clock.setTimer === undefined ? systemTimer(callback, delay, keepAlive) : clock.setTimer(callback, delay);
+  return clock.setTimer === undefined ? new SystemTimer(callback, delay, keepAlive) : clock.setTimer(callback, delay);
 }
 
 /**

@@ -117,6 +117,15 @@ test('peak EWMA: up at once, down over ten seconds', () => {
   expect(ewma()).toBeCloseTo(500 / Math.E + 10 * (1 - 1 / Math.E), 5);
 });
 
+test('peak EWMA: a quicker response does not raise the estimate after the clock went back', () => {
+  const balancer = new LoadBalancer('p2c-ewma', { clock });
+  balancer.addTarget({ id: 'a', port: 1 });
+  balancer.recordRequest('a', 500);
+  clock.set(clock.now() - 60_000);
+  balancer.recordRequest('a', 10);
+  expect(balancer.getLoadStats()['a']!.ewma).toBeLessThanOrEqual(500);
+});
+
 test('p2c-ewma moves traffic off an instance made 10 times slower within 2 seconds', () => {
   const time = new FakeClock();
   const balancer = new LoadBalancer('p2c-ewma', { clock: time, random: seededRandom(11) });

@@ -29,7 +29,8 @@ export class ActiveAttempts {
   remove(attempt: Attempt): void {
     const index = this.#attempts.indexOf(attempt);
     if (index === -1) return;
-    this.#attempts.splice(index, 1);
+    const last = this.#attempts.pop()!; // their order has no meaning
+    if (last !== attempt) this.#attempts[index] = last;
     if (attempt.wait !== undefined) this.#waiting.remove(attempt.wait);
     attempt.wait = undefined;
   }

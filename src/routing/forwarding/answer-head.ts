@@ -4,6 +4,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { eachEndToEndField, type ResponseFields } from './headers.js';
+import { cachedByName } from './name-cache.js';
 
 export interface ResponseHead {
   readonly status: number;
@@ -19,6 +20,7 @@ export class InvalidAnswerError extends Error {
 }
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+const isToken = cachedByName((name) => TOKEN.test(name));
 const NOT_IN_TEXT = /[^\t\x20-\x7e\x80-\xff]/;
 
 /**
@@ -33,7 +35,7 @@ export function checkHead(status: number, statusText: string, headers: ResponseF
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined) continue;
-    if (!TOKEN.test(name)) throw invalid('it has an invalid field name');
+    if (!isToken(name)) throw invalid('it has an invalid field name');
     if (typeof value === 'string' ? NOT_IN_TEXT.test(value) : value.some((one) => NOT_IN_TEXT.test(one))) {
       throw invalid(`its field ${name} has an invalid value`);
     }

@@ -14,6 +14,7 @@ import type { RequestBody } from './request-body.js';
 import { Retries } from './retries.js';
 import { RetryRules } from './retry-rules.js';
 import type { TargetWait } from './target-wait.js';
+import { TriedInstances } from './tried-instances.js';
 import type { UpstreamRequest } from './upstream-call.js';
 import { requestAt } from './upstream-request.js';
 import { noTargetError, queueFullError, timeoutError, upstreamError } from './upstream-error.js';
@@ -46,7 +47,7 @@ export class Attempts implements AttemptOwner, WaitingRequest {
   readonly #rules: RetryRules;
   readonly #retries: Retries;
   readonly #active: ActiveAttempts;
-  readonly #tried = new Set<Instance>();
+  readonly #tried = new TriedInstances();
   /** A response that should be retried and not relayed, kept in case no better one arrives. */
   #held: Attempt | undefined;
   #lastError: ResilienceError | undefined;
@@ -245,7 +246,7 @@ export class Attempts implements AttemptOwner, WaitingRequest {
   #retryNow(): void {
     if (!this.#mayTryAgain) return;
     if (!this.#retries.take()) return this.#awaitBudget();
-    const route = this.#core.nextRoute(this.#prepared, this.#tried);
+    const route = this.#core.nextRoute(this.#prepared, this.#tried.all());
     if (route === undefined) {
       this.#retries.giveBackOne();
       if (!this.#awaitTarget()) this.#settle();

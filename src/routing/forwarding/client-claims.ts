@@ -3,6 +3,7 @@
  * proxy. Such fields are dropped unless the peer is trusted or a middleware in front has set them.
  */
 import type { IncomingMessage } from 'node:http';
+import { cachedByName } from './name-cache.js';
 
 const X_FIELDS =
   /^x-(?:forwarded(?:-.*)?|real-ip|client-.*|original-.*|rewrite-url|ssl-.*|cluster-client-ip|envoy-external-address|envoy-original-path|.*client-cert.*)$/;
@@ -13,12 +14,12 @@ const OTHERS =
  * Whether a field with this lowercase name describes the client. Servers that map `_` to `-` (CGI, WSGI) are
  * considered.
  */
-export function isClientClaim(name: string): boolean {
+export const isClientClaim = cachedByName((name) => {
   const spelled = name.includes('_') ? name.replaceAll('_', '-') : name;
   return spelled.charCodeAt(0) === 0x78 /* x */
     ? spelled.charCodeAt(1) === 0x2d && X_FIELDS.test(spelled)
     : mayClaim(spelled);
-}
+});
 
 function mayClaim(name: string): boolean {
   switch (name.charCodeAt(0)) {

@@ -19,12 +19,10 @@ import { isEventStream } from './methods.js';
 import type { RelayOwner } from './relay.js';
 import type { BodyOwner, RequestBody } from './request-body.js';
 import { bodyTimeoutError, timeoutError } from './upstream-error.js';
-import { Watchdog } from './watchdog.js';
+import { Watchdog, type WatchdogOwner } from './watchdog.js';
 
-export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner {
+export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogOwner {
   readonly req: IncomingMessage;
-  /** Runs a step in the trace of the request. An exception in it fails this exchange alone. */
-  readonly enter: (step: () => void) => void;
   readonly #res: ServerResponse;
   readonly #core: ForwarderCore;
   readonly #prepared: PreparedRequest;
@@ -32,6 +30,8 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner {
   readonly #answer: Answer;
   readonly #attempts: Attempts;
   readonly #watchdog: Watchdog;
+  /** Runs a step in the trace of the request; undefined if it has none. */
+  readonly #inTrace: ((step: () => void) => void) | undefined;
   #stopListening: (() => void) | undefined;
   #isOver = false;
   #isStreaming = false;
@@ -49,11 +49,10 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner {
     this.#res = res;
     this.#prepared = prepared;
     this.#body = body;
-    const guarded = (step: () => void): void => this.#guarded(step);
-    this.enter = currentTrace() === undefined ? guarded : bindContext(guarded);
+    this.#inTrace = currentTrace() === undefined ? undefined : bindContext((step) => this.#guarded(step));
     this.#answer = new Answer(core, req, res, next);
     this.#attempts = new Attempts(core, prepared, body, this);
-    this.#watchdog = new Watchdog(core.clock, prepared.timeout, () => this.enter(() => this.#timeOut()));
+    this.#watchdog = new Watchdog(core.clock, prepared.timeout, this);
   }
 
   get isOver(): boolean {
@@ -66,17 +65,29 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner {
 
   /** Answers the request. Never throws. */
   start(): void {
-    this.#guarded(() => {
+    try {
       this.#stopListening = onRequestOver(this.req, this.#res, (outcome) => this.#requestOver(outcome));
       this.#watchdog.start();
       this.#body.begin(this);
       if (this.#body.isReady) this.#attempts.begin();
-    });
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Runs a step in the trace of the request. An exception in it fails this exchange alone. */
+  enter(step: () => void): void {
+    if (this.#inTrace === undefined) this.#guarded(step);
+    else this.#inTrace(step);
   }
 
   /** There was progress: neither side hangs. */
   progressed(): void {
     this.#watchdog.progressed();
+  }
+
+  onSilence(): void {
+    this.enter(() => this.#timeOut());
   }
 
   uploadProgressed(isLast: boolean): void {
@@ -100,7 +111,6 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner {
 
   accept(attempt: Attempt, head: ResponseHead): void {
     this.#attempts.stop(attempt);
-    this.progressed();
     this.#answer.begin(attempt, head, this);
     this.#isStreaming = isEventStream(head.headers);
     this.#limitSilence();

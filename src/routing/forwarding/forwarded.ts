@@ -32,7 +32,7 @@ export function addForwardedFields(fields: string[], req: IncomingMessage, isTru
   fields.push('X-Forwarded-Proto', said('x-forwarded-proto') ?? protocol);
   const port = said('x-forwarded-port') ?? portOf(headers.host, protocol);
   fields.push('X-Forwarded-Port', port);
-  const prefix = [said('x-forwarded-prefix'), mountPath(req)].filter((one) => one).join('');
+  const prefix = (said('x-forwarded-prefix') ?? '') + mountPath(req);
   if (prefix !== '') fields.push('X-Forwarded-Prefix', prefix);
   const forwarded = said('forwarded');
   if (forwarded !== undefined) {

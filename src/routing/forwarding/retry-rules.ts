@@ -1,6 +1,5 @@
 /** When a request may be sent again: only if the first attempt had no effect that a second one would double. */
 import type { ResilienceError } from '../../shared/errors.js';
-import type { Instance } from '../instance.js';
 import type { ResponseHead } from './answer-head.js';
 import type { Attempt } from './attempt.js';
 import type { ForwarderCore } from './forwarder-core.js';
@@ -8,6 +7,7 @@ import type { PreparedRequest } from './incoming.js';
 import { isIdempotent, isSafe } from './methods.js';
 import type { RequestBody } from './request-body.js';
 import type { Retries } from './retries.js';
+import type { TriedInstances } from './tried-instances.js';
 import { isConnectionLost, isDeadSession, isUnaskedContinue, isUnprocessed } from './upstream-error.js';
 
 export class RetryRules {
@@ -52,8 +52,8 @@ export class RetryRules {
   }
 
   /** Whether a response is held back, because another one may be better. */
-  shouldHold({ status }: ResponseHead, activeAttempts: number, tried: ReadonlySet<Instance>): boolean {
+  shouldHold({ status }: ResponseHead, activeAttempts: number, tried: TriedInstances): boolean {
     if (!this.#core.retry.statuses.has(status) || !this.isSafe) return false;
-    return activeAttempts > 1 || (this.canTryAgain && this.#core.hasAnother(this.#prepared, tried));
+    return activeAttempts > 1 || (this.canTryAgain && this.#core.hasAnother(this.#prepared, tried.all()));
   }
 }

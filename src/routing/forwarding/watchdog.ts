@@ -7,29 +7,31 @@ import { startTimer, type Clock, type Timer } from '../../shared/clock.js';
 /** How often (ms) it checks while any pause is allowed, because the limit may change. */
 const LEISURE = 60_000;
 
+/** The listener of a watchdog: an object and not a function, because every forwarded request has one. */
+export interface WatchdogOwner {
+  /** There was no progress for as long as the limit allows. The watchdog then rests until `start`. */
+  onSilence(): void;
+}
+
 export class Watchdog {
   readonly #clock: Clock;
-  readonly #onSilence: () => void;
+  readonly #owner: WatchdogOwner;
   #limit: number;
-  #lastProgress: number;
+  #lastProgress = 0;
   #timer: Timer | undefined;
   #isStopped = false;
 
   /** @param limit milliseconds of silence that are allowed; Infinity: no limit */
-  constructor(clock: Clock, limit: number, onSilence: () => void) {
+  constructor(clock: Clock, limit: number, owner: WatchdogOwner) {
     this.#clock = clock;
     this.#limit = limit;
-    this.#onSilence = onSilence;
-    this.#lastProgress = clock.now();
+    this.#owner = owner;
   }
 
   /** Begins to watch, or begins anew. Nothing happens once it was stopped. */
   start(): void {
-    if (this.#isStopped) return;
-    this.#timer?.cancel();
-    const left = this.#lastProgress + this.#limit - this.#clock.now();
-    if (left > 0) this.#timer = startTimer(this.#clock, () => this.start(), Math.min(left, LEISURE));
-    else this.#onSilence();
+    this.progressed();
+    this.#wait(this.#limit);
   }
 
   /** There was progress. */
@@ -41,13 +43,24 @@ export class Watchdog {
   setLimit(limit: number): void {
     const isShorter = limit < this.#limit;
     this.#limit = limit;
-    this.progressed();
     if (isShorter) this.start();
+    else this.progressed();
   }
 
   /** For good: what its silence leads to may end the exchange, and whoever called that must not start it again. */
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
+  }
+
+  #wait(delay: number): void {
+    if (this.#isStopped) return;
+    this.#timer?.cancel();
+    if (delay > 0) this.#timer = startTimer(this.#clock, () => this.#check(), Math.min(delay, LEISURE));
+    else this.#owner.onSilence();
+  }
+
+  #check(): void {
+    this.#wait(this.#lastProgress + this.#limit - this.#clock.now());
   }
 }
