@@ -1,7 +1,7 @@
 // Installs the packed package into new projects, as its users do, and runs programs that use it. The programs cover
 // JavaScript and TypeScript, ES modules, CommonJS and bundles, and Express 4 and 5, on every supported Node.
 //   npm run test:consumers                 after `npm run build`
-//   npm run test:consumers -- bare readme  only these of its parts: bare, readme, express
+//   npm run test:consumers -- bare readme  only these of its parts: bare, readme, runtimes, express
 // A Node that cannot be installed is skipped with the reason; with CI_REQUIRE_SERVICES=1 that fails.
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { createProject, install, pack } from './consumers/npm.js';
 import { COMPILATIONS, compileProgram } from './consumers/programs.js';
 import { checkReadme } from './consumers/readme.js';
 import { outputOf, runProgram, together } from './consumers/run.js';
+import { checkRuntimes } from './consumers/runtimes.js';
 
 /** The entries beside the main one, and the package that each needs where it needs one. */
 const ENTRIES = {
@@ -112,7 +113,8 @@ function summaryOf(consumer) {
     const on = nodes.length === 0 ? '' : `${express === undefined ? 'Node' : ' on'} ${nodes.join(', ')}`;
     return `${express === undefined ? '' : `Express ${express}`}${on}`;
   });
-  return parts.join('; ') || 'nowhere';
+  if (good.length === 0) return 'nowhere';
+  return parts.join('; ') || 'this machine';
 }
 
 /** Prints what works, what does not and what was not tried; the exit code. */
@@ -172,6 +174,7 @@ async function main(folder) {
   const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
   if (isChosen('bare')) await checkBare(join(folder, 'bare'), tarball, present, note);
   if (isChosen('readme')) await checkReadme(join(folder, 'readme'), tarball, present, note);
+  if (isChosen('runtimes')) await checkRuntimes(join(folder, 'runtimes'), tarball, note);
   if (isChosen('express')) await checkExpress(folder, tarball, present);
   return report(nodes);
 }

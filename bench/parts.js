@@ -21,7 +21,11 @@ export const parts = [
     name: 'tracing',
     aliases: ['trace'],
     title: 'Tracing',
-    modules: { 'tracing/http.js': { ROUNDS: 4 }, 'tracing/sqlite.js': { ROUNDS: 4 } },
+    modules: {
+      'tracing/http.js': { ROUNDS: 4 },
+      'tracing/sqlite.js': { ROUNDS: 4 },
+      'tracing/nodes.js': { ROUNDS: 5 },
+    },
   },
   {
     name: 'routing',

@@ -15,6 +15,17 @@ export function spread(numbers) {
   return { median, least: sorted[0], most: sorted[sorted.length - 1] };
 }
 
+/** Median and quartiles of some numbers. */
+export function quartiles(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const at = (share) => {
+    const place = (sorted.length - 1) * share;
+    const below = sorted[Math.floor(place)];
+    return below + (sorted[Math.ceil(place)] - below) * (place % 1);
+  };
+  return { low: at(0.25), median: at(0.5), high: at(0.75) };
+}
+
 /** A whole number with separators. */
 export const whole = (number) => Math.round(number).toLocaleString('en');
 

@@ -5,8 +5,9 @@ import { processorTime } from './harness.js';
 
 const UNITS = { us: 0.001, ms: 1, s: 1000 };
 
+/** NaN for what wrk prints where nothing was answered in time. */
 function milliseconds(text) {
-  const [, value, unit] = /^([\d.]+)(us|ms|s)$/.exec(text);
+  const [, value, unit] = /^([\d.]+)(us|ms|s)$/.exec(text) ?? [];
   return Number(value) * UNITS[unit];
 }
 

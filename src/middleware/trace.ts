@@ -142,7 +142,6 @@ export function trace(options?: TraceOptions): TraceMiddleware {
 
   // Under Express, each access to a property of a request or response is expensive. This code therefore reads as few as
   // possible, and each once.
-  // each once.
   function traceRequest(req: RoutedRequest, res: ServerResponse, next: NextFunction): void {
     const served = servedRequest(req, res);
     // A request that passes two of these middlewares is counted once. Background requests of this server are not

@@ -3,9 +3,8 @@
  * request waits for the load.
  */
 import type { AxiosDefaults, AxiosInstance, AxiosRequestConfig, AxiosStatic, CreateAxiosDefaults } from 'axios';
-import { createRequire } from 'node:module';
 import { axiosNow, loadAxios } from '../shared/lazy-axios.js';
-import { ownFile } from '../shared/own-file.js';
+import { ownRequire } from '../shared/own-require.js';
 
 const METHODS = [
   'request',
@@ -77,7 +76,7 @@ function withHeaderGroups(defaults: CreateAxiosDefaults): CreateAxiosDefaults {
 /** axios for the one method that must answer at once. A bundle does not hold what this looks for. */
 function requireAxios(): AxiosStatic {
   try {
-    return createRequire(ownFile())('axios') as AxiosStatic;
+    return ownRequire()('axios') as AxiosStatic;
   } catch (cause) {
     throw new Error('serviceClient: getUri works once axios is loaded, which the first request does', { cause });
   }

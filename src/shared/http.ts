@@ -11,13 +11,13 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: NextF
  * The request target as the client sent it. Express strips the mount path from `req.url` and keeps the whole in
  * `originalUrl`; what identifies a resource must not depend on where a middleware was mounted.
  */
-export function originalTarget(req: IncomingMessage): string {
+export function originalTarget(req: Pick<IncomingMessage, 'url'>): string {
   const original = (req as { originalUrl?: unknown }).originalUrl;
   return typeof original === 'string' ? original : (req.url ?? '/');
 }
 
 /** The path of the request target, without its query. Also for the absolute form (RFC 9112 §3.2.2). */
-export function originalPath(req: IncomingMessage): string {
+export function originalPath(req: Pick<IncomingMessage, 'url'>): string {
   const target = originalTarget(req);
   const path = target.startsWith('/') ? target : target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '');
   const end = path.search(/[?#]/);

@@ -50,6 +50,8 @@ export function nodeSqliteOpener(sqlite: NodeSqlite): SqliteOpener {
    * count.
    */
   const CHANGES_ROWS = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(?:insert|update|delete|replace|with)\b/i;
+  /** The beginning of a statement that explains another one, and cannot be explained itself. */
+  const EXPLAINS = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*explain\b(?:\s+query\s+plan\b)?/i;
 
   function named(error: unknown): unknown {
     const { errcode } = error as { errcode?: unknown };
@@ -76,6 +78,7 @@ export function nodeSqliteOpener(sqlite: NodeSqlite): SqliteOpener {
     readonly #native: NodeStatement;
     readonly #explain: () => ReadonlyArray<{ opcode: string; p2: number }>;
     readonly #changesRows: boolean;
+    readonly #isExplanation: boolean;
     #mode: 'object' | 'raw' | 'pluck' = 'object';
     #hasArrays = false;
     #keepsBigInts = false;
@@ -84,7 +87,9 @@ export function nodeSqliteOpener(sqlite: NodeSqlite): SqliteOpener {
     constructor(database: NodeDatabase, sql: string) {
       this.#native = guarded(() => database.prepare(sql));
       this.#changesRows = CHANGES_ROWS.test(sql);
-      this.#explain = () => database.prepare(`EXPLAIN ${sql}`).all() as Array<{ opcode: string; p2: number }>;
+      this.#isExplanation = EXPLAINS.test(sql);
+      this.#explain = () =>
+        database.prepare(`EXPLAIN ${sql.replace(EXPLAINS, '')}`).all() as Array<{ opcode: string; p2: number }>;
     }
 
     get reader(): boolean {
@@ -104,7 +109,7 @@ export function nodeSqliteOpener(sqlite: NodeSqlite): SqliteOpener {
         const writes = ({ opcode, p2 }: { opcode: string; p2: number }): boolean =>
           (opcode === 'Transaction' && p2 !== 0) || ['Checkpoint', 'Vacuum', 'JournalMode'].includes(opcode);
         this.#traits = {
-          reader: steps.some(({ opcode }) => opcode === 'ResultRow'),
+          reader: this.#isExplanation || steps.some(({ opcode }) => opcode === 'ResultRow'),
           readonly: !steps.some(writes),
         };
       }

@@ -22,6 +22,9 @@ export interface RequestTarget {
 export type TargetFault =
   'no Host field' | 'several Host fields' | 'an invalid Host field' | 'an invalid target' | 'conflicting hosts';
 
+/** The properties of a request that its target is read from. */
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders' | 'httpVersion'>;
+
 /** RFC 3986 §3.2.2 `host` and an optional port: a registered name, IPv4 or a bracketed address. No user information. */
 const AUTHORITY = /^(?:\[[0-9a-f:.]+(?:%25[\w.~-]+)?\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})*)(?::\d{0,5})?$/i;
 
@@ -32,7 +35,7 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)([^#]*)$/i;
 const INVALID_IN_PATH = /[\u0000-\u0020\u007f#]/;
 
 /** Reads the target of a request, or returns its fault. Does not change the request: see `alignHost`. */
-export function readTarget(req: IncomingMessage): RequestTarget | TargetFault {
+export function readTarget(req: RequestHead): RequestTarget | TargetFault {
   // Node answers such a request itself, unless it is an upgrade request.
   if (req.headers.host === undefined && req.httpVersion === '1.1') return 'no Host field';
   const host = readHost(req);
@@ -65,7 +68,7 @@ function absoluteTarget(target: string): RequestTarget | TargetFault {
 }
 
 /** HTTP/2 names the host in `:authority`. An additional Host field must be equal (RFC 9113 §8.3.1). */
-function withAuthority(req: IncomingMessage, target: RequestTarget): RequestTarget | TargetFault {
+function withAuthority(req: RequestHead, target: RequestTarget): RequestTarget | TargetFault {
   const authority = req.headers[':authority'];
   if (typeof authority !== 'string') return target;
   if (!AUTHORITY.test(authority)) return 'an invalid target';
@@ -74,7 +77,7 @@ function withAuthority(req: IncomingMessage, target: RequestTarget): RequestTarg
 }
 
 /** The one Host field; empty if the field is absent, undefined if there are several or the value is invalid. */
-function readHost(req: IncomingMessage): string | undefined {
+function readHost(req: RequestHead): string | undefined {
   const { host = '' } = req.headers;
   // Node keeps the first of several Host fields. Only the raw list shows that there were more.
   if (countHosts(req.rawHeaders) > 1) return undefined;

@@ -2,11 +2,10 @@
  * Loads the available SQLite driver on first use: better-sqlite3 if it is installed and works with this Node, else
  * Node's own `node:sqlite`.
  */
-import { createRequire } from 'node:module';
 import { ResilienceError, messageOf } from './errors.js';
 import { nodeModule } from './node-modules.js';
 import { nodeSqliteOpener, type NodeSqlite } from './node-sqlite.js';
-import { ownFile } from './own-file.js';
+import { ownRequire } from './own-require.js';
 import type { SqliteOpener } from './sqlite-database.js';
 
 export type { SqliteDatabase, SqliteOpenOptions, SqliteStatement } from './sqlite-database.js';
@@ -38,7 +37,7 @@ export function unfitness(
 
 /** better-sqlite3 as installed beside this package. Throws, with the reason, if it cannot be used. */
 export function betterSqlite3(): SqliteDriver {
-  const requireHere = createRequire(ownFile());
+  const requireHere = ownRequire();
   const path = requireHere.resolve('better-sqlite3');
   const { version } = requireHere('better-sqlite3/package.json') as { version: string };
   const reason = unfitness(version);

@@ -1,5 +1,6 @@
 /** The trace of a request being served: its root span is of kind server and named by method and route. */
-import { sentStatus, type RequestObserver, type RequestOutcome, type ServedRequest } from '../shared/request-over.js';
+import type { RequestObserver, RequestOutcome, ServedRequest } from '../shared/request-over.js';
+import { sentStatus } from '../shared/sent-status.js';
 import { httpAttributes } from './http-attributes.js';
 import { SLOW } from './keep.js';
 import { UNMATCHED, methodLabel } from './request-metrics.js';
@@ -55,7 +56,7 @@ export class RequestTrace extends Trace implements RequestObserver {
   requestOver(outcome: RequestOutcome, { req, res }: ServedRequest): void {
     this.routes.settle(req);
     const status = outcome === 'finished' && res !== undefined ? sentStatus(res) : undefined;
-    if (this.#isLikelyKept(status)) this.#http = httpAttributes(req);
+    if (this.#isLikelyKept(status)) this.#http = httpAttributes(req, this.method);
     this.endRequest(status);
   }
 

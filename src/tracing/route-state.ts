@@ -110,10 +110,11 @@ export class RouteState {
   }
 
   entered(layer: Layer, req: RoutedRequest): void {
-    const { baseUrl } = req;
     const own = routeTemplate(layer, req);
     this.#entered = layer.route;
-    this.#route = baseUrl === undefined || baseUrl === '' ? own : this.#below(baseUrl, own);
+    // A property of a request is expensive to read under Express, so it is not read where it makes no difference.
+    const baseUrl = this.#mounts === undefined ? '' : (req.baseUrl ?? '');
+    this.#route = baseUrl === '' ? own : this.#below(baseUrl, own);
   }
 
   left(): void {

@@ -121,6 +121,8 @@ describe.each(drivers.map((driver) => [driver.name, driver] as const))('%s', (_n
     expect(traits('COMMIT')).toEqual([false, true]);
     expect(traits('CREATE TABLE x (a)')).toEqual([false, false]);
     expect(traits('PRAGMA user_version')).toEqual([true, true]);
+    expect(traits('EXPLAIN QUERY PLAN SELECT * FROM t')).toEqual([true, true]);
+    expect(traits('-- the program\nexplain INSERT INTO t (v) VALUES (1)')).toEqual([true, false]);
     expect(traits('VACUUM')[1]).toBe(false);
   });
 

@@ -43,6 +43,17 @@ test.each(['/orders/7?token=secret&page=2&flag', 'http://shop.example:8080/order
   },
 );
 
+test.each([
+  ['shop.example', 'shop.example', undefined],
+  ['shop.example:', 'shop.example', undefined],
+  ['shop.example:99999', 'shop.example', undefined],
+  ['[::1]', '::1', undefined],
+  ['[::1]:8080', '::1', 8080],
+])('the host %s is recorded as %s and the port %s', async (host, address, port) => {
+  const { attributes } = await spanOf({}, '/', { host });
+  expect([attributes['server.address'], attributes['server.port']]).toEqual([address, port]);
+});
+
 test('no value of a query is ever recorded', () => {
   const parameter = fc.tuple(fc.stringMatching(/^[a-z]{1,5}$/), fc.stringMatching(/^secret[0-9]{1,9}$/));
   fc.assert(

@@ -22,7 +22,7 @@ const OF_THE_HOP: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'tr
 
 /** The bytes without the second of their answer and without the fields that the variant adds. */
 function asSent(received: string, { added }: Variant): string {
-  const lines = added.length === 0 ? undefined : new RegExp(`\\r\\n(?:${added.join('|')}): [^\\r]*`, 'g');
+  const lines = added.length === 0 ? undefined : new RegExp(`\\r\\n(?:${added.join('|')}): [^\\r]*`, 'gi');
   const rest = lines === undefined ? received : received.replace(lines, '');
   return rest.replace(/\r\nDate: \w{3}, \d\d \w{3} 20[^\r]*/g, '\r\nDate: now');
 }
@@ -55,10 +55,14 @@ function asTorn(messages: readonly Message[], isHop: boolean): string {
   return shown.join(', ') || (isHop ? '502 whole' : 'nothing');
 }
 
-function show(received: string, scenario: Scenario, kind: RequestKind, variant: Variant): string {
-  const isHop = variant.isHop === true;
-  if (scenario.isTorn === true) return asTorn(messagesOf(received, kind).slice(0, 1), isHop);
+/** The part of an exchange that is compared. It is equal for all variants if the middleware changes nothing. */
+export function comparable(received: string, kind: RequestKind, variant: Variant): string {
   return variant.by === 'reading' ? asRead(received, kind, variant) : asSent(received, variant);
+}
+
+function show(received: string, scenario: Scenario, kind: RequestKind, variant: Variant): string {
+  if (scenario.isTorn !== true) return comparable(received, kind, variant);
+  return asTorn(messagesOf(received, kind).slice(0, 1), variant.isHop === true);
 }
 
 /** Changes that a hop may make, each with the reason. Every other difference is a fault. */

@@ -23,7 +23,7 @@ export function exchange(port: number, kind: RequestKind, target: string): Promi
     socket.once('end', () => finish(''));
     socket.once('error', () => finish('')); // a reset ends the exchange as a close does
     socket.once('close', () => finish(''));
-    socket.write(kind.bytes(target));
+    socket.write(kind.bytes(target), 'latin1');
   });
 }
 

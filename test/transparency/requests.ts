@@ -5,7 +5,7 @@ const LAST = 'GET /end HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n';
 
 export interface RequestKind {
   readonly name: string;
-  /** The request, or several, for a target. The server closes the connection after the last. */
+  /** The request, or several, for a target, a byte per character. The server closes the connection after the last. */
   readonly bytes: (target: string) => string;
   /** Whether the connection is kept depends on how the response is framed: only the first message is compared by reading. */
   readonly isFramingBound?: true;

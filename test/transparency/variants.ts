@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import express4 from 'express4';
 import {
   cacheResponse,
@@ -42,20 +42,25 @@ export interface Variant {
   /** The proxy is a hop of its own (RFC 9110 §7.6). */
   readonly isHop?: true;
   /** A listener around the application, and what has to be closed after it. */
-  readonly mount: (
-    framework: Framework,
-    barePort: number,
-  ) => { listener: RequestListener; parts: readonly Closeable[] };
+  readonly mount: (build: Build, barePort: number) => Promise<Mounted>;
 }
 
-type Part = RequestHandler & Closeable;
+interface Mounted {
+  readonly listener: RequestListener;
+  readonly parts: readonly Closeable[];
+}
 
-function application(framework: Framework, parts: readonly Part[]) {
+export type Part = RequestHandler & Closeable;
+
+/** Makes an application that has these parts in front of everything else. */
+export type Build = (parts: readonly Part[]) => RequestListener | Promise<RequestListener>;
+
+/** An Express application with these parts in front of what `define` adds. */
+export function expressWith(framework: Framework, parts: readonly Part[], define: (app: Express) => void): Express {
   const app = FRAMEWORKS[framework]();
   app.set('env', 'test'); // Express prints every error elsewhere
   for (const part of parts) app.use(part);
-  app.get('/end', (_req, res) => void res.end('end'));
-  app.all('/s/:index', (req, res, next) => SCENARIOS[Number(req.params.index)]!.answer(req, res, next));
+  define(app);
   // Express shows stacks, and each middleware in front is a frame of them.
   const withoutFrames: ErrorRequestHandler = (error: { stack?: unknown }, _req, _res, next) => {
     if (typeof error.stack === 'string') error.stack = error.stack.split('\n    at ')[0];
@@ -64,6 +69,14 @@ function application(framework: Framework, parts: readonly Part[]) {
   app.use(withoutFrames);
   return app;
 }
+
+const application =
+  (framework: Framework): Build =>
+  (parts) =>
+    expressWith(framework, parts, (app) => {
+      app.get('/end', (_req, res) => void res.end('end'));
+      app.all('/s/:index', (req, res, next) => SCENARIOS[Number(req.params.index)]!.answer(req, res, next));
+    });
 
 const traced = (): Part => trace({ serviceName: 'differential' });
 const limited = (): Part => rateLimit({ rateLimit: 1e9, refillRate: 1e9 });
@@ -80,16 +93,16 @@ const proxied = (port: number, prefix?: string): Part =>
 
 const within =
   (...make: ReadonlyArray<(port: number) => Part>): Variant['mount'] =>
-  (framework, port) => {
+  async (build, port) => {
     const parts = make.map((one) => one(port));
-    return { listener: application(framework, parts), parts };
+    return { listener: await build(parts), parts };
   };
 
 const inFront =
   (...make: ReadonlyArray<(port: number) => Part>): Variant['mount'] =>
-  (framework, port) => {
+  async (build, port) => {
     const parts = make.map((one) => one(port));
-    return { listener: compose(...parts, application(framework, [])), parts };
+    return { listener: compose(...parts, await build([])), parts };
   };
 
 const fourFirst = [traced, health, limited, cached];
@@ -113,22 +126,23 @@ export const VARIANTS: readonly Variant[] = [
     added: ADDED.proxyBalanced,
     by: 'reading',
     isHop: true,
-    mount: (_framework, port) => {
+    mount: async (_build, port) => {
       const proxy = proxied(port);
       return { listener: compose(proxy), parts: [proxy] };
     },
   },
 ];
 
-const BARE: Variant = { name: 'bare', added: [], by: 'bytes', mount: within() };
+export const BARE: Variant = { name: 'bare', added: [], by: 'bytes', mount: within() };
 
 export interface Running {
   readonly port: number;
   close(): Promise<void>;
 }
 
-async function start({ mount }: Variant, framework: Framework, barePort: number): Promise<Running> {
-  const { listener, parts } = mount(framework, barePort);
+/** @param barePort where the bare application listens, for variants that forward to it */
+export async function start({ mount }: Variant, build: Build, barePort: number): Promise<Running> {
+  const { listener, parts } = await mount(build, barePort);
   const server: Server = createServer(listener);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -152,7 +166,8 @@ export class Servers {
     const key = `${framework} ${variant.name}`;
     let running = this.#running.get(key);
     if (running === undefined) {
-      running = variant === BARE ? start(BARE, framework, 0) : this.port(framework).then((bare) => start(variant, framework, bare)); // prettier-ignore
+      const build = application(framework);
+      running = variant === BARE ? start(BARE, build, 0) : this.port(framework).then((bare) => start(variant, build, bare)); // prettier-ignore
       this.#running.set(key, running);
     }
     return (await running).port;

@@ -20,6 +20,9 @@ const BUNDLERS = {
       compiler.run((error, result) => (error ? reject(error) : resolve(result))),
     );
     if (stats.hasErrors()) throw new Error(stats.toString({ all: false, errors: true }));
+    const { warnings } = stats.toJson({ all: false, warnings: true });
+    const own = warnings.filter(({ moduleName = '' }) => moduleName.includes('@tooloo/resilience'));
+    if (own.length > 0) throw new Error(own.map(({ message }) => message).join('\n'));
   },
   async rollup() {
     const { rollup } = await import('rollup');
