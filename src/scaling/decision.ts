@@ -27,6 +27,8 @@ export interface MetricAdvice {
 export interface ForecastAdvice {
   /** The load metric that the forecast follows. */
   readonly metric: ScalingMetric;
+  /** Kind of the model with the lowest loss in the backtest, such as 'seasonal trend'; null before the first backtest. */
+  readonly model: string | null;
   /** Whether the forecast was more accurate on held-out data than the last value and than an average. */
   readonly trusted: boolean;
   /** Expected load at the time when an instance started now would be ready; null if there is too little history. */
@@ -46,7 +48,14 @@ export interface ForecastAdvice {
   readonly error: number | null;
   readonly naiveError: number | null;
   readonly averageError: number | null;
-  /** Number of instances requested; null if the forecast is not trusted. */
+  /**
+   * The load that is not exceeded in nine of ten cases when an instance started now is ready, by the last hour; null for
+   * lack of history.
+   */
+  readonly soon: number | null;
+  /** Kind of the model behind `soon`: 'level' or 'trend'. */
+  readonly soonModel: string | null;
+  /** Number of instances requested for `load`, if it is trusted, and for `soon`; null without either. */
   readonly desired: number | null;
   /** The most instances requested within the down window; null if the forecast is not trusted. */
   readonly ahead: number | null;

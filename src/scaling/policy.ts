@@ -61,7 +61,7 @@ export interface ScalingPolicy {
   readonly min?: number;
   /** Default 10. */
   readonly max?: number;
-  /** Percent. Default: target 65, up above 70, down below 30. */
+  /** Percent. Default: target 65, up above 70, down below 55. */
   readonly cpu?: number | LoadTarget | false;
   /** Percent. Default: target 65, up above 75, down below 50. */
   readonly memory?: number | LoadTarget | false;
@@ -77,7 +77,7 @@ export interface ScalingPolicy {
   readonly tolerance?: number;
   /** Stabilization window: how far back recommendations are considered. Default 0 up, 300 000 down. */
   readonly stabilization?: PerDirection;
-  /** Pause after any change before the next change in a direction. Default 0 up, 15 000 down. */
+  /** Pause after any change before the next change in a direction. Default 0 up, 60 000 down. */
   readonly cooldown?: PerDirection;
   /** Default: up 300 % or 4 in 15 s, down 100 % in 15 s. */
   readonly rateLimit?: { readonly up?: ChangeLimit; readonly down?: ChangeLimit };
@@ -119,7 +119,8 @@ export interface ResolvedPolicy {
 }
 
 const DEFAULT_LOADS: Partial<Record<LoadMetric, LoadRule>> = {
-  cpu: { target: 65, up: 70, down: 30 },
+  // Close to the target, because surplus costs more than it saves. The down window prevents flapping.
+  cpu: { target: 65, up: 70, down: 55 },
   memory: { target: 65, up: 75, down: 50 },
   queueDepth: { target: 10, up: 10, down: 5 },
 };
@@ -238,7 +239,7 @@ export function resolvePolicy(who: string, policy: ScalingPolicy | undefined): R
     required: new Set([...LOADS, ...SYMPTOMS].filter((name) => given[name] !== undefined && given[name] !== false)),
     tolerance,
     stabilization: resolveDirections(`${who}: stabilization`, given.stabilization, { up: 0, down: 300_000 }),
-    cooldown: resolveDirections(`${who}: cooldown`, given.cooldown, { up: 0, down: 15_000 }),
+    cooldown: resolveDirections(`${who}: cooldown`, given.cooldown, { up: 0, down: 60_000 }),
     rateLimit: resolveRateLimit(`${who}: rateLimit`, given.rateLimit),
     schedule: parseSchedule(`${who}: schedule`, given.schedule),
     predictive: resolvePredictive(`${who}: predictive`, given.predictive),

@@ -4,11 +4,14 @@
 import type { ForecastAdvice } from './decision.js';
 import type { FleetSamples } from './fleet-samples.js';
 import { Forecaster } from './forecast/forecaster.js';
+import { ShortTermForecaster } from './forecast/short-term.js';
 import type { LoadMetric } from './metrics.js';
 import type { LoadRule, ResolvedPolicy } from './policy.js';
 
 /** Assumed start time in milliseconds before the first measurement. */
 const ASSUMED_BOOT_TIME = 30_000;
+/** The load that instances may have at the quantile of the short-term forecast, as a multiple of their target. */
+const CEILING = 1.3;
 /**
  * The forecast follows the first of these loads that the service reports. Memory is not included, because it does not
  * follow the work.
@@ -36,6 +39,7 @@ export class Predictor {
   readonly #policy: ResolvedPolicy;
   readonly #samples: FleetSamples;
   readonly #forecaster: Forecaster;
+  readonly #shortTerm = new ShortTermForecaster();
   /** Milliseconds. The forecast looks no further ahead than the history reaches back. */
   readonly #longest: number;
   #lastAt: number | undefined;
@@ -54,22 +58,34 @@ export class Predictor {
     const [name, rule] = followed;
     const horizon = this.#horizon(now);
     const load = measure(name, rule, this.#policy, this.#samples, now);
-    if (load !== undefined) this.#forecaster.observe(load, now, horizon);
+    if (load !== undefined) {
+      this.#forecaster.observe(load, now, horizon);
+      this.#shortTerm.observe(load, now, horizon);
+    }
     const { isTrusted, test, step } = this.#forecaster;
     const coming = this.#forecaster.loadFrom(now + horizon);
     const peak = this.#peakWithin(this.#policy.stabilization.down, now);
+    const { best: soonBy, load: soon } = this.#shortTerm;
+    const requests = [
+      ...(isTrusted && coming !== undefined ? [instancesFor(coming, rule, current)] : []),
+      ...(soon !== undefined ? [absorbing(soon, rule, current)] : []),
+    ];
+    const model = test?.best.model;
     return {
       metric: name,
+      model: model?.name ?? null,
       trusted: isTrusted,
       load: coming ?? null,
       current: load ?? null,
       expected: this.#forecaster.expectedAt(now) ?? null,
       horizon,
-      season: test === undefined || test.model.parameters.season === 0 ? null : test.model.parameters.season * step,
+      season: model === undefined || model.season === 0 ? null : model.season * step,
       error: test?.error ?? null,
       naiveError: test?.naiveError ?? null,
       averageError: test?.averageError ?? null,
-      desired: isTrusted && coming !== undefined ? instancesFor(coming, rule, current) : null,
+      soon: soon ?? null,
+      soonModel: soonBy?.name ?? null,
+      desired: requests.length > 0 ? Math.max(...requests) : null,
       ahead: isTrusted && peak !== undefined ? instancesFor(peak, rule, current) : null,
     };
   }
@@ -103,4 +119,12 @@ export class Predictor {
 /** As in the reactive rule: the current number if it can carry the load, otherwise the number for the target. */
 export function instancesFor(load: number, { target, up }: LoadRule, current: number): number {
   return load * target <= current * up ? Math.min(current, Math.ceil(load)) : Math.ceil(load - 1e-9);
+}
+
+/**
+ * Grows only if the current instances may become too busy, and then until they have their `up` load. The quantile already contains what is
+ * uncertain, so the limit is above `up`.
+ */
+function absorbing(load: number, { target, up }: LoadRule, current: number): number {
+  return load <= current * CEILING ? Math.min(current, Math.ceil(load)) : Math.ceil((load * target) / up - 1e-9);
 }

@@ -33,9 +33,9 @@ describe('rules', () => {
   test.each<[string, InstanceSample, string, number]>([
     ['CPU above 70', { cpu: 71 }, 'SCALE_UP', 3],
     ['CPU far above', { cpu: 100 }, 'SCALE_UP', 4],
-    ['CPU in its band', { cpu: 69 }, 'HOLD', 2],
-    ['CPU above 30', { cpu: 31 }, 'HOLD', 2],
-    ['CPU below 30', { cpu: 29 }, 'SCALE_DOWN', 1],
+    ['CPU close to its target', { cpu: 69 }, 'HOLD', 2],
+    ['CPU below its target, but too high for fewer instances', { cpu: 35 }, 'HOLD', 2],
+    ['CPU low enough for fewer instances', { cpu: 32 }, 'SCALE_DOWN', 1],
     ['memory above 75', { memory: 76 }, 'SCALE_UP', 3],
     ['memory between', { memory: 60 }, 'HOLD', 2],
     ['memory below 50, as much as the formula allows', { memory: 30 }, 'SCALE_DOWN', 1],
@@ -182,7 +182,7 @@ describe('symptoms', () => {
     report(3, { cpu: 60, p99: 900 });
     expect(decide()).toMatchObject({ action: 'SCALE_UP', desired: 4 });
     clock.tick(10_000);
-    report(4, { cpu: 45, p99: 300 });
+    report(4, { cpu: 59, p99: 300 });
     expect(decide()).toMatchObject({ action: 'HOLD', desired: 4 });
   });
 });
@@ -196,7 +196,7 @@ describe('time', () => {
       clock.tick(10_000);
     }
     report(4, { cpu: 10 });
-    expect(decide()).toMatchObject({ action: 'SCALE_DOWN', desired: 1, reason: 'cpu 10 below 30 asks for 1 instance' });
+    expect(decide()).toMatchObject({ action: 'SCALE_DOWN', desired: 1, reason: 'cpu 10 below 55 asks for 1 instance' });
   });
 
   test('scales down only to the highest number of the window, and up only to the lowest', () => {
@@ -478,7 +478,7 @@ describe('the engine', () => {
       instances: { ready: 2, missing: 0, warming: 0 },
       pending: 0,
       metrics: [
-        { metric: 'cpu', value: 100, adjusted: 100, target: 65, up: 70, down: 30, desired: 4, note: 'above' },
+        { metric: 'cpu', value: 100, adjusted: 100, target: 65, up: 70, down: 55, desired: 4, note: 'above' },
         { metric: 'p99', value: 100, adjusted: null, target: 500, up: 500, down: null, desired: null, note: 'fine' },
       ],
       unknown: [],

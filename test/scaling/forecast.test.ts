@@ -92,7 +92,7 @@ describe('trust', () => {
     const forecaster = fed(history(600, (i) => (i % 60 < 5 ? 9 : 2) + 0.2 * normal(random)));
     expect(forecaster.isTrusted).toBe(true);
     expect(forecaster.confidence).toBeGreaterThan(0.5);
-    expect(forecaster.test!.model.parameters.season).toBe(60);
+    expect(forecaster.test!.best.model.season).toBe(60);
     // The last value was that of minute 599; minutes 600 to 604 are a spike again, 605 is not.
     expect(forecaster.loadAt(600 * MINUTE)).toBeGreaterThan(7);
     expect(forecaster.loadAt(606 * MINUTE)).toBeLessThan(4);

@@ -12,6 +12,7 @@ const POLICY: ScalingPolicy = {
   min: 1,
   max: 4,
   stabilization: { up: 0, down: 30_000 },
+  cooldown: { up: 0, down: 15_000 },
   predictive: false,
   staleAfter: 25_000,
 };

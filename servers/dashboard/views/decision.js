@@ -99,13 +99,17 @@ function Explained({ decision }) {
 
 function forecastText(forecast) {
   if (forecast === null) return 'It is not forecast.';
-  if (forecast.load === null) return 'There is too little history to forecast from.';
+  const soon =
+    typeof forecast.soon === 'number'
+      ? ` The load of ${figure(forecast.soon)} instances may come while an instance starts.`
+      : '';
+  if (forecast.load === null) return `There is too little history to forecast from.${soon}`;
   const trust = forecast.trusted ? 'trusted' : 'not trusted: the last value has been as good';
   const error =
     forecast.error === null || !forecast.current
       ? ''
       : `, off by ${percent(forecast.error / forecast.current)} of the load of now`;
-  return `Forecast: ${figure(forecast.load)} instances' worth (${trust}${error}).`;
+  return `Forecast: ${figure(forecast.load)} instances' worth (${trust}${error}).${soon}`;
 }
 
 /** Replaces an instance: a new one starts before the old one stops. */

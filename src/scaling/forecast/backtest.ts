@@ -1,74 +1,98 @@
-/** Finds the parameters that would have forecast a history best, and judges them on a part of it they have not seen. */
+/** Lets several models compete on a history, and judges the best on a part of it that they have not seen. */
 import { seasonCandidates } from './autocorrelation.js';
-import { HoltWinters, type SmoothingParameters } from './holt-winters.js';
+import { bestOf, Contender } from './contender.js';
+import { HoltWinters } from './holt-winters.js';
+import type { ForecastModel } from './model.js';
+import { SeasonalNaive } from './seasonal-naive.js';
+import { SeasonalTrend } from './seasonal-trend.js';
 
 export interface Backtest {
-  readonly model: HoltWinters;
+  /** The model with the lowest loss over the held-out part, run through the whole history. */
+  readonly best: Contender;
+  /** The best of each kind, by which `best` was chosen. */
+  readonly contenders: readonly Contender[];
   /** Mean absolute errors over the held-out part: of the model, of repeating the last value, of a moving average. */
   readonly error: number;
   readonly naiveError: number;
   readonly averageError: number;
 }
 
+/** A model, and the number of values it starts from. */
+interface Candidate {
+  readonly start: number;
+  readonly create: (start: readonly number[]) => ForecastModel;
+}
+
 /** Share of the history the parameters are fitted to; the rest judges them. */
 const FITTED = 0.7;
 /** Fewest steps a judgement may rest on. */
 const FEWEST = 30;
+/** Errors from which the quantile is taken. */
+const MEMORY = 240;
 const PHI = 0.9;
 const ALPHAS = [0.02, 0.1, 0.3, 0.6];
 const BETAS = [0, 0.05, 0.2];
 const GAMMAS = [0.05, 0.2, 0.5];
+const DRIFTS = [0, 0.02, 0.2];
+const WIDTHS = [0, 3];
 
-/** Mean absolute errors `horizon` steps ahead, before and from `split` on. */
-interface Errors {
-  readonly before: number;
-  readonly after: number;
+function smoothing(alpha: number, beta: number, gamma: number, season: number): Candidate {
+  const parameters = { alpha, beta, gamma, phi: PHI, season };
+  return { start: Math.max(1, season), create: (start) => new HoltWinters(parameters, start) };
 }
 
-/** Runs through the history as if it happened, forecasting at every step from `from` on. */
-function run(model: HoltWinters, values: readonly number[], from: number, split: number, horizon: number): Errors {
-  let before = 0;
-  let after = 0;
-  for (let i = 0; i < values.length; i++) {
-    model.update(values[i]!);
-    const target = i + horizon;
-    if (i < from || target >= values.length) continue;
-    const error = Math.abs(model.forecast(horizon) - values[target]!);
-    if (target < split) before += error;
-    else if (i >= split) after += error;
-  }
-  return {
-    before: before / Math.max(1, split - from - horizon),
-    after: after / Math.max(1, values.length - split - horizon),
-  };
+const AVERAGES = ALPHAS.map((alpha) => smoothing(alpha, 0, 0, 0));
+const LAST_VALUE = smoothing(1, 0, 0, 0);
+
+function holtWinters(seasons: readonly number[]): Candidate[] {
+  return [0, ...seasons].flatMap((season) =>
+    ALPHAS.flatMap((alpha) =>
+      BETAS.flatMap((beta) => (season === 0 ? [0] : GAMMAS).map((gamma) => smoothing(alpha, beta, gamma, season))),
+    ),
+  );
 }
 
-function naiveError(values: readonly number[], split: number, horizon: number): number {
+function seasonalNaive(seasons: readonly number[]): Candidate[] {
+  return seasons.flatMap((season) =>
+    DRIFTS.map((alpha) => ({ start: season, create: (start: readonly number[]) => new SeasonalNaive(alpha, start) })),
+  );
+}
+
+/** Starts from whole seasons in the first half of the fitted part, so that the other half can compare parameters. */
+function seasonalTrend(seasons: readonly number[], split: number): Candidate[] {
+  return seasons.flatMap((season) =>
+    ALPHAS.flatMap((alpha) =>
+      WIDTHS.map((width) => ({
+        start: season * Math.max(1, Math.floor(split / 2 / season)),
+        create: (start: readonly number[]) => new SeasonalTrend({ alpha, gamma: 0.1, width }, season, start),
+      })),
+    ),
+  );
+}
+
+/** Mean absolute error from `from` to `to`, as if the values came one by one. The model ends at `to`. */
+function errorOf(model: ForecastModel, values: readonly number[], from: number, to: number, horizon: number): number {
   let sum = 0;
-  for (let i = split; i + horizon < values.length; i++) sum += Math.abs(values[i]! - values[i + horizon]!);
-  return sum / Math.max(1, values.length - split - horizon);
-}
-
-function parameterGrid(seasons: readonly number[]): SmoothingParameters[] {
-  const grid: SmoothingParameters[] = [];
-  for (const season of [0, ...seasons])
-    for (const alpha of ALPHAS)
-      for (const beta of BETAS)
-        for (const gamma of season === 0 ? [0] : GAMMAS) grid.push({ alpha, beta, gamma, phi: PHI, season });
-  return grid;
-}
-
-/** The candidate with the least error before the split, run through the whole history. */
-function best(candidates: readonly SmoothingParameters[], values: readonly number[], split: number, horizon: number) {
-  let chosen: { readonly model: HoltWinters; readonly errors: Errors } | undefined;
-  // All candidates are compared over the same steps. No candidate was started with a value of these steps.
-  const from = Math.max(1, ...candidates.map(({ season }) => season));
-  for (const parameters of candidates) {
-    const model = new HoltWinters(parameters, values.slice(0, Math.max(1, parameters.season)));
-    const errors = run(model, values, from, split, horizon);
-    if (chosen === undefined || errors.before < chosen.errors.before) chosen = { model, errors };
+  for (let i = 0; i < to; i++) {
+    model.update(values[i]!);
+    if (i >= from && i + horizon < to) sum += Math.abs(model.forecast(horizon) - values[i + horizon]!);
   }
-  return chosen!;
+  return sum / Math.max(1, to - from - horizon);
+}
+
+/** The candidate with the lowest error before the split, judged on the rest. */
+function judge(candidates: readonly Candidate[], values: readonly number[], split: number, horizon: number): Contender {
+  let chosen: { readonly model: ForecastModel; readonly error: number } | undefined;
+  // All candidates are compared over the same steps. No candidate was started with a value of these steps.
+  const from = Math.max(...candidates.map(({ start }) => start));
+  for (const { start, create } of candidates) {
+    const model = create(values.slice(0, start));
+    const error = errorOf(model, values, from, split, horizon);
+    if (chosen === undefined || error < chosen.error) chosen = { model, error };
+  }
+  const contender = new Contender(chosen!.model, { horizon, memory: MEMORY, decay: 1 });
+  for (const value of values.slice(split)) contender.update(value);
+  return contender;
 }
 
 /** Judges the best forecast `horizon` steps ahead. Undefined while the history is too short. */
@@ -76,17 +100,14 @@ export function backtest(values: readonly number[], horizon: number): Backtest |
   const split = Math.floor(values.length * FITTED);
   if (values.length - split - horizon < FEWEST) return undefined;
   const seasons = seasonCandidates(values.slice(0, split));
-  const average = best(
-    ALPHAS.map((alpha) => ({ alpha, beta: 0, gamma: 0, phi: PHI, season: 0 })),
-    values,
-    split,
-    horizon,
-  );
-  const { model, errors } = best(parameterGrid(seasons), values, split, horizon);
+  const kinds = [holtWinters(seasons), seasonalNaive(seasons), seasonalTrend(seasons, split)];
+  const contenders = kinds.flatMap((kind) => (kind.length === 0 ? [] : judge(kind, values, split, horizon)));
+  const best = bestOf(contenders);
   return {
-    model,
-    error: errors.after,
-    naiveError: naiveError(values, split, horizon),
-    averageError: average.errors.after,
+    best,
+    contenders,
+    error: best.error,
+    naiveError: judge([LAST_VALUE], values, split, horizon).error,
+    averageError: judge(AVERAGES, values, split, horizon).error,
   };
 }

@@ -16,8 +16,8 @@ const REFIT_SHARE = 0.1;
 const REFIT_STEPS = 60;
 
 /**
- * Damped Holt-Winters on a regular history. It is trusted only while its backtest is better than both the last value
- * and an average. Without a trend or a season, it adds nothing to the measured load.
+ * Several models on a regular history, of which the best in a backtest is used. It is trusted only while its backtest is
+ * better than both the last value and an average. Without a trend or a season, it adds nothing to the measured load.
  */
 export class Forecaster {
   readonly #series: Series;
@@ -61,7 +61,7 @@ export class Forecaster {
     const { completed, restarted } = this.#series.add(load, at);
     const steps = 1 + Math.floor(horizon / this.step);
     if (restarted) this.#test = undefined;
-    for (const value of completed) this.#test?.model.update(value);
+    for (const value of completed) this.#test?.best.update(value);
     if (restarted || completed.length > 0) this.#expect(Math.floor(at / this.step), steps);
     this.#sinceFit += completed.length;
     const due = Math.min(REFIT_STEPS, Math.max(10, this.#series.values.length * REFIT_SHARE));
@@ -73,7 +73,7 @@ export class Forecaster {
   /** The load at a future time, never below 0; undefined without a model. */
   loadAt(at: number): number | undefined {
     if (this.#test === undefined) return undefined;
-    return Math.max(0, this.#test.model.forecast(this.#series.stepsTo(at)));
+    return Math.max(0, this.#test.best.model.forecast(this.#series.stepsTo(at)));
   }
 
   /**
@@ -102,7 +102,7 @@ export class Forecaster {
     if (this.#test === undefined) return undefined;
     let peak = 0;
     for (let steps = this.#series.stepsTo(at); steps >= 1; steps--) {
-      peak = Math.max(peak, this.#test.model.forecast(steps));
+      peak = Math.max(peak, this.#test.best.model.forecast(steps));
     }
     return peak;
   }
@@ -110,7 +110,7 @@ export class Forecaster {
   /** Records the forecast for `steps` after the last completed step, when step `open` begins. */
   #expect(open: number, steps: number): void {
     for (const slot of this.#expected.keys()) if (slot < open - 1) this.#expected.delete(slot);
-    const load = this.#test?.model.forecast(steps);
+    const load = this.#test?.best.model.forecast(steps);
     if (load === undefined) this.#expected.clear();
     else this.#expected.set(open - 1 + steps, Math.max(0, load));
   }

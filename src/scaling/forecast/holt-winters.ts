@@ -3,6 +3,8 @@
  * Principles and Practice", 8.3): each step costs the same, however long the history.
  */
 
+import type { ForecastModel } from './model.js';
+
 export interface SmoothingParameters {
   /** Weight of the latest value in the level. */
   readonly alpha: number;
@@ -16,8 +18,10 @@ export interface SmoothingParameters {
   readonly season: number;
 }
 
-export class HoltWinters {
-  readonly parameters: SmoothingParameters;
+export class HoltWinters implements ForecastModel {
+  readonly name: string;
+  readonly season: number;
+  readonly #parameters: SmoothingParameters;
   #level: number;
   #trend = 0;
   readonly #seasonal: Float64Array;
@@ -25,8 +29,10 @@ export class HoltWinters {
 
   /** @param start what the first level and season are the means of: one season or several, or one value without a season */
   constructor(parameters: SmoothingParameters, start: readonly number[]) {
-    this.parameters = parameters;
+    this.#parameters = parameters;
     const { season } = parameters;
+    this.season = season;
+    this.name = season > 0 ? 'Holt-Winters' : parameters.beta > 0 ? 'trend' : 'level';
     this.#level = start.reduce((sum, value) => sum + value, 0) / start.length;
     this.#seasonal = new Float64Array(season);
     for (let i = 0; i < start.length && season > 0; i++) {
@@ -34,9 +40,8 @@ export class HoltWinters {
     }
   }
 
-  /** Takes the value of the next step. */
   update(value: number): void {
-    const { alpha, beta, gamma, phi, season } = this.parameters;
+    const { alpha, beta, gamma, phi, season } = this.#parameters;
     const previous = this.#level;
     const seasonal = season === 0 ? 0 : this.#seasonal[this.#position]!;
     const expected = previous + phi * this.#trend;
@@ -47,9 +52,8 @@ export class HoltWinters {
     this.#position = (this.#position + 1) % season;
   }
 
-  /** The value expected `steps` after the latest; 1 is the next. */
   forecast(steps: number): number {
-    const { phi, season } = this.parameters;
+    const { phi, season } = this.#parameters;
     const damped = phi === 1 ? steps : (phi * (1 - phi ** steps)) / (1 - phi);
     const seasonal = season === 0 ? 0 : this.#seasonal[(this.#position + steps - 1) % season]!;
     return this.#level + damped * this.#trend + seasonal;

@@ -6,7 +6,7 @@ import { DAY, WORKLOADS, type Workload } from './workloads.js';
 
 /** Days before the measured one, from which the forecast learns. */
 const DAYS_BEFORE = 3;
-const SEEDS = [1, 2, 3, 4, 5, 6];
+const SEEDS = [1, 2, 3, 4];
 const INITIAL = 5;
 
 /**

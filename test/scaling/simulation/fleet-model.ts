@@ -1,17 +1,23 @@
 /**
- * A model of a service from queueing theory, in steps of a second. Each instance serves a hundred requests per second
- * and needs a minute to start. Its latency grows with its load, and requests beyond its capacity wait.
+ * A model of a service from queueing theory, in steps of a second. By default each instance serves a hundred requests
+ * per second and needs a minute to start. Its latency grows with its load, and requests beyond its capacity wait.
  */
 
-/** Requests per second that keep an instance busy all the time. */
-const CAPACITY = 100;
-/** Seconds from the order until an instance serves requests. */
-export const BOOT = 60;
+export interface FleetShape {
+  /** Requests per second that keep an instance busy all the time. */
+  readonly capacity: number;
+  /** Seconds from the order until an instance serves requests. */
+  readonly boot: number;
+}
+
+export const DEFAULT_SHAPE: FleetShape = { capacity: 100, boot: 60 };
 /** 99th percentile of an idle instance, in ms: 4.6 times a mean of 20 ms, as in an exponential distribution. */
 const IDLE_P99 = 92;
 /** Callers time out after this many seconds, which bounds the queue. */
 const PATIENCE = 10;
 export const LATENCY_TARGET = 500;
+/** Share of its capacity at which an instance reaches the latency target. */
+export const BUSIEST = 1 - IDLE_P99 / LATENCY_TARGET;
 
 /** The measurements since the last decision, per instance; all instances have the same. */
 export interface Readings {
@@ -44,20 +50,22 @@ interface Starting {
 class FleetModel {
   readonly ready: string[] = [];
   starting: Starting[] = [];
+  readonly #shape: FleetShape;
   #number = 0;
   #waiting = 0;
   #busy = 0;
   #p99 = 0;
   #seconds = 0;
 
-  constructor(instances: number) {
+  constructor(instances: number, shape: FleetShape) {
+    this.#shape = shape;
     for (let i = 0; i < instances; i++) this.ready.push(this.#name());
   }
 
   /** One second of `arrivals` requests; returns its 99th percentile in ms. */
   serve(arrivals: number, second: number): number {
     while (this.starting.length > 0 && this.starting[0]!.readyAt <= second) this.ready.push(this.starting.shift()!.id);
-    const capacity = this.ready.length * CAPACITY;
+    const capacity = this.ready.length * this.#shape.capacity;
     const served = Math.min(this.#waiting + arrivals, capacity);
     this.#waiting = Math.min(this.#waiting + arrivals - served, capacity * PATIENCE);
     const busy = served / capacity;
@@ -81,7 +89,7 @@ class FleetModel {
   /** Starts or stops instances; starting ones are stopped first. */
   resize(count: number, second: number): void {
     while (this.ready.length + this.starting.length < count) {
-      this.starting.push({ id: this.#name(), readyAt: second + BOOT });
+      this.starting.push({ id: this.#name(), readyAt: second + this.#shape.boot });
     }
     while (this.ready.length + this.starting.length > count) if (this.starting.pop() === undefined) this.ready.pop();
   }
@@ -92,8 +100,14 @@ class FleetModel {
 }
 
 /** Runs a scaler through the rates and measures from second `from` on. */
-export function simulate(rates: Float64Array, scaler: Scaler, initial: number, from: number): Result {
-  const fleet = new FleetModel(initial);
+export function simulate(
+  rates: Float64Array,
+  scaler: Scaler,
+  initial: number,
+  from: number,
+  shape = DEFAULT_SHAPE,
+): Result {
+  const fleet = new FleetModel(initial, shape);
   let secondsOver = 0;
   let instanceSeconds = 0;
   let changes = 0;
