@@ -72,7 +72,8 @@ async function checkCounts() {
 }
 
 async function checkProxy(target) {
-  if (process.versions.bun !== undefined) return assert.throws(() => proxyBalanced({ targets: [target] }), /does not run on Bun/);
+  if (process.versions.bun !== undefined)
+    return assert.throws(() => proxyBalanced({ targets: [target] }), /does not run on Bun/);
   const proxy = proxyBalanced({ targets: [target] });
   const gateway = await listen(compose(proxy));
   assert.equal((await ask(`${gateway.url}/stream`)).text, 'one, two');
