@@ -2,8 +2,6 @@
  * Keys as a tree of their segments (`user:42:profile` → `user:` → `42:` → the key), so that the keys below a prefix are
  * found without a scan of the others.
  */
-import { compilePattern } from './key-pattern.js';
-
 interface Branch {
   readonly branches: Map<string, Branch>;
   readonly keys: Set<string>;
@@ -25,10 +23,6 @@ function segmentEnd(key: string, from: number): number {
 
 export class KeyIndex {
   readonly #root = newBranch();
-
-  constructor(keys: Iterable<string> = []) {
-    for (const key of keys) this.add(key);
-  }
 
   add(key: string): void {
     let branch = this.#root;
@@ -67,34 +61,31 @@ export class KeyIndex {
     }
   }
 
-  /** The matching keys. Searches only those that share the prefix of the pattern up to its last separator. */
-  matching(pattern: string): string[] {
-    const { prefix, matches } = compilePattern(pattern);
-    const found: string[] = [];
+  /**
+   * The keys that share the prefix of a pattern up to its last separator, and undefined for each branch that was
+   * skipped: no step of the walk is long. Keys may be added and removed during the walk.
+   */
+  *candidates(prefix: string): Generator<string | undefined, void> {
     let branch = this.#root;
     let from = 0;
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       const end = segmentEnd(prefix, from);
       if (end === -1) break;
       const next = branch.branches.get(prefix.slice(from, end));
-      if (next === undefined) return found;
+      if (next === undefined) return;
       branch = next;
       from = end;
     }
     const rest = prefix.slice(from);
-    collect(branch.keys, matches, found);
+    yield* branch.keys;
     for (const [segment, below] of branch.branches) {
-      if (segment.startsWith(rest)) collectBelow(below, matches, found);
+      if (segment.startsWith(rest)) yield* keysBelow(below);
+      else yield undefined;
     }
-    return found;
   }
 }
 
-function collect(keys: Set<string>, matches: (key: string) => boolean, found: string[]): void {
-  for (const key of keys) if (matches(key)) found.push(key);
-}
-
-function collectBelow(branch: Branch, matches: (key: string) => boolean, found: string[]): void {
-  collect(branch.keys, matches, found);
-  for (const below of branch.branches.values()) collectBelow(below, matches, found);
+function* keysBelow(branch: Branch): Generator<string, void> {
+  yield* branch.keys;
+  for (const below of branch.branches.values()) yield* keysBelow(below);
 }
