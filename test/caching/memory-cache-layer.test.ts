@@ -166,17 +166,33 @@ test('options are checked', () => {
   expect(() => new MemoryCacheLayer().set('a', 1, -5)).toThrow(RangeError);
 });
 
-test('a clock that is set back makes no lifetime longer', () => {
+test('a clock that is set back a little makes no lifetime longer', () => {
   const clock = new FakeClock();
   const layer = new MemoryCacheLayer({ clock });
   layer.set('bare', 1, 100);
   layer.write('graceful', { value: 1, ttl: 100, grace: 50, tags: [] });
   clock.set(clock.now() + 60);
   expect([layer.get('bare'), layer.get('graceful')]).toEqual([1, 1]);
-  clock.set(-3_600_000);
+  clock.set(clock.now() - 2_000);
   expect([layer.get('bare'), layer.get('graceful')]).toEqual([1, 1]);
   clock.set(clock.now() + 40);
   expect([layer.get('bare'), layer.get('graceful'), layer.read('graceful')?.grace]).toEqual([undefined, undefined, 50]);
+});
+
+test('after a clock was set back by more than two seconds, no value is older than its lifetime', () => {
+  const clock = new FakeClock();
+  const layer = new MemoryCacheLayer({ clock });
+  layer.set('bare', 1, 100);
+  layer.write('graceful', { value: 1, ttl: 100, grace: 50, tags: [] });
+  layer.set('forever', 1, Infinity);
+  clock.set(clock.now() + 150); // not read at this time
+  clock.set(clock.now() - 3_600_000);
+  expect([layer.get('bare'), layer.read('graceful'), layer.get('forever')]).toEqual([undefined, undefined, 1]);
+  layer.set('new', 1, 100);
+  clock.set(clock.now() + 99);
+  expect(layer.get('new')).toBe(1);
+  clock.set(clock.now() + 1);
+  expect(layer.get('new')).toBeUndefined();
 });
 
 describe('the clear of a large layer', () => {
