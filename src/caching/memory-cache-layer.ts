@@ -126,6 +126,7 @@ export class MemoryCacheLayer implements CacheLayer {
 
   read(key: string): CacheEntry | undefined {
     const held = this.#records.get(key);
+    this.#time.observe();
     const entry = held === undefined ? undefined : this.#entryOf(key, held);
     if (entry === undefined || entry.ttl === 0) this.#misses++;
     else this.#hits++;

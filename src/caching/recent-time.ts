@@ -43,6 +43,11 @@ export class RecentTime {
     return now - this.#origin;
   }
 
+  /** Reads a given clock, so that its being set back later shows. Costs nothing otherwise. */
+  observe(): void {
+    if (this.resolution === 0) this.read();
+  }
+
   /** The time at most `resolution` ago. */
   recent(): number {
     if (this.#reading !== undefined) return this.#reading;

@@ -195,6 +195,16 @@ test('after a clock was set back by more than two seconds, no value is older tha
   expect(layer.get('new')).toBeUndefined();
 });
 
+test('a lookup that finds nothing reads a given clock, so that it shows when that is set back', () => {
+  const clock = new FakeClock();
+  const layer = new MemoryCacheLayer({ clock });
+  layer.set('a', 1, 50_000);
+  clock.set(clock.now() + 60_000);
+  layer.read('none');
+  clock.set(clock.now() - 60_000);
+  expect(layer.get('a')).toBeUndefined();
+});
+
 describe('the clear of a large layer', () => {
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const MANY = 4 * KEYS_PER_SLICE;

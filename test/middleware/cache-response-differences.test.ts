@@ -111,3 +111,16 @@ test('an error is covered although the resource is whole again before the answer
   });
   expect(rig.cache.stats()).toMatchObject({ errorsCovered: 1 });
 });
+
+test.each(['compose', 'Express 5'] as const)(
+  'a HEAD confirms a stored file if neither has a validator: %s',
+  async (framework) => {
+    await given({ framework }, { kind: 'file' });
+    await ask();
+    rig.change(0);
+    rig.clock.tick(6_000);
+    await ask({}, 'HEAD');
+    await ask();
+    expect(rig.cache.stats()).toMatchObject({ hits: framework === 'compose' ? 1 : 0 });
+  },
+);

@@ -51,10 +51,12 @@ export class History {
   /**
    * A 200 to HEAD with no validator gives the stored response another lifetime (RFC 9111 §4.3.5), even if the content
    * would be different now.
+   *
+   * @param byExpress whether Express answers, which gives some kinds a validator of its own
    */
-  confirm(path: number, { validator, kind }: Resource): void {
-    const saysNothing = validator === 'none' && !['send', 'json', 'file'].includes(kind);
-    if (saysNothing) this.#confirmed.set(path, this.#clock.now());
+  confirm(path: number, { validator, kind }: Resource, byExpress: boolean): void {
+    const hasValidator = validator !== 'none' || (byExpress && ['send', 'json', 'file'].includes(kind));
+    if (!hasValidator) this.#confirmed.set(path, this.#clock.now());
   }
 
   /** The versions that were current when it was asked, or within the freshness that the resource states. */
