@@ -2,12 +2,17 @@
  * Keys as a tree of their segments (`user:42:profile` → `user:` → `42:` → the key), so that the keys below a prefix are
  * found without a scan of the others.
  */
+/** Most branches hold one key and no branches, so that both collections are made when they are needed. */
 interface Branch {
-  readonly branches: Map<string, Branch>;
-  readonly keys: Set<string>;
+  branches: Map<string, Branch> | undefined;
+  keys: Set<string> | undefined;
 }
 
-const newBranch = (): Branch => ({ branches: new Map(), keys: new Set() });
+const newBranch = (): Branch => ({ branches: undefined, keys: undefined });
+
+const NONE: Iterable<never> = [];
+
+const isEmpty = ({ branches, keys }: Branch): boolean => (keys?.size ?? 0) === 0 && (branches?.size ?? 0) === 0;
 
 /** Deeper segments share a branch, because a key of separators only must not create a deep chain of maps. */
 const MAX_DEPTH = 8;
@@ -31,12 +36,13 @@ export class KeyIndex {
       const end = segmentEnd(key, from);
       if (end === -1) break;
       const segment = key.slice(from, end);
+      branch.branches ??= new Map();
       let next = branch.branches.get(segment);
       if (next === undefined) branch.branches.set(segment, (next = newBranch()));
       branch = next;
       from = end;
     }
-    branch.keys.add(key);
+    (branch.keys ??= new Set()).add(key);
   }
 
   /** Removes a key and its empty branches. */
@@ -48,16 +54,16 @@ export class KeyIndex {
       const end = segmentEnd(key, from);
       if (end === -1) break;
       const segment = key.slice(from, end);
-      const next = branch.branches.get(segment);
+      const next = branch.branches?.get(segment);
       if (next === undefined) return;
       path.push({ branch, segment });
       branch = next;
       from = end;
     }
-    branch.keys.delete(key);
-    for (let i = path.length - 1; i >= 0 && branch.keys.size === 0 && branch.branches.size === 0; i--) {
+    branch.keys?.delete(key);
+    for (let i = path.length - 1; i >= 0 && isEmpty(branch); i--) {
       branch = path[i]!.branch;
-      branch.branches.delete(path[i]!.segment);
+      branch.branches!.delete(path[i]!.segment);
     }
   }
 
@@ -71,14 +77,14 @@ export class KeyIndex {
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       const end = segmentEnd(prefix, from);
       if (end === -1) break;
-      const next = branch.branches.get(prefix.slice(from, end));
+      const next = branch.branches?.get(prefix.slice(from, end));
       if (next === undefined) return;
       branch = next;
       from = end;
     }
     const rest = prefix.slice(from);
-    yield* branch.keys;
-    for (const [segment, below] of branch.branches) {
+    yield* branch.keys ?? NONE;
+    for (const [segment, below] of branch.branches ?? NONE) {
       if (segment.startsWith(rest)) yield* keysBelow(below);
       else yield undefined;
     }
@@ -86,6 +92,6 @@ export class KeyIndex {
 }
 
 function* keysBelow(branch: Branch): Generator<string, void> {
-  yield* branch.keys;
-  for (const below of branch.branches.values()) yield* keysBelow(below);
+  yield* branch.keys ?? NONE;
+  for (const below of branch.branches?.values() ?? NONE) yield* keysBelow(below);
 }
