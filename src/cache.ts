@@ -11,5 +11,5 @@ export {
 } from './middleware/cache-response.js';
 export { isBackgroundRequest } from './shared/background-request.js';
 export { type TtlFunction } from './caching/http/cache-settings.js';
-export { type ResponseStore } from './caching/http/response-store.js';
+export { type ResponseStore, type StoreClaim } from './caching/http/response-store.js';
 export * from './caching/index.js';

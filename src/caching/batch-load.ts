@@ -1,6 +1,8 @@
 /** Loads many keys in one call: the missing keys are collected, and then loaded together. */
+import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { checkValue, array, func } from '../shared/options.js';
 import type { LoadContext, Loader } from './load.js';
+import { beginBatch, currentScope, endScope, runInside, type LoadScope } from './load-scope.js';
 
 /** Returns the values of several keys: an array in the order of the keys, or a map. */
 export type BatchLoader<V> = (
@@ -13,6 +15,7 @@ export type BatchResult<V> = ReadonlyMap<string, V> | ReadonlyArray<V | undefine
 interface Missing<V> {
   readonly key: string;
   readonly signal: AbortSignal;
+  readonly scope: LoadScope;
   readonly resolve: (value: V | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -28,10 +31,12 @@ class Batch<V> {
   #missing: Array<Missing<V>> = [];
   /** Keys for which it is not known yet whether they are missing. */
   #undecided: number;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #timer: Timer | undefined;
 
-  constructor(load: BatchLoader<V>, keys: number) {
+  constructor(load: BatchLoader<V>, keys: number, clock: Clock) {
     this.#load = load;
+    this.#clock = clock;
     this.#undecided = keys;
   }
 
@@ -39,8 +44,8 @@ class Batch<V> {
   loaderOf(key: string): Loader<V | undefined> {
     return ({ signal }) =>
       new Promise<V | undefined>((resolve, reject) => {
-        this.#missing.push({ key, signal, resolve, reject });
-        this.#timer ??= setTimeout(() => this.#flush(), LONGEST_WAIT);
+        this.#missing.push({ key, signal, scope: currentScope()!, resolve, reject });
+        this.#timer ??= startTimer(this.#clock, () => this.#flush(), LONGEST_WAIT, true);
         this.decided();
       });
   }
@@ -50,7 +55,7 @@ class Batch<V> {
   }
 
   #flush(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = undefined;
     const missing = this.#missing;
     this.#missing = [];
@@ -58,9 +63,11 @@ class Batch<V> {
   }
 
   async #run(missing: ReadonlyArray<Missing<V>>): Promise<void> {
+    const batch = beginBatch(missing.map(({ scope }) => scope));
     try {
       const keys = missing.map(({ key }) => key);
-      const result = await this.#load(keys, { signal: AbortSignal.any(missing.map(({ signal }) => signal)) });
+      const signal = AbortSignal.any(missing.map((one) => one.signal));
+      const result = await runInside(batch, () => this.#load(keys, { signal }));
       const isMap = result instanceof Map;
       if (!isMap) checkValue('MultiLayerCacheManager.getManySet: result of loadMissing', result, array);
       for (const [i, { key, resolve }] of missing.entries()) {
@@ -68,6 +75,8 @@ class Batch<V> {
       }
     } catch (error) {
       for (const { reject } of missing) reject(error);
+    } finally {
+      endScope(batch);
     }
   }
 }
@@ -76,12 +85,13 @@ class Batch<V> {
 export async function loadMany<V>(
   keys: readonly string[],
   loadMissing: BatchLoader<V>,
+  clock: Clock,
   getOrSet: (key: string, loader: Loader<V | undefined>) => Promise<V | undefined>,
 ): Promise<Map<string, V>> {
   checkValue('MultiLayerCacheManager.getManySet: keys', keys, array);
   checkValue('MultiLayerCacheManager.getManySet: loadMissing', loadMissing, func);
   const distinct = [...new Set(keys)];
-  const batch = new Batch<V>(loadMissing, distinct.length);
+  const batch = new Batch<V>(loadMissing, distinct.length, clock);
   const values = await Promise.all(
     distinct.map(async (key) => {
       let isMissing = false;

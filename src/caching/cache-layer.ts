@@ -32,12 +32,21 @@ export interface Lease {
   readonly generation: number;
 }
 
+/** Another lease on the key is valid. By its token the caller finds out whether the holder waits for this call. */
+export interface LeaseHolder {
+  readonly holder: string;
+}
+
 /**
- * `taken`: another process computes the value. `own`: this process computes it already. The caller must not wait,
- * because the computation may be its own. `unavailable`: the layer cannot be reached, and the caller continues without
- * it.
+ * The answer to a request for a lease:
+ *
+ * - `Lease`: it is granted.
+ * - `LeaseHolder`: another caller computes the value, in this process or in another one.
+ * - `taken`: the same, from a layer that does not know the token.
+ * - `own`: the same, but the caller must not wait, because the computation may be its own.
+ * - `unavailable`: the layer cannot be reached, and the caller continues without it.
  */
-export type LeaseAnswer = Lease | 'taken' | 'own' | 'unavailable';
+export type LeaseAnswer = Lease | LeaseHolder | 'taken' | 'own' | 'unavailable';
 
 /** How the entries with a tag are invalidated. */
 export interface TagInvalidation {

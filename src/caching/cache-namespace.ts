@@ -1,7 +1,7 @@
 /** A part of a cache: the keys with a common prefix. */
 import { checkValue } from '../shared/options.js';
 import type { BatchLoader } from './batch-load.js';
-import type { StoreOptions } from './layer-stack.js';
+import type { StoreOptions } from './claim.js';
 import type { LoadOptions, Loader } from './load.js';
 import type { MultiLayerCacheManager } from './multi-layer-cache-manager.js';
 

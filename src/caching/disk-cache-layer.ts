@@ -5,12 +5,13 @@ import { checkValue, milliseconds } from '../shared/options.js';
 import { CacheFile } from './cache-file.js';
 import type { Awaitable, CacheEntry, CacheLayer, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
 import { DiskAccess } from './disk-access.js';
-import { forgetOldMarks, formatTags, latestAt, lifetimeOf, parseTags, verdictOn } from './disk-lifetime.js';
+import { forgetOldMarks, formatTags, latestAt, lifetimeOf } from './disk-lifetime.js';
+import { DiskLookups } from './disk-lookups.js';
 import { resolveDiskOptions, type DiskCacheLayerOptions, type DiskLayerStats } from './disk-options.js';
 import { removeAtOnce, RemovalOfAll, RemovalOfMatching, SlicedRemoval, type DiskRemoval } from './disk-removal.js';
-import type { EntryRow, Statements } from './disk-schema.js';
+import type { Statements } from './disk-schema.js';
 import { DiskSpace } from './disk-space.js';
-import { decodeIfIntact, encodeValue, isWellFormed, type EncodedValue } from './value-codec.js';
+import { encodeValue, isWellFormed, type EncodedValue } from './value-codec.js';
 import { Forgetting, WatchedClock } from './watched-clock.js';
 
 /** Rows a transaction removes at most, so that other processes get their turn and none waits long. */
@@ -37,17 +38,15 @@ export class DiskCacheLayer implements CacheLayer {
 
   readonly #file: CacheFile;
   readonly #clock: Clock;
-  readonly #forgetting: Forgetting; // until what is from before the clock was set back is gone, nothing is found
   readonly #compressionThreshold: number;
   readonly #maxSize: number;
   readonly #space: DiskSpace;
   readonly #access: DiskAccess;
+  readonly #lookups: DiskLookups;
   readonly #sweeping: Timer;
   /** The prefix of the tokens of leases granted here. */
   readonly #id = randomUUID();
   #leases = 0;
-  #hits = 0;
-  #misses = 0;
   /** Whether a transaction of the user is in progress. */
   #isBatching = false;
 
@@ -60,8 +59,8 @@ export class DiskCacheLayer implements CacheLayer {
     this.defaultTTL = resolved.defaultTTL;
     this.#compressionThreshold = resolved.compressionThreshold;
     this.#maxSize = resolved.maxDbSize;
-    this.#forgetting = new Forgetting(resolved.clock, () => this.clearInBackground());
-    this.#clock = new WatchedClock(resolved.clock, () => this.#forgetting.begin());
+    const forgetting = new Forgetting(resolved.clock, () => this.clearInBackground());
+    this.#clock = new WatchedClock(resolved.clock, () => forgetting.begin());
     this.#file = new CacheFile({
       path: resolved.dbPath,
       busyTimeout: resolved.busyTimeout,
@@ -69,24 +68,17 @@ export class DiskCacheLayer implements CacheLayer {
     });
     this.#space = new DiskSpace(this.#file, this.#clock, this.#maxSize);
     this.#access = new DiskAccess(this.#file, this.#space);
+    this.#lookups = new DiskLookups(this.#access, this.#clock, forgetting);
     this.#space.shrink();
     this.#sweeping = startInterval(this.#clock, () => this.#sweep(), resolved.cleanupInterval);
   }
 
   get<V = unknown>(key: string): V | undefined {
-    return this.#access.attempt(() => this.#get(key)) as V | undefined;
+    return this.#lookups.get(key) as V | undefined;
   }
 
   has(key: string): boolean {
-    return this.#access.attempt((sql) => {
-      const row = sql.presence.get(key, latestAt(this.#clock.now()));
-      return (
-        !this.#forgetting.isPending &&
-        row !== undefined &&
-        row[0] > this.#clock.now() &&
-        verdictOn(sql, row[1], row[2]) === 'valid'
-      );
-    });
+    return this.#lookups.has(key);
   }
 
   /**
@@ -122,13 +114,7 @@ export class DiskCacheLayer implements CacheLayer {
   }
 
   read(key: string): CacheEntry | undefined {
-    return this.#access.attempt((sql) => {
-      const row = sql.entry.get(key, latestAt(this.#clock.now()));
-      const entry = row === undefined ? undefined : this.#entryOf(sql, row);
-      if (entry === undefined || entry.ttl === 0) this.#misses++;
-      else this.#hits++;
-      return entry;
-    });
+    return this.#lookups.read(key);
   }
 
   write(key: string, entry: CacheEntry, lease?: Lease): boolean {
@@ -178,7 +164,7 @@ export class DiskCacheLayer implements CacheLayer {
     return this.#access.change((sql) => {
       const now = this.#clock.now();
       const held = this.#leaseOn(sql, key);
-      if (held !== undefined) return held.startsWith(this.#id) ? 'own' : 'taken';
+      if (held !== undefined) return { holder: held };
       const token = `${this.#id}:${++this.#leases}`;
       return { key, token, generation: sql.takeLease.get(key, token, now + duration, now)! };
     });
@@ -227,16 +213,16 @@ export class DiskCacheLayer implements CacheLayer {
   }
 
   getStats(): DiskLayerStats {
-    const asked = this.#hits + this.#misses;
+    const { hits, misses } = this.#lookups;
     return this.#access.attempt((sql) => ({
-      hits: this.#hits,
-      misses: this.#misses,
+      hits,
+      misses,
       evictions: this.#space.evictions,
       expirations: this.#space.expirations,
       size: sql.count.get()!,
       bytes: this.#file.bytes,
       rebuilds: this.#file.rebuilds,
-      hitRate: asked === 0 ? 0 : this.#hits / asked,
+      hitRate: hits + misses === 0 ? 0 : hits / (hits + misses),
     }));
   }
 
@@ -266,25 +252,6 @@ export class DiskCacheLayer implements CacheLayer {
   #leaseOn(sql: Statements, key: string): string | undefined {
     const now = this.#clock.now();
     return sql.leaseToken.get(key, now, latestAt(now));
-  }
-
-  #get(key: string): unknown {
-    const sql = this.#file.statements;
-    const row = sql.value.get(key, latestAt(this.#clock.now()));
-    const isKnown = row !== undefined && !this.#forgetting.isPending;
-    const isFresh = isKnown && row[2] > this.#clock.now() && verdictOn(sql, row[3], row[4]) === 'valid';
-    const value = isFresh ? decodeIfIntact(row[0], row[1]) : undefined;
-    if (value === undefined) this.#misses++;
-    else this.#hits++;
-    return value;
-  }
-
-  /** Expired rows are left to the cleanup, because a read must not wait for the write lock. */
-  #entryOf(sql: Statements, row: EntryRow): CacheEntry | undefined {
-    const lifetime = lifetimeOf(sql, row, this.#clock.now());
-    if (lifetime === undefined || this.#forgetting.isPending) return undefined;
-    const value = decodeIfIntact(row[0], row[1]);
-    return value === undefined ? undefined : { value, ...lifetime, tags: parseTags(row[3]) };
   }
 
   #inSlices<R>(removal: DiskRemoval<R>): Awaitable<R> {

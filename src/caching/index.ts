@@ -10,6 +10,7 @@ export {
   type LayerStats,
   type Lease,
   type LeaseAnswer,
+  type LeaseHolder,
   type TagInvalidation,
 } from './cache-layer.js';
 export { MemoryCacheLayer } from './memory-cache-layer.js';
@@ -21,7 +22,7 @@ export { type ClaimOptions, type LayerName, type MultiLayerCacheOptions } from '
 export { type MultiLayerCacheStats } from './manager-stats.js';
 export { type HotKey, type HotTag, type HottestEntries } from './hottest-keys.js';
 export { type InvalidationOptions, type RecentInvalidation } from './invalidation-log.js';
-export { type Claim, type StoreOptions } from './layer-stack.js';
+export { type Claim, type StoreOptions } from './claim.js';
 export { type LoadContext, type LoadOptions, type LoadTimeouts, type Loader } from './load.js';
 export { type BatchLoader, type BatchResult } from './batch-load.js';
 export { CacheNamespace } from './cache-namespace.js';

@@ -2,14 +2,17 @@
  * Keys as a tree of their segments (`user:42:profile` → `user:` → `42:` → the key), so that the keys below a prefix are
  * found without a scan of the others.
  */
-import { compilePattern } from './key-pattern.js';
-
+/** Most branches hold one key and no branches, so that both collections are made when they are needed. */
 interface Branch {
-  readonly branches: Map<string, Branch>;
-  readonly keys: Set<string>;
+  branches: Map<string, Branch> | undefined;
+  keys: Set<string> | undefined;
 }
 
-const newBranch = (): Branch => ({ branches: new Map(), keys: new Set() });
+const newBranch = (): Branch => ({ branches: undefined, keys: undefined });
+
+const NONE: Iterable<never> = [];
+
+const isEmpty = ({ branches, keys }: Branch): boolean => (keys?.size ?? 0) === 0 && (branches?.size ?? 0) === 0;
 
 /** Deeper segments share a branch, because a key of separators only must not create a deep chain of maps. */
 const MAX_DEPTH = 8;
@@ -26,10 +29,6 @@ function segmentEnd(key: string, from: number): number {
 export class KeyIndex {
   readonly #root = newBranch();
 
-  constructor(keys: Iterable<string> = []) {
-    for (const key of keys) this.add(key);
-  }
-
   add(key: string): void {
     let branch = this.#root;
     let from = 0;
@@ -37,12 +36,13 @@ export class KeyIndex {
       const end = segmentEnd(key, from);
       if (end === -1) break;
       const segment = key.slice(from, end);
+      branch.branches ??= new Map();
       let next = branch.branches.get(segment);
       if (next === undefined) branch.branches.set(segment, (next = newBranch()));
       branch = next;
       from = end;
     }
-    branch.keys.add(key);
+    (branch.keys ??= new Set()).add(key);
   }
 
   /** Removes a key and its empty branches. */
@@ -54,47 +54,44 @@ export class KeyIndex {
       const end = segmentEnd(key, from);
       if (end === -1) break;
       const segment = key.slice(from, end);
-      const next = branch.branches.get(segment);
+      const next = branch.branches?.get(segment);
       if (next === undefined) return;
       path.push({ branch, segment });
       branch = next;
       from = end;
     }
-    branch.keys.delete(key);
-    for (let i = path.length - 1; i >= 0 && branch.keys.size === 0 && branch.branches.size === 0; i--) {
+    branch.keys?.delete(key);
+    for (let i = path.length - 1; i >= 0 && isEmpty(branch); i--) {
       branch = path[i]!.branch;
-      branch.branches.delete(path[i]!.segment);
+      branch.branches!.delete(path[i]!.segment);
     }
   }
 
-  /** The matching keys. Searches only those that share the prefix of the pattern up to its last separator. */
-  matching(pattern: string): string[] {
-    const { prefix, matches } = compilePattern(pattern);
-    const found: string[] = [];
+  /**
+   * The keys that share the prefix of a pattern up to its last separator, and undefined for each branch that was
+   * skipped: no step of the walk is long. Keys may be added and removed during the walk.
+   */
+  *candidates(prefix: string): Generator<string | undefined, void> {
     let branch = this.#root;
     let from = 0;
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       const end = segmentEnd(prefix, from);
       if (end === -1) break;
-      const next = branch.branches.get(prefix.slice(from, end));
-      if (next === undefined) return found;
+      const next = branch.branches?.get(prefix.slice(from, end));
+      if (next === undefined) return;
       branch = next;
       from = end;
     }
     const rest = prefix.slice(from);
-    collect(branch.keys, matches, found);
-    for (const [segment, below] of branch.branches) {
-      if (segment.startsWith(rest)) collectBelow(below, matches, found);
+    yield* branch.keys ?? NONE;
+    for (const [segment, below] of branch.branches ?? NONE) {
+      if (segment.startsWith(rest)) yield* keysBelow(below);
+      else yield undefined;
     }
-    return found;
   }
 }
 
-function collect(keys: Set<string>, matches: (key: string) => boolean, found: string[]): void {
-  for (const key of keys) if (matches(key)) found.push(key);
-}
-
-function collectBelow(branch: Branch, matches: (key: string) => boolean, found: string[]): void {
-  collect(branch.keys, matches, found);
-  for (const below of branch.branches.values()) collectBelow(below, matches, found);
+function* keysBelow(branch: Branch): Generator<string, void> {
+  yield* branch.keys ?? NONE;
+  for (const below of branch.branches?.values() ?? NONE) yield* keysBelow(below);
 }

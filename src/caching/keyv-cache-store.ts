@@ -2,10 +2,11 @@
 import type { Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import { callWithin } from '../shared/timed-call.js';
-import type { CacheEntry, CacheLayer, LayerStats, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
+import type { CacheEntry, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
 import { compilePattern } from './key-pattern.js';
 import { KeyvMarks, type Mark } from './keyv-marks.js';
 import { ProcessLeases } from './process-leases.js';
+import { RemoteCacheStore } from './remote-cache-store.js';
 import { decodeIfIntact, encodeValue } from './value-codec.js';
 
 /**
@@ -49,20 +50,14 @@ interface Header {
 /** The tag of everything: its mark changes with `clear`. */
 const ALL = '';
 
-export class KeyvCacheStore implements CacheLayer {
-  readonly name: string;
-  readonly isShared = true;
-  readonly defaultTTL: number;
+export class KeyvCacheStore extends RemoteCacheStore {
   readonly #target: KeyvTarget;
   readonly #settings: KeyvStoreSettings;
   readonly #marks: KeyvMarks;
   readonly #leases: ProcessLeases;
-  #hits = 0;
-  #misses = 0;
 
   constructor(target: KeyvTarget, settings: KeyvStoreSettings) {
-    this.name = settings.name;
-    this.defaultTTL = settings.defaultTTL;
+    super(settings.name, settings.defaultTTL);
     this.#target = target;
     this.#settings = settings;
     this.#marks = new KeyvMarks(
@@ -72,23 +67,9 @@ export class KeyvCacheStore implements CacheLayer {
     this.#leases = new ProcessLeases(settings.clock);
   }
 
-  async get(key: string): Promise<unknown> {
-    const entry = await this.read(key);
-    return entry !== undefined && entry.ttl > 0 ? entry.value : undefined;
-  }
-
-  async has(key: string): Promise<boolean> {
-    const entry = await this.#find(key);
-    return entry !== undefined && entry.ttl > 0;
-  }
-
-  async set(key: string, value: unknown, ttl: number = this.defaultTTL): Promise<void> {
-    await this.write(key, { value, ttl, grace: 0, tags: [] });
-  }
-
   async delete(key: string): Promise<boolean> {
     this.#leases.revoke(key);
-    const wasThere = (await this.#find(key)) !== undefined;
+    const wasThere = (await this.find(key)) !== undefined;
     await this.#remove(key);
     return wasThere;
   }
@@ -96,13 +77,6 @@ export class KeyvCacheStore implements CacheLayer {
   async clear(): Promise<void> {
     this.#leases.revokeMatching(() => true);
     await this.#marks.replace(ALL);
-  }
-
-  async read(key: string): Promise<CacheEntry | undefined> {
-    const entry = await this.#find(key);
-    if (entry === undefined || entry.ttl === 0) this.#misses++;
-    else this.#hits++;
-    return entry;
   }
 
   async write(key: string, entry: CacheEntry, lease?: Lease): Promise<boolean> {
@@ -151,23 +125,7 @@ export class KeyvCacheStore implements CacheLayer {
     this.#leases.end(lease);
   }
 
-  getStats(): LayerStats {
-    const asked = this.#hits + this.#misses;
-    return {
-      hits: this.#hits,
-      misses: this.#misses,
-      evictions: 0, // the store's own affair, as are expirations and size
-      expirations: 0,
-      size: -1,
-      hitRate: asked === 0 ? 0 : this.#hits / asked,
-    };
-  }
-
-  destroy(): void {
-    // The store is its owner's.
-  }
-
-  async #find(key: string): Promise<CacheEntry | undefined> {
+  protected async find(key: string): Promise<CacheEntry | undefined> {
     const text = await this.#call(() => this.#target.get(this.#entryName(key)));
     if (typeof text !== 'string') return undefined;
     const end = text.indexOf('\n');

@@ -19,6 +19,8 @@ export class KeyvMarks {
   readonly #write: (tag: string, mark: Mark) => Promise<unknown>;
   /** By tag: the count of changes made here when it was changed last. */
   readonly #changedAt = new Map<string, number>();
+  /** Marks that are being looked up or made. */
+  readonly #asked = new Map<string, Promise<Mark>>();
   #changes = 0;
   #forgottenAt = 0;
 
@@ -40,15 +42,24 @@ export class KeyvMarks {
 
   /** The marks of tags; those without one get one. */
   of(tags: readonly string[]): Promise<ReadonlyArray<readonly [string, Mark]>> {
-    return Promise.all(
-      tags.map(async (tag) => {
-        const known = await this.#read(tag);
-        if (typeof known === 'string') return [tag, known] as const;
-        const mark = `${word()} ${word()}`;
-        await this.#write(tag, mark);
-        return [tag, mark] as const;
-      }),
-    );
+    return Promise.all(tags.map(async (tag) => [tag, await this.#markOf(tag)] as const));
+  }
+
+  /** One lookup for concurrent callers: if each made a mark, the last one would outdate what carries the others. */
+  #markOf(tag: string): Promise<Mark> {
+    const asked = this.#asked.get(tag);
+    if (asked !== undefined) return asked;
+    const mark = this.#findOrMake(tag).finally(() => this.#asked.delete(tag));
+    this.#asked.set(tag, mark);
+    return mark;
+  }
+
+  async #findOrMake(tag: string): Promise<Mark> {
+    const known = await this.#read(tag);
+    if (typeof known === 'string') return known;
+    const mark = `${word()} ${word()}`;
+    await this.#write(tag, mark);
+    return mark;
   }
 
   /** Outdates everything that carries the tag. */

@@ -3,40 +3,24 @@
  * and invalidations go to all layers, and a claim holds the leases of all of them.
  */
 import { sleep, type Clock } from '../shared/clock.js';
-import type { Awaitable, CacheEntry, Lease, TagInvalidation } from './cache-layer.js';
+import type { Awaitable, CacheEntry, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
+import { StackClaim, type StoreOptions } from './claim.js';
 import type { GuardedLayer } from './guarded-layer.js';
 import { HottestKeys } from './hottest-keys.js';
+import { isHeldAround, type LoadScope } from './load-scope.js';
 import type { MemoryCacheLayer } from './memory-cache-layer.js';
 
-/** The options for storing a value. */
-export interface StoreOptions {
-  /** Milliseconds the value stays fresh. Default: each layer's own. */
-  readonly ttl?: number;
-  /**
-   * Milliseconds after that during which it may be served while a new one is made, or if making one fails. Default 0.
-   */
-  readonly grace?: number;
-  /** Names under which `invalidateTag` finds it. */
-  readonly tags?: readonly string[];
-}
-
-/**
- * The sole right to make the value of a key, as far as the layers reach.
- *
- * @example
- * const claim = await cache.claim('report:7', { duration: 5000 });
- * if ('value' in claim) console.log(claim.value); // another process has just stored it
- * else await claim.commit(await createReport(), { ttl: 60_000 });
- */
-export interface Claim {
-  /**
-   * Stores the value, unless the key was written or invalidated since the claim was made. Ends the claim.
-   *
-   * @returns whether the value was stored
-   */
-  commit(value: unknown, options?: StoreOptions): Promise<boolean>;
-  /** Ends the claim without a value. Has no effect after a commit. */
-  release(): Promise<void>;
+/** How to claim the computation of a value. */
+export interface ClaimTerms {
+  /** Milliseconds after which the claim expires. */
+  readonly duration: number;
+  /** Milliseconds to wait for another holder. */
+  readonly patience: number;
+  readonly signal?: AbortSignal;
+  /** An entry is returned only if it stays fresh for more milliseconds than this. Default 0. */
+  readonly beyond?: number;
+  /** The load that waits. */
+  readonly waiter?: LoadScope;
 }
 
 /** The counters of the stack. */
@@ -62,6 +46,8 @@ export class LayerStack {
   readonly #clock: Clock;
   /** The number of lookups until the next one is counted for the hottest keys. */
   #untilSample = 1;
+  /** The tokens of the leases held: claims of one stack do not exclude each other. */
+  readonly #tokens = new Set<string>();
   /** Invalidations in progress in the layers below. */
   #forgetting = 0;
 
@@ -131,8 +117,9 @@ export class LayerStack {
 
   /** Removes the matching keys from all layers. Returns the keys that a layer held. */
   async invalidatePattern(pattern: string): Promise<Set<string>> {
-    const removed = new Set(this.memory.invalidatePattern(pattern));
+    const above = this.memory.invalidatePatternInBackground(pattern);
     const below = await this.#forgetBelow((layer) => layer.invalidatePattern(pattern));
+    const removed = new Set(await above);
     for (const keys of below) for (const key of keys) removed.add(key);
     return removed;
   }
@@ -148,35 +135,31 @@ export class LayerStack {
   }
 
   /**
-   * Claims the computation of a value. If another process computes it, waits until its value is stored and returns
-   * that, or until that process gives up. After `patience` milliseconds, continues without the layer that both share.
-   *
-   * @param duration milliseconds after which the claim expires
-   * @param beyond an entry is returned only if it stays fresh for more milliseconds than this
+   * Claims the computation of a value. If another process or another stack computes it, waits until its value is stored
+   * and returns that, or until the other gives up. After `patience` milliseconds, continues without the layer that both
+   * share. Within the work of the other it continues so at once, because the other waits for that work.
    */
-  async claim(
-    key: string,
-    duration: number,
-    patience: number,
-    signal?: AbortSignal,
-    beyond = 0,
-  ): Promise<Claim | CacheEntry> {
+  async claim(key: string, terms: ClaimTerms): Promise<StackClaim | CacheEntry> {
     const own = this.memory.lease(key);
     const leases = new Map<GuardedLayer, Lease>();
     try {
       for (const layer of this.lower.filter((one) => one.isShared).reverse()) {
-        const answer = await this.#leaseOf(layer, key, duration, patience, beyond, signal);
+        const answer = await this.#leaseOf(layer, key, terms);
         if (answer.found !== undefined) {
           await this.#release(own, leases);
           return answer.found;
         }
-        if (answer.lease !== undefined) leases.set(layer, answer.lease);
+        if (answer.lease !== undefined) {
+          leases.set(layer, answer.lease);
+          this.#tokens.add(answer.lease.token);
+        }
       }
     } catch (error) {
       await this.#release(own, leases);
       throw error;
     }
     return new StackClaim(
+      Array.from(leases.values(), ({ token }) => token),
       (value, options) => this.#commit(own, leases, value, options),
       () => this.#release(own, leases),
     );
@@ -226,10 +209,7 @@ export class LayerStack {
   async #leaseOf(
     layer: GuardedLayer,
     key: string,
-    duration: number,
-    patience: number,
-    beyond: number,
-    signal: AbortSignal | undefined,
+    { duration, patience, signal, beyond = 0, waiter }: ClaimTerms,
   ): Promise<{ lease?: Lease; found?: CacheEntry }> {
     for (let waited = 0, pause = FIRST_POLL; ; waited += pause, pause = Math.min(LAST_POLL, 1.5 * pause)) {
       const answer = await layer.lease(key, duration);
@@ -237,12 +217,32 @@ export class LayerStack {
       // Also under a new lease: the value may have been stored between the lookup that missed it and the lease.
       const entry = await this.#readThrough(layer, key, beyond);
       if (entry !== undefined && entry.ttl > beyond) {
-        if (typeof answer === 'object') await layer.release(answer);
+        if (isLease(answer)) await layer.release(answer);
         return { found: entry };
       }
-      if (typeof answer === 'object') return { lease: answer };
-      if (answer === 'own' || waited >= patience) return {};
-      await sleep(this.#clock, pause, signal, true); // a caller awaits the value
+      if (isLease(answer)) return { lease: answer };
+      if (waited >= patience || this.#isOwn(answer, waiter)) return {};
+      await this.#pause(pause, signal, answer, waiter);
+    }
+  }
+
+  /** Whether the holder is a claim of this stack, or waits for this call. */
+  #isOwn(answer: Exclude<LeaseAnswer, Lease>, waiter: LoadScope | undefined): boolean {
+    if (typeof answer === 'string') return answer === 'own';
+    return this.#tokens.has(answer.holder) || isHeldAround(answer.holder, waiter);
+  }
+
+  async #pause(
+    ms: number,
+    signal: AbortSignal | undefined,
+    answer: Exclude<LeaseAnswer, Lease>,
+    waiter: LoadScope | undefined,
+  ): Promise<void> {
+    if (waiter !== undefined && typeof answer === 'object') waiter.wanted = answer.holder;
+    try {
+      await sleep(this.#clock, ms, signal, true); // a caller awaits the value
+    } finally {
+      if (waiter !== undefined) waiter.wanted = undefined;
     }
   }
 
@@ -253,6 +253,7 @@ export class LayerStack {
     this.counters.writes++;
     let isCurrent = true;
     for (const [layer, lease] of leases) {
+      this.#tokens.delete(lease.token);
       if (!isCurrent) await layer.release(lease);
       else isCurrent = await layer.write(own.key, entryOf(value, options, layer.defaultTTL), lease);
     }
@@ -263,32 +264,15 @@ export class LayerStack {
 
   async #release(own: Lease, leases: Map<GuardedLayer, Lease>): Promise<void> {
     this.memory.release(own);
-    for (const [layer, lease] of leases) await layer.release(lease);
+    for (const [layer, lease] of leases) {
+      this.#tokens.delete(lease.token);
+      await layer.release(lease);
+    }
   }
 }
 
-/** Ends once: a call after a commit or a release has no effect. */
-class StackClaim implements Claim {
-  readonly #store: (value: unknown, options: StoreOptions) => Promise<boolean>;
-  readonly #giveUp: () => Promise<void>;
-  #hasEnded = false;
-
-  constructor(store: (value: unknown, options: StoreOptions) => Promise<boolean>, giveUp: () => Promise<void>) {
-    this.#store = store;
-    this.#giveUp = giveUp;
-  }
-
-  async commit(value: unknown, options: StoreOptions = {}): Promise<boolean> {
-    if (this.#hasEnded) return false;
-    this.#hasEnded = true;
-    return this.#store(value, options);
-  }
-
-  async release(): Promise<void> {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    await this.#giveUp();
-  }
+function isLease(answer: LeaseAnswer): answer is Lease {
+  return typeof answer === 'object' && 'token' in answer;
 }
 
 function entryOf(value: unknown, { ttl, grace = 0, tags = NO_TAGS }: StoreOptions, defaultTTL: number): CacheEntry {

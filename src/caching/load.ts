@@ -3,7 +3,9 @@ import { startTimer, type Clock, type Timer } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import { startSpan } from '../shared/instrumentation.js';
 import type { CacheEntry } from './cache-layer.js';
-import type { Claim, LayerStack, StoreOptions } from './layer-stack.js';
+import type { StackClaim, StoreOptions } from './claim.js';
+import type { LayerStack } from './layer-stack.js';
+import { beginScope, endScope, holdLeases, runInside, type LoadScope } from './load-scope.js';
 
 /** The context of a loader, and the decisions it can make. */
 export interface LoadContext {
@@ -60,13 +62,17 @@ export interface LoadEvents {
   ended(): void;
 }
 
+/** Where a load looks for its value, and stores it. */
+export type LoadSource = Pick<LayerStack, 'find' | 'claim'>;
+
 /** One load. `answer` settles once. The load itself may continue in the background after that. */
 export class Load {
   readonly answer: Promise<unknown>;
   readonly tags: readonly string[];
+  readonly scope: LoadScope;
   readonly #key: string;
   readonly #loader: Loader<unknown>;
-  readonly #stack: LayerStack;
+  readonly #source: LoadSource;
   readonly #clock: Clock;
   readonly #events: LoadEvents;
   readonly #abort = new AbortController();
@@ -77,8 +83,9 @@ export class Load {
   #options: StoreOptions;
   #stale: CacheEntry | undefined;
   /** Measured from the call of the loader. */
-  #claim: Claim | undefined;
+  #claim: StackClaim | undefined;
   #hasServedStale = false;
+  #isAnswered = false;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
 
@@ -86,25 +93,35 @@ export class Load {
     key: string,
     loader: Loader<unknown>,
     { timeout, refreshAhead = 0, ...options }: LoadOptions,
-    stack: LayerStack,
+    source: LoadSource,
     clock: Clock,
     events: LoadEvents,
+    isRepeated = false,
   ) {
     const { soft = 0, hard = DEFAULT_HARD_TIMEOUT } = typeof timeout === 'number' ? { hard: timeout } : (timeout ?? {});
     this.#key = key;
     this.#loader = loader;
     this.#options = options;
-    this.#stack = stack;
+    this.#source = source;
     this.#clock = clock;
     this.#events = events;
     this.#soft = soft;
     this.#hard = hard;
     this.#refreshAhead = refreshAhead;
     this.tags = options.tags ?? [];
+    this.scope = beginScope(isRepeated);
     this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
+      this.#resolve = (value) => {
+        this.#isAnswered = true;
+        resolve(value);
+      };
       this.#reject = reject;
     });
+  }
+
+  /** Whether a caller that joins it gets a value at once: the stale one. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
   }
 
   /** Starts the load. Never rejects: the result is available through `answer`. */
@@ -116,6 +133,7 @@ export class Load {
       this.#fail(error);
     } finally {
       for (const timer of this.#timers) timer.cancel();
+      endScope(this.scope);
     }
   }
 
@@ -130,7 +148,7 @@ export class Load {
   }
 
   async #lookThenLoad(): Promise<void> {
-    const found = await this.#stack.find(this.#key);
+    const found = await this.#source.find(this.#key);
     if (found !== undefined && found.ttl > this.#refreshAhead) return this.#finish(found.value);
     this.#stale = found;
     if (found !== undefined && found.ttl > 0) this.#answerAhead(found);
@@ -145,25 +163,25 @@ export class Load {
     const duration = Math.min(this.#hard, LONGEST_CLAIM) + CLAIM_MARGIN;
     // Half of the time is left for the loader, which must run even if the process that holds the claim hangs.
     const patience = Math.min(CLAIM_PATIENCE, this.#hard / 2);
-    const claim = await this.#stack.claim(this.#key, duration, patience, this.#abort.signal, this.#refreshAhead);
+    const claim = await this.#source.claim(this.#key, {
+      duration,
+      patience,
+      signal: this.#abort.signal,
+      beyond: this.#refreshAhead,
+      waiter: this.scope,
+    });
     if ('value' in claim) this.#finish(claim.value);
     else if (this.#abort.signal.aborted) await claim.release();
     else await this.#load(claim);
   }
 
-  async #load(claim: Claim): Promise<void> {
+  async #load(claim: StackClaim): Promise<void> {
     const span = startSpan('cache load');
     this.#claim = claim;
     this.#events.started();
     try {
-      const value = await this.#loader({
-        key: this.#key,
-        signal: this.#abort.signal,
-        stale: this.#stale?.value,
-        keep: (options) => {
-          this.#options = { ...this.#options, ...options };
-        },
-      });
+      holdLeases(this.scope, claim.tokens);
+      const value = await runInside(this.scope, () => this.#loader(this.#context()));
       if (value !== undefined) await claim.commit(value, this.#options);
       span?.end();
       this.#finish(value);
@@ -173,6 +191,17 @@ export class Load {
     } finally {
       await claim.release();
     }
+  }
+
+  #context(): LoadContext {
+    return {
+      key: this.#key,
+      signal: this.#abort.signal,
+      stale: this.#stale?.value,
+      keep: (options) => {
+        this.#options = { ...this.#options, ...options };
+      },
+    };
   }
 
   /** Callers cannot join a load that has ended: they would get a value from before their call. */

@@ -3,21 +3,39 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
 import { checkValue, func } from '../shared/options.js';
+import { StackClaim } from './claim.js';
 import type { LayerStack } from './layer-stack.js';
-import { Load, type LoadOptions, type Loader } from './load.js';
+import { currentScope, isWaiting, noteWait } from './load-scope.js';
+import { Load, type LoadEvents, type LoadOptions, type Loader, type LoadSource } from './load.js';
 import type { LoadCounters } from './manager-stats.js';
 import { checkLoadOptions } from './store-options.js';
 
 /** Milliseconds for which a failed origin is not called while there is a usable stale value. */
 const FAILURE_PAUSE = 1_000;
 const FAILURES_REMEMBERED = 1_000;
+/** Loads within a load of the same key. Loaders that call each other without end must not exhaust the memory. */
+const MOST_REPEATS = 10;
 
 export class Loads {
   readonly #stack: LayerStack;
   readonly #clock: Clock;
   readonly #counters: LoadCounters;
   readonly #loads = new Map<string, Load>();
+  /** Loads within a load of the same key, which no other caller joins. */
+  readonly #repeated = new Set<Load>();
   readonly #failures = new LRUCache<string, number>({ max: FAILURES_REMEMBERED });
+  /** For a load within a load of the same key: the outer one stores its value. */
+  readonly #lookingOnly: LoadSource = {
+    find: (key) => this.#stack.find(key),
+    claim: () =>
+      Promise.resolve(
+        new StackClaim(
+          [],
+          () => Promise.resolve(false),
+          () => Promise.resolve(),
+        ),
+      ),
+  };
   #isClosed = false;
 
   constructor(stack: LayerStack, clock: Clock, counters: LoadCounters) {
@@ -27,12 +45,21 @@ export class Loads {
   }
 
   /**
-   * The load of the key in progress, otherwise a new one.
+   * The load of the key in progress, otherwise a new one. Also a new one if the load in progress waits for this call.
    *
-   * @throws ResilienceError SHUTTING_DOWN once closed
+   * @throws ResilienceError SHUTTING_DOWN once closed, LOAD_CYCLE if loads wait for each other without end
    */
   of(key: string, loader: Loader<unknown>, options: LoadOptions): Load {
-    return this.#loads.get(key) ?? this.#start(key, loader, options);
+    const around = currentScope();
+    const known = this.#loads.get(key);
+    if (around === undefined) return known ?? this.#start(key, loader, options);
+    const isRepeated = known !== undefined && !known.isAnswered && isWaiting(known.scope, around);
+    if (isRepeated && around.repeats >= MOST_REPEATS) {
+      throw new ResilienceError('LOAD_CYCLE', `getOrSet: the loader of ${JSON.stringify(key)} waits for itself`);
+    }
+    const load = isRepeated || known === undefined ? this.#start(key, loader, options, isRepeated) : known;
+    noteWait(around, load);
+    return load;
   }
 
   /**
@@ -57,15 +84,16 @@ export class Loads {
   close(): void {
     this.#isClosed = true;
     const reason = new ResilienceError('SHUTTING_DOWN', 'the cache was destroyed');
-    for (const load of this.#loads.values()) load.cancel(reason);
+    for (const load of [...this.#loads.values(), ...this.#repeated]) load.cancel(reason);
     this.#loads.clear();
   }
 
-  #start(key: string, loader: Loader<unknown>, options: LoadOptions): Load {
+  #start(key: string, loader: Loader<unknown>, options: LoadOptions, isRepeated = false): Load {
     const checked = checkLoadOptions('MultiLayerCacheManager.getOrSet', options);
     checkValue('MultiLayerCacheManager.getOrSet: loader', loader, func);
     if (this.#isClosed) throw new ResilienceError('SHUTTING_DOWN', 'the cache is destroyed');
-    const load: Load = new Load(key, loader, checked, this.#stack, this.#clock, {
+    const source = isRepeated ? this.#lookingOnly : this.#stack;
+    const events: LoadEvents = {
       started: () => this.#counters.loads++,
       failed: (hasStale) => {
         this.#counters.loadFailures++;
@@ -75,9 +103,12 @@ export class Loads {
       isCoolingDown: () => (this.#failures.get(key) ?? -Infinity) > this.#clock.now(),
       ended: () => {
         if (this.#loads.get(key) === load) this.#loads.delete(key);
+        this.#repeated.delete(load);
       },
-    });
-    this.#loads.set(key, load);
+    };
+    const load: Load = new Load(key, loader, checked, source, this.#clock, events, isRepeated);
+    if (isRepeated) this.#repeated.add(load);
+    else this.#loads.set(key, load);
     void load.run();
     return load;
   }

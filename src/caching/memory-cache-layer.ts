@@ -1,11 +1,11 @@
 /** The layer in the process: the most recently used values, bounded by count and optionally by bytes. */
 import { checkOptions, checkValue, clock as clockCheck, milliseconds, number } from '../shared/options.js';
-import type { CacheEntry, CacheLayer, Lease, TagInvalidation } from './cache-layer.js';
-import { KeyIndex } from './key-index.js';
+import type { Awaitable, CacheEntry, CacheLayer, Lease, TagInvalidation } from './cache-layer.js';
 import { compilePattern } from './key-pattern.js';
+import { MemoryContents } from './memory-contents.js';
 import { MemoryLeases } from './memory-leases.js';
 import { entryOf, isFresh, isUsable, Kept, type Held } from './memory-record.js';
-import { ClearedRecords, CLEARED_PER_TURN, newRecords, type PlainRecords } from './memory-records.js';
+import { TICK, type Records } from './memory-records.js';
 import type { MemoryCacheLayerOptions, MemoryLayerStats } from './memory-options.js';
 import { RecentTime } from './recent-time.js';
 import { TagGenerations } from './tag-generations.js';
@@ -15,13 +15,6 @@ const DEFAULT_TTL = 5 * 60_000;
 /** A JavaScript Map cannot hold more. */
 const entries = number({ min: 1, max: 2 ** 24, integer: true });
 const NO_TAGS: readonly string[] = [];
-/**
- * How much earlier a lifetime begins for lru-cache, which expires an entry when its age exceeds the lifetime; here an
- * entry expires when its age reaches the lifetime. A quarter of a microsecond: a double that counts milliseconds holds it
- * exactly for 69 years.
- */
-const TICK = 2 ** -12;
-
 /**
  * Stores values by reference: `get` returns the object that was passed to `set`, not a copy. Expired entries stay until
  * they are read, evicted or removed by `cleanup()`; no timer runs.
@@ -42,15 +35,13 @@ export class MemoryCacheLayer implements CacheLayer {
   readonly #time: RecentTime;
   readonly #tags = new TagGenerations();
   readonly #leases = new MemoryLeases();
-  #records: PlainRecords | ClearedRecords;
+  readonly #contents: MemoryContents;
+  /** The records that `#contents` shows. A field of the layer, because every read takes this path. */
+  #records!: Records;
   /** Reused for every write, so that a write allocates no object. */
   readonly #lifetime = { ttl: 0, start: 0 };
-  /** Built when a pattern is first invalidated, because applications that never do so should not pay for it. */
-  #index: KeyIndex | undefined;
   #hits = 0;
   #misses = 0;
-  #evictions = 0;
-  #expirations = 0;
 
   /** @throws TypeError or RangeError for an unknown option or a value out of range */
   constructor(options: MemoryCacheLayerOptions = {}) {
@@ -63,7 +54,12 @@ export class MemoryCacheLayer implements CacheLayer {
     this.defaultTTL = checked.defaultTTL ?? DEFAULT_TTL;
     this.#maxBytes = checked.maxBytes;
     this.#time = new RecentTime(checked.clock);
-    this.#records = this.#newRecords(checked.maxSize ?? DEFAULT_MAX_SIZE);
+    this.#contents = new MemoryContents(checked.maxSize ?? DEFAULT_MAX_SIZE, checked.maxBytes, this.#time, {
+      isUsable: (held) => this.#isUsable(held),
+      show: (records) => {
+        this.#records = records;
+      },
+    });
   }
 
   /** The fresh value, or undefined on a miss. Marks the entry as used. */
@@ -125,17 +121,12 @@ export class MemoryCacheLayer implements CacheLayer {
   /** Takes effect at once. Many entries are removed in slices, between which the event loop has its turn. */
   clear(): void {
     this.#leases.revokeAll();
-    this.#index = undefined;
-    const records = this.#records;
-    if (records instanceof ClearedRecords || records.size <= CLEARED_PER_TURN) return records.clear();
-    const cleared = new ClearedRecords(records, () => {
-      this.#records = records;
-    });
-    this.#records = cleared;
+    this.#contents.clear();
   }
 
   read(key: string): CacheEntry | undefined {
     const held = this.#records.get(key);
+    this.#time.observe();
     const entry = held === undefined ? undefined : this.#entryOf(key, held);
     if (entry === undefined || entry.ttl === 0) this.#misses++;
     else this.#hits++;
@@ -150,15 +141,22 @@ export class MemoryCacheLayer implements CacheLayer {
     return this.#store(key, entry.value, entry.ttl, entry.grace, entry.tags, generation);
   }
 
+  /** Blocks until all is removed; `invalidatePatternInBackground` does not. */
   invalidatePattern(pattern: string): string[] {
     this.#leases.revokeMatching(pattern);
-    this.#index ??= new KeyIndex(this.#records.keys());
-    const removed: string[] = [];
-    for (const key of this.#index.matching(pattern)) {
-      if (this.#isUsable(this.#records.peek(key))) removed.push(key);
-      this.#records.delete(key);
-    }
-    return removed;
+    const { result, done } = this.#contents.removeMatching(pattern);
+    if (done !== undefined) this.#contents.finish();
+    return result;
+  }
+
+  /**
+   * Takes effect at once. Many entries are removed in slices, between which the event loop has its turn. The result is a
+   * promise if one slice is not enough.
+   */
+  invalidatePatternInBackground(pattern: string): Awaitable<string[]> {
+    this.#leases.revokeMatching(pattern);
+    const { result, done } = this.#contents.removeMatching(pattern);
+    return done === undefined ? result : done.then(() => result);
   }
 
   invalidateTag(tag: string, { soft = false }: TagInvalidation = {}): void {
@@ -173,28 +171,26 @@ export class MemoryCacheLayer implements CacheLayer {
     this.#leases.end(lease);
   }
 
-  /** Changes the number of entries held, at once: the least recently used ones beyond it are evicted. */
+  /**
+   * Changes the number of entries held. The least recently used ones beyond it are evicted. Many entries are evicted and
+   * moved in slices, between which the event loop has its turn. Room for a million entries takes about 200 ms to make.
+   */
   setMaxSize(maxSize: number): void {
     checkValue('MemoryCacheLayer.setMaxSize: maxSize', maxSize, entries);
-    const previous = this.#records;
-    if (previous instanceof ClearedRecords) previous.abandon();
-    this.#records = this.#newRecords(maxSize);
-    const keys = [...previous.keys()]; // most recently used first
-    for (const key of keys.slice(0, maxSize).reverse()) {
-      const left = previous.getRemainingTTL(key);
-      if (left > 0) this.#put(key, previous.peek(key)!, left + TICK);
-    }
-    this.#evictions += Math.max(0, keys.length - maxSize);
-    this.#index = undefined;
+    this.#contents.resize(maxSize);
   }
 
-  /** Removes expired entries. Returns their number. */
+  /** Removes expired entries and returns their number. Blocks until it is done; `cleanupInBackground` does not. */
   cleanup(): number {
-    const before = this.#records.size;
-    this.#records.purgeStale();
-    const now = this.#time.read();
-    for (const [key, held] of [...this.#records.entries()]) if (!this.#isUsable(held, now)) this.#drop(key);
-    return before - this.#records.size;
+    const { result, done } = this.#contents.sweep();
+    if (done !== undefined) this.#contents.finish();
+    return result.removed;
+  }
+
+  /** Like `cleanup`, in slices, between which the event loop has its turn: a promise if one slice is not enough. */
+  cleanupInBackground(): Awaitable<number> {
+    const { result, done } = this.#contents.sweep();
+    return done === undefined ? result.removed : done.then(() => result.removed);
   }
 
   /** The keys held that have not expired, most recently used first. */
@@ -208,8 +204,8 @@ export class MemoryCacheLayer implements CacheLayer {
     return {
       hits: this.#hits,
       misses: this.#misses,
-      evictions: this.#evictions,
-      expirations: this.#expirations,
+      evictions: this.#contents.evictions,
+      expirations: this.#contents.expirations,
       size: this.#records.size,
       maxSize: this.#records.max,
       bytes: this.#records.calculatedSize,
@@ -229,15 +225,6 @@ export class MemoryCacheLayer implements CacheLayer {
   [Symbol.asyncDispose](): Promise<void> {
     this.destroy();
     return Promise.resolve();
-  }
-
-  #newRecords(maxSize: number): PlainRecords {
-    return newRecords(maxSize, this.#maxBytes, this.#time, (key, reason) => {
-      if (this.#records instanceof ClearedRecords && this.#records.forget(key)) return;
-      if (reason === 'evict') this.#evictions++;
-      else if (reason === 'expire') this.#expirations++;
-      this.#index?.remove(key);
-    });
   }
 
   #store(
@@ -260,7 +247,7 @@ export class MemoryCacheLayer implements CacheLayer {
     );
     // A value larger than `maxBytes` is not stored, and its predecessor is removed.
     const isStored = this.#maxBytes === undefined || this.#records.has(key);
-    if (isStored) this.#index?.add(key);
+    if (isStored) this.#contents.added(key);
     return isStored;
   }
 
@@ -296,7 +283,7 @@ export class MemoryCacheLayer implements CacheLayer {
   }
 
   #drop(key: string): void {
-    this.#expirations++;
+    this.#contents.expirations++;
     this.#records.delete(key);
   }
 }

@@ -1,4 +1,4 @@
-/** The records of the memory layer in lru-cache, and their removal in slices when the layer is cleared. */
+/** The records of the memory layer in lru-cache. */
 import { LRUCache } from 'lru-cache';
 import { Kept, type Held } from './memory-record.js';
 import type { RecentTime } from './recent-time.js';
@@ -8,10 +8,33 @@ import { estimateSize } from './value-size.js';
 export type PlainRecords = LRUCache<string, Held>;
 
 /** How long an entry lives, as lru-cache takes it. */
-interface Lifetime {
+export interface Lifetime {
   readonly ttl: number;
   readonly start: number;
 }
+
+/** What the layer needs of its records. */
+export interface Records {
+  readonly max: number;
+  readonly size: number;
+  /** Bytes, if they are counted. */
+  readonly calculatedSize: number;
+  get(key: string): Held | undefined;
+  peek(key: string): Held | undefined;
+  has(key: string): boolean;
+  set(key: string, held: Held, lifetime: Lifetime): unknown;
+  delete(key: string): boolean;
+  /** Most recently used first. */
+  keys(): Iterable<string>;
+  getRemainingTTL(key: string): number;
+}
+
+/**
+ * How much earlier a lifetime begins for lru-cache, which expires an entry when its age exceeds the lifetime; here an
+ * entry expires when its age reaches the lifetime. A quarter of a microsecond: a double that counts milliseconds holds it
+ * exactly for 69 years.
+ */
+export const TICK = 2 ** -12;
 
 /** @param removed called for each entry that is removed or evicted, not for one that is replaced */
 export function newRecords(
@@ -34,114 +57,15 @@ export function newRecords(
   });
 }
 
-/**
- * Entries removed per turn of the event loop, in about a millisecond. lru-cache needs 720 ms of processor time to empty a
- * million at once. A new cache of that size takes 190 ms to make.
- */
-export const CLEARED_PER_TURN = 1000;
+/** The keys in the order in which they were added. Keys may be added and removed during the walk. */
+export function keysIn(records: PlainRecords): IterableIterator<string> {
+  return LRUCache.unsafeExposeInternals(records).keyMap.keys();
+}
 
-/**
- * Large records that were cleared. They show only what was written since then. The other entries are the least recently
- * used ones; each turn of the event loop removes some of them.
- */
-export class ClearedRecords {
-  readonly #records: PlainRecords;
-  readonly #written = new Set<string>();
-  readonly #ended: () => void;
-  #isAbandoned = false;
-
-  /** @param ended called once only the entries written since the clear are left */
-  constructor(records: PlainRecords, ended: () => void) {
-    this.#records = records;
-    this.#ended = ended;
-    this.#scheduleStep();
-  }
-
-  get max(): number {
-    return this.#records.max;
-  }
-
-  get size(): number {
-    return this.#written.size;
-  }
-
-  /** Bytes, including those of entries that wait for their removal. */
-  get calculatedSize(): number {
-    return this.#records.calculatedSize;
-  }
-
-  get(key: string): Held | undefined {
-    return this.#written.has(key) ? this.#records.get(key) : undefined;
-  }
-
-  peek(key: string): Held | undefined {
-    return this.#written.has(key) ? this.#records.peek(key) : undefined;
-  }
-
-  has(key: string): boolean {
-    return this.#written.has(key) && this.#records.has(key);
-  }
-
-  set(key: string, held: Held, lifetime: Lifetime): void {
-    this.#records.set(key, held, lifetime);
-    if (this.#records.has(key)) this.#written.add(key); // unless it was too large
-  }
-
-  delete(key: string): boolean {
-    return this.#written.has(key) && this.#records.delete(key);
-  }
-
-  /** Most recently used first. Looks only at the entries written since the clear. */
-  *keys(): Iterable<string> {
-    for (const [key] of this.entries()) yield key;
-  }
-
-  *entries(): Iterable<[string, Held]> {
-    for (const entry of this.#records.entries()) {
-      if (!this.#written.has(entry[0])) return;
-      yield entry;
-    }
-  }
-
-  getRemainingTTL(key: string): number {
-    return this.#written.has(key) ? this.#records.getRemainingTTL(key) : 0;
-  }
-
-  purgeStale(): boolean {
-    return this.#records.purgeStale();
-  }
-
-  /** Hides everything once more. */
-  clear(): void {
-    this.#written.clear();
-  }
-
-  /** The layer has other records now. */
-  abandon(): void {
-    this.#isAbandoned = true;
-  }
-
-  /** Call for each entry that lru-cache removes. Returns whether it was written before the clear. */
-  forget(key: string): boolean {
-    return !this.#written.delete(key);
-  }
-
-  #scheduleStep(): void {
-    setImmediate(() => {
-      if (this.#isAbandoned) return;
-      if (this.#removeSome()) this.#ended();
-      else this.#scheduleStep();
-    }).unref();
-  }
-
-  /** Returns whether no entry from before the clear is left. */
-  #removeSome(): boolean {
-    const old: string[] = [];
-    for (const key of this.#records.rkeys()) {
-      if (this.#written.has(key)) break;
-      if (old.push(key) === CLEARED_PER_TURN) break;
-    }
-    for (const key of old) this.#records.delete(key);
-    return old.length < CLEARED_PER_TURN;
-  }
+/** The least recently used keys, with those of expired entries. */
+export function oldestKeys(records: PlainRecords, most: number): string[] {
+  const { rindexes, keyList } = LRUCache.unsafeExposeInternals(records);
+  const keys: string[] = [];
+  for (const index of rindexes({ allowStale: true })) if (keys.push(keyList[index]!) === most) break;
+  return keys;
 }

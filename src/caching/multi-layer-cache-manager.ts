@@ -4,18 +4,20 @@ import { array, checkValue, count, func, string } from '../shared/options.js';
 import { loadMany, type BatchLoader } from './batch-load.js';
 import type { CacheEntry, TagInvalidation } from './cache-layer.js';
 import { CacheNamespace } from './cache-namespace.js';
-import { DependencyGraph, type DependencyAnalysis } from './dependency-graph.js';
+import type { Claim, StoreOptions } from './claim.js';
+import type { DependencyAnalysis } from './dependency-graph.js';
 import type { DiskCacheLayer } from './disk-cache-layer.js';
 import type { HottestEntries } from './hottest-keys.js';
 import { InvalidationLog, type InvalidationOptions, type RecentInvalidation } from './invalidation-log.js';
-import { compilePattern, exactKey, type KeyPattern } from './key-pattern.js';
-import { LayerStack, type Claim, type StoreOptions } from './layer-stack.js';
+import { compilePattern, exactKey } from './key-pattern.js';
+import { LayerStack } from './layer-stack.js';
 import type { LoadOptions, Loader } from './load.js';
 import { Loads } from './loads.js';
+import { ManagerInvalidations } from './manager-invalidations.js';
 import { buildLayers, type ClaimOptions, type LayerName, type MultiLayerCacheOptions } from './manager-options.js';
 import { managerStats, type LoadCounters, type MultiLayerCacheStats } from './manager-stats.js';
 import type { MemoryCacheLayer } from './memory-cache-layer.js';
-import { PatternListeners, type InvalidationListener } from './pattern-listeners.js';
+import type { InvalidationListener } from './pattern-listeners.js';
 import { shownKey } from './shown-key.js';
 import { checkStoreOptions } from './store-options.js';
 
@@ -42,11 +44,9 @@ export class MultiLayerCacheManager {
 
   readonly #stack: LayerStack;
   readonly #clock: Clock;
-  readonly #dependencies = new DependencyGraph();
-  readonly #listeners = new PatternListeners('MultiLayerCacheManager.setInvalidationListener');
   readonly #loads: Loads;
   readonly #counters: LoadCounters = { invalidations: 0, loads: 0, loadFailures: 0, staleServed: 0 };
-  readonly #log: InvalidationLog;
+  readonly #invalidations: ManagerInvalidations;
   readonly #hidesKeys: boolean;
   #isDestroyed = false;
 
@@ -59,10 +59,11 @@ export class MultiLayerCacheManager {
     this.memory = memory;
     this.disk = disk;
     this.#clock = clock ?? monotonicClock;
-    this.#log = new InvalidationLog(clock ?? wallClock);
     this.#hidesKeys = hidesKeys;
     this.#stack = new LayerStack(memory, lower, this.#clock);
     this.#loads = new Loads(this.#stack, this.#clock, this.#counters);
+    const log = new InvalidationLog(clock ?? wallClock);
+    this.#invalidations = new ManagerInvalidations(this.#stack, this.#loads, this.#counters, log);
   }
 
   /**
@@ -112,10 +113,13 @@ export class MultiLayerCacheManager {
    * and across processes that share a layer. An invalidation during the load wins: callers from before it get the
    * loaded value, but the value is not stored, and callers after it start another load.
    *
+   * A call from within a load of the same key does not wait for that load: its own loader is called, and the outer load
+   * stores its value.
+   *
    * With `grace`, a stale value is returned when the soft timeout has passed or the load fails. After a failure, the
    * loader is not called again for a second.
    *
-   * @throws the loader's error, or ResilienceError LOAD_TIMEOUT or SHUTTING_DOWN, if there is no stale value
+   * @throws the loader's error, or ResilienceError LOAD_TIMEOUT, LOAD_CYCLE or SHUTTING_DOWN, if there is no stale value
    */
   async getOrSet<V>(key: string, loader: Loader<V>, options: LoadOptions = {}): Promise<V> {
     const held = this.#stack.peek(key);
@@ -139,7 +143,7 @@ export class MultiLayerCacheManager {
     loadMissing: BatchLoader<V>,
     options: LoadOptions = {},
   ): Promise<Map<string, V>> {
-    return loadMany(keys, loadMissing, (key, loader) => this.getOrSet(key, loader, options));
+    return loadMany(keys, loadMissing, this.#clock, (key, loader) => this.getOrSet(key, loader, options));
   }
 
   /** A view of the keys that begin with `<name>:`, all with one type of value. */
@@ -148,16 +152,17 @@ export class MultiLayerCacheManager {
   }
 
   /**
-   * The exclusive right to compute the value of a key, for cases that `getOrSet` does not cover. If another process
-   * computes it, waits and returns its result as `{ value }`. Within the process claims are not exclusive.
+   * The exclusive right to compute the value of a key, for cases that `getOrSet` does not cover. If another process, or
+   * another manager over the same layers, computes it, waits and returns its result as `{ value }`. Claims of one
+   * manager do not exclude each other. Compute the value in `claim.run` if that may call another manager.
    */
   claim(key: string, { duration = 30_000, patience = 5_000 }: ClaimOptions = {}): Promise<Claim | { value: unknown }> {
-    return this.#stack.claim(key, duration, patience);
+    return this.#stack.claim(key, { duration, patience });
   }
 
   /** Removes a key, and everything that depends on it, from every layer. Returns whether any layer held one of them. */
   async invalidate(key: string, { by }: InvalidationOptions = {}): Promise<boolean> {
-    return (await this.#invalidate(exactKey(key), by)).removed.size > 0;
+    return (await this.#invalidations.remove(exactKey(key), by)).removed.size > 0;
   }
 
   /**
@@ -165,7 +170,7 @@ export class MultiLayerCacheManager {
    * and those found by pattern.
    */
   async invalidateWithDependents(key: string): Promise<string[]> {
-    const { names, removed } = await this.#invalidate(exactKey(key));
+    const { names, removed } = await this.#invalidations.remove(exactKey(key));
     return [...new Set([...names.filter((name) => name.isExact).map((name) => name.source), ...removed])];
   }
 
@@ -173,24 +178,18 @@ export class MultiLayerCacheManager {
    * Removes the keys that match (`*`: any characters), and everything that depends on them. Returns the number of keys.
    */
   async invalidatePattern(pattern: string, { by }: InvalidationOptions = {}): Promise<number> {
-    return (await this.#invalidate(compilePattern(pattern), by)).removed.size;
+    return (await this.#invalidations.remove(compilePattern(pattern), by)).removed.size;
   }
 
   /** Invalidates all entries with the tag, at a cost independent of their number. */
   async invalidateTag(tag: string, { soft = false, by }: TagInvalidation & InvalidationOptions = {}): Promise<void> {
     checkValue('MultiLayerCacheManager.invalidateTag: tag', tag, string);
-    this.#counters.invalidations++;
-    this.#log.noteTag(tag, soft, by);
-    this.#loads.outdateTagged(tag);
-    await this.#stack.invalidateTag(tag, { soft });
+    await this.#invalidations.removeTagged(tag, soft, by);
   }
 
   /** Empties every layer. */
   async clear(): Promise<void> {
-    this.#counters.invalidations++;
-    this.#log.noteClear();
-    this.#loads.outdateMatching(() => true);
-    await this.#stack.clear();
+    await this.#invalidations.removeAll();
   }
 
   /**
@@ -198,16 +197,16 @@ export class MultiLayerCacheManager {
    * matches `dependsOn` removes all keys that match `key`. Cycles are allowed.
    */
   registerDependency(key: string, dependsOn: string | readonly string[]): void {
-    for (const name of [dependsOn].flat()) this.#dependencies.add(key, name);
+    for (const name of [dependsOn].flat()) this.#invalidations.dependencies.add(key, name);
   }
 
   /** Removes a dependency. Returns whether there was one. */
   unregisterDependency(key: string, dependsOn: string): boolean {
-    return this.#dependencies.remove(key, dependsOn);
+    return this.#invalidations.dependencies.remove(key, dependsOn);
   }
 
   analyzeDependencies(key: string): DependencyAnalysis {
-    return this.#dependencies.analyze(key);
+    return this.#invalidations.dependencies.analyze(key);
   }
 
   /**
@@ -218,7 +217,7 @@ export class MultiLayerCacheManager {
    */
   setInvalidationListener(pattern: string, callback: InvalidationListener): () => void {
     checkValue('MultiLayerCacheManager.setInvalidationListener: callback', callback, func);
-    return this.#listeners.add(pattern, callback);
+    return this.#invalidations.listeners.add(pattern, callback);
   }
 
   getStats(): MultiLayerCacheStats {
@@ -244,7 +243,7 @@ export class MultiLayerCacheManager {
    */
   recentInvalidations(limit = SHOWN): readonly RecentInvalidation[] {
     checkValue('MultiLayerCacheManager.recentInvalidations: limit', limit, count());
-    return this.#log.recent(limit, this.#hidesKeys);
+    return this.#invalidations.log.recent(limit, this.#hidesKeys);
   }
 
   /** A name in the form that these two methods show. */
@@ -254,7 +253,7 @@ export class MultiLayerCacheManager {
 
   /** Removes expired entries from memory and disk. Returns their number. */
   async optimize(): Promise<{ removed: number }> {
-    const inMemory = this.memory.cleanup();
+    const inMemory = await this.memory.cleanupInBackground();
     if (this.disk === undefined || this.#isDestroyed) return { removed: inMemory };
     return { removed: inMemory + (await this.disk.cleanupInBackground()) };
   }
@@ -266,7 +265,7 @@ export class MultiLayerCacheManager {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     this.#loads.close();
-    this.#listeners.clear();
+    this.#invalidations.listeners.clear();
     this.memory.destroy();
     for (const layer of this.#stack.lower) void layer.destroy();
   }
@@ -282,26 +281,5 @@ export class MultiLayerCacheManager {
   [Symbol.asyncDispose](): Promise<void> {
     this.destroy();
     return Promise.resolve();
-  }
-
-  async #invalidate(name: KeyPattern, by?: string): Promise<{ names: KeyPattern[]; removed: Set<string> }> {
-    const at = this.#log.now();
-    const names = this.#dependencies.closure(name);
-    this.#counters.invalidations += names.length;
-    const results = await Promise.all(names.map((one) => this.#remove(one)));
-    for (const one of names) this.#listeners.emit(one);
-    const removed = new Set(results.flat());
-    this.#log.noteRemoval(at, name, by, removed.size);
-    return { names, removed };
-  }
-
-  /** Removes the keys that the name stands for. Returns the removed keys. */
-  async #remove(name: KeyPattern): Promise<string[]> {
-    if (name.isExact) {
-      this.#loads.outdate(name.source);
-      return (await this.#stack.delete(name.source)) ? [name.source] : [];
-    }
-    this.#loads.outdateMatching(name.matches);
-    return [...(await this.#stack.invalidatePattern(name.source))];
   }
 }

@@ -22,7 +22,7 @@ export class ProcessLeases {
   give(key: string, duration: number, generation: number): LeaseAnswer {
     const now = this.#clock.now();
     const held = this.#held.get(key);
-    if (held !== undefined && held.lapsesAt > now) return 'own';
+    if (held !== undefined && held.lapsesAt > now) return { holder: held.token };
     const token = `${this.#id}:${++this.#count}`;
     this.#held.set(key, { token, lapsesAt: now + duration });
     return { key, token, generation };

@@ -1,8 +1,9 @@
 /** Values in Redis, shared by every process that reaches it. It throws if Redis fails; `RedisCacheLayer` does not. */
 import { randomUUID } from 'node:crypto';
-import type { CacheEntry, CacheLayer, LayerStats, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
+import type { CacheEntry, Lease, LeaseAnswer, TagInvalidation } from './cache-layer.js';
 import { compilePattern } from './key-pattern.js';
 import type { RedisLink } from './redis-link.js';
+import { RemoteCacheStore } from './remote-cache-store.js';
 import { GENERATION, KEEP_TAG, MARK_TAG, READ, RELEASE, REMOVE, WRITE } from './redis-scripts.js';
 import type { TagVerdict } from './tag-generations.js';
 import { decodeValue, encodeValue } from './value-codec.js';
@@ -19,38 +20,19 @@ const EMPTY = Buffer.alloc(0);
 const milliseconds = (duration: number): string =>
   duration === Infinity ? String(FOREVER) : String(Math.ceil(duration));
 
-export class RedisCacheStore implements CacheLayer {
-  readonly name = 'redis';
-  readonly isShared = true;
-  readonly defaultTTL: number;
+export class RedisCacheStore extends RemoteCacheStore {
   readonly #link: RedisLink;
   readonly #prefix: string;
   readonly #compressionThreshold: number;
   /** The prefix of the tokens of leases granted here. */
   readonly #id = randomUUID();
   #leases = 0;
-  #hits = 0;
-  #misses = 0;
 
   constructor(link: RedisLink, prefix: string, defaultTTL: number, compressionThreshold: number) {
+    super('redis', defaultTTL);
     this.#link = link;
     this.#prefix = prefix;
-    this.defaultTTL = defaultTTL;
     this.#compressionThreshold = compressionThreshold;
-  }
-
-  async get(key: string): Promise<unknown> {
-    const entry = await this.read(key);
-    return entry !== undefined && entry.ttl > 0 ? entry.value : undefined;
-  }
-
-  async has(key: string): Promise<boolean> {
-    const entry = await this.#find(key);
-    return entry !== undefined && entry.ttl > 0;
-  }
-
-  async set(key: string, value: unknown, ttl: number = this.defaultTTL): Promise<void> {
-    await this.write(key, { value, ttl, grace: 0, tags: [] });
   }
 
   async delete(key: string): Promise<boolean> {
@@ -63,13 +45,6 @@ export class RedisCacheStore implements CacheLayer {
 
   async clear(): Promise<void> {
     await this.invalidatePattern('*');
-  }
-
-  async read(key: string): Promise<CacheEntry | undefined> {
-    const entry = await this.#find(key);
-    if (entry === undefined || entry.ttl === 0) this.#misses++;
-    else this.#hits++;
-    return entry;
   }
 
   async write(key: string, entry: CacheEntry, lease?: Lease): Promise<boolean> {
@@ -104,30 +79,14 @@ export class RedisCacheStore implements CacheLayer {
     ]);
     if (given !== null) return { key, token, generation };
     const held = await this.#link.command('GET', this.#nameOf('l', key));
-    return typeof held === 'string' && held.startsWith(this.#id) ? 'own' : 'taken';
+    return typeof held === 'string' ? { holder: held } : 'taken'; // null: it has just ended
   }
 
   async release(lease: Lease): Promise<void> {
     await this.#link.run(RELEASE, [this.#nameOf('l', lease.key)], [lease.token]);
   }
 
-  getStats(): LayerStats {
-    const asked = this.#hits + this.#misses;
-    return {
-      hits: this.#hits,
-      misses: this.#misses,
-      evictions: 0, // Redis' own affair, as are expirations and size
-      expirations: 0,
-      size: -1,
-      hitRate: asked === 0 ? 0 : this.#hits / asked,
-    };
-  }
-
-  destroy(): void {
-    // The client is its owner's.
-  }
-
-  async #find(key: string): Promise<CacheEntry | undefined> {
+  protected async find(key: string): Promise<CacheEntry | undefined> {
     const reply = (await this.#link.run(READ, [this.#nameOf('e', key)])) as [bytes: Buffer, left: number] | null;
     if (reply === null) return undefined;
     const [bytes, left] = reply;

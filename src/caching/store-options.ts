@@ -1,6 +1,6 @@
 /** The options of `set` and `getOrSet`, checked. */
 import { anyOf, array, checkOptions, checkValue, milliseconds, object } from '../shared/options.js';
-import type { StoreOptions } from './layer-stack.js';
+import type { StoreOptions } from './claim.js';
 import type { LoadOptions } from './load.js';
 
 const storeChecks = { ttl: milliseconds, grace: milliseconds, tags: array };

@@ -40,4 +40,4 @@ export { isBackgroundRequest } from '../shared/background-request.js';
 export { type ClientDirectives, type TtlFunction } from '../caching/http/cache-settings.js';
 export { type CookieRule } from '../caching/http/identity.js';
 export { type MirrorOptions, type ProxyErrorHandler } from './proxy-balanced-types.js';
-export { type ResponseStore } from '../caching/http/response-store.js';
+export { type ResponseStore, type StoreClaim } from '../caching/http/response-store.js';

@@ -61,6 +61,7 @@ export const ERRORS = {
   PACKAGE_MISSING: { status: 503, title: 'A package that this needs is not installed' },
   STORAGE_FULL: { status: 507, title: 'There is no room left to store this' },
   LOAD_TIMEOUT: { status: 504, title: 'The value took too long to load' },
+  LOAD_CYCLE: { status: 500, title: 'The value is loaded by a loader that waits for it' },
   SHUTTING_DOWN: { status: 503, title: 'The service is shutting down' },
   NOT_CONFIGURED: { status: 503, title: 'The feature is not configured' },
   NOT_READY: { status: 503, title: 'The service is not ready' },

@@ -1,6 +1,6 @@
 /** The requirements on every cache layer, as cases that users can run on their own layers. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
-import type { Awaitable, CacheEntry, CacheLayer, Lease } from '../caching/cache-layer.js';
+import type { Awaitable, CacheEntry, CacheLayer, Lease, LeaseHolder } from '../caching/cache-layer.js';
 import type { ConformanceCase } from './conformance-case.js';
 
 /** The layer under test, and its time. */
@@ -216,7 +216,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'a shared layer grants one lease per key, until it expires': async (layer, { advance }) => {
     if (!layer.isShared) return;
     const first = await leaseOf(layer, 'a');
-    ok(['taken', 'own'].includes((await layer.lease('a', MINUTE)) as string));
+    const refused = await layer.lease('a', MINUTE);
+    ok(typeof refused === 'string' ? ['taken', 'own'].includes(refused) : 'holder' in refused);
+    if (typeof refused === 'object') strictEqual((refused as LeaseHolder).holder, first.token);
     await leaseOf(layer, 'b');
     await advance(MINUTE);
     const second = await leaseOf(layer, 'a');
@@ -232,7 +234,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 async function leaseOf(layer: CacheLayer, key: string): Promise<Lease> {
   const answer = await layer.lease(key, MINUTE);
-  if (typeof answer === 'string') throw new Error(`the lease of ${key} is ${answer}`);
+  if (typeof answer === 'string' || 'holder' in answer)
+    throw new Error(`no lease of ${key}: ${JSON.stringify(answer)}`);
   return answer;
 }
 

@@ -1,6 +1,9 @@
-/** A separate process on the file that a test names. Its first argument is its task: write, increment or load. */
+/** A separate process on the file that a test names. Its first argument is its task: write, increment, load or hold. */
+import { closeSync, openSync } from 'node:fs';
 import { DiskCacheLayer } from '../../src/caching/disk-cache-layer.js';
+import { MemoryCacheLayer } from '../../src/caching/memory-cache-layer.js';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
+import { countEntries } from '../../src/caching/stored-entries.js';
 
 const [task = '', dbPath = '', name = '', amount = '0'] = process.argv.slice(2);
 const say = (message: unknown): void => void process.send?.(message);
@@ -56,6 +59,31 @@ async function load(): Promise<void> {
   process.disconnect();
 }
 
+/** The uses that this package makes of a file that is open in the same process. */
+const USES: Readonly<Record<string, (layer: DiskCacheLayer) => unknown>> = {
+  'open a second layer': () => new DiskCacheLayer({ dbPath }).destroy(),
+  'count entries': () => countEntries({ memory: new MemoryCacheLayer(), dbPath }, { keys: '*' }),
+  vacuum: (layer) => layer.vacuum(),
+  sweep: (layer) => layer.cleanupInBackground(),
+  'read the figures': (layer) => layer.getStats(),
+  // None of the others may do this: closing the descriptor ends all locks of the process on the file.
+  'open and close a descriptor': () => closeSync(openSync(dbPath, 'r')),
+};
+
+/** Holds the file open while it is used once more, and writes on the message `write`. */
+async function hold(): Promise<void> {
+  const layer = new DiskCacheLayer({ dbPath });
+  layer.set('before', 1);
+  const write = told('write');
+  await USES[name]!(layer);
+  say('used');
+  await write;
+  layer.set('after', 2);
+  say('written');
+  process.disconnect();
+}
+
 if (task === 'write') writeForever();
+else if (task === 'hold') void hold();
 else if (task === 'increment') increment();
 else void load();

@@ -34,6 +34,14 @@ test('a mark that was evicted outdates what carries the tag', async () => {
   expect(await layer.get('k')).toBeUndefined();
 });
 
+test('entries written at the same time share the first mark of a tag', async () => {
+  const layer = new KeyvCacheLayer({ store: unlisted() });
+  const keys = ['a', 'b', 'c'];
+  const write = (key: string): unknown => layer.write(key, { value: key, ttl: 1000, grace: 0, tags: ['t'] });
+  await Promise.all(keys.map(write));
+  expect(await Promise.all(keys.map((key) => layer.get(key)))).toEqual(keys);
+});
+
 test('where keys cannot be listed, a pattern removes everything', async () => {
   const layer = new KeyvCacheLayer({ store: unlisted() });
   await layer.set('a:1', 1);

@@ -1,7 +1,7 @@
 /** Behaviour of the layer in memory only: limits that can be changed, byte counts, and cheap reads of the clock. */
 import fc from '../support/fast-check.js';
-import { CLEARED_PER_TURN } from '../../src/caching/memory-records.js';
 import { MemoryCacheLayer } from '../../src/caching/memory-cache-layer.js';
+import { KEYS_PER_SLICE } from '../../src/caching/sliced-jobs.js';
 import { TagGenerations } from '../../src/caching/tag-generations.js';
 import { estimateSize } from '../../src/caching/value-size.js';
 import { FakeClock } from '../../src/testing.js';
@@ -166,22 +166,48 @@ test('options are checked', () => {
   expect(() => new MemoryCacheLayer().set('a', 1, -5)).toThrow(RangeError);
 });
 
-test('a clock that is set back makes no lifetime longer', () => {
+test('a clock that is set back a little makes no lifetime longer', () => {
   const clock = new FakeClock();
   const layer = new MemoryCacheLayer({ clock });
   layer.set('bare', 1, 100);
   layer.write('graceful', { value: 1, ttl: 100, grace: 50, tags: [] });
   clock.set(clock.now() + 60);
   expect([layer.get('bare'), layer.get('graceful')]).toEqual([1, 1]);
-  clock.set(-3_600_000);
+  clock.set(clock.now() - 2_000);
   expect([layer.get('bare'), layer.get('graceful')]).toEqual([1, 1]);
   clock.set(clock.now() + 40);
   expect([layer.get('bare'), layer.get('graceful'), layer.read('graceful')?.grace]).toEqual([undefined, undefined, 50]);
 });
 
+test('after a clock was set back by more than two seconds, no value is older than its lifetime', () => {
+  const clock = new FakeClock();
+  const layer = new MemoryCacheLayer({ clock });
+  layer.set('bare', 1, 100);
+  layer.write('graceful', { value: 1, ttl: 100, grace: 50, tags: [] });
+  layer.set('forever', 1, Infinity);
+  clock.set(clock.now() + 150); // not read at this time
+  clock.set(clock.now() - 3_600_000);
+  expect([layer.get('bare'), layer.read('graceful'), layer.get('forever')]).toEqual([undefined, undefined, 1]);
+  layer.set('new', 1, 100);
+  clock.set(clock.now() + 99);
+  expect(layer.get('new')).toBe(1);
+  clock.set(clock.now() + 1);
+  expect(layer.get('new')).toBeUndefined();
+});
+
+test('a lookup that finds nothing reads a given clock, so that it shows when that is set back', () => {
+  const clock = new FakeClock();
+  const layer = new MemoryCacheLayer({ clock });
+  layer.set('a', 1, 50_000);
+  clock.set(clock.now() + 60_000);
+  layer.read('none');
+  clock.set(clock.now() - 60_000);
+  expect(layer.get('a')).toBeUndefined();
+});
+
 describe('the clear of a large layer', () => {
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  const MANY = 4 * CLEARED_PER_TURN;
+  const MANY = 4 * KEYS_PER_SLICE;
 
   function filled(): MemoryCacheLayer {
     const layer = new MemoryCacheLayer({ maxSize: 2 * MANY, maxBytes: 2 ** 40 });
@@ -191,17 +217,18 @@ describe('the clear of a large layer', () => {
 
   test('takes effect at once, and each turn of the event loop removes a part of the entries', async () => {
     const layer = filled();
-    let left = layer.getStats().bytes;
-    const perEntry = left / MANY;
+    const perEntry = layer.getStats().bytes / MANY;
     layer.clear();
+    let left = layer.getStats().bytes;
+    expect(MANY - left / perEntry).toBeLessThan(1.1 * KEYS_PER_SLICE);
     layer.set('key:1', 'new');
     expect(layer.getStats().size).toBe(1);
     expect(layer.keys()).toEqual(['key:1']);
     expect([layer.get('key:0'), layer.get('key:1')]).toEqual([undefined, 'new']);
-    for (let turns = 0; turns <= MANY / CLEARED_PER_TURN + 1; turns++) {
+    for (let turns = 0; turns <= MANY / KEYS_PER_SLICE + 1; turns++) {
       await turn();
       const { bytes } = layer.getStats();
-      expect((left - bytes) / perEntry).toBeLessThan(1.1 * CLEARED_PER_TURN); // longer keys take more bytes
+      expect((left - bytes) / perEntry).toBeLessThan(1.1 * KEYS_PER_SLICE); // longer keys take more bytes
       left = bytes;
     }
     expect(left).toBeLessThan(2 * perEntry);

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createGzip, gunzipSync, type Gzip } from 'node:zlib';
 import express from 'express';
+import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 import { cacheResponse, type CacheResponseOptions } from '../../src/middleware/cache-response.js';
 import { proxyBalanced } from '../../src/middleware/proxy-balanced.js';
 import type { NextFunction } from '../../src/shared/http.js';
@@ -230,3 +234,32 @@ test('several caches in one chain, each with its own member', async () => {
   const second = await get('/');
   expect(second.headers['cache-status']).toBe('inner; fwd=uri-miss; stored, outer; hit; ttl=60');
 });
+
+test.each([false, true])(
+  'two caches over one file: the inner one does not wait for the claim of the outer one (async handler between: %s)',
+  async (isAsync) => {
+    const folder = mkdtempSync(join(tmpdir(), 'two-caches-'));
+    rig.onClose(() => rmSync(folder, { recursive: true }));
+    const newManager = (): MultiLayerCacheManager => {
+      const { clock } = rig;
+      const manager = new MultiLayerCacheManager({ disk: { dbPath: join(folder, 'cache.db') }, clock });
+      rig.onClose(() => manager.destroy());
+      return manager;
+    };
+    const [outer, inner] = ['outer', 'inner'].map((name) => rig.newCache({ name, cache: newManager() }));
+    let runs = 0;
+    const app: RequestListener = (req, res) =>
+      outer!(req, res, () => {
+        const goOn = (): void =>
+          void inner!(req, res, () => void res.writeHead(200, { 'Cache-Control': MINUTE }).end(`run ${++runs}`));
+        if (isAsync) setImmediate(goOn);
+        else goOn();
+      });
+    const ask = await rig.serve(app);
+    // The clock stands still: a wait for the claim would never end.
+    const answers = await Promise.all([ask('/x'), ask('/x'), ask('/x')]);
+    expect(answers.map(({ body }) => body)).toEqual(['run 1', 'run 1', 'run 1']);
+    expect((await ask('/x')).headers['cache-status']).toContain('outer; hit');
+    expect(runs).toBe(1);
+  },
+);

@@ -33,15 +33,15 @@ async function given(shape: Partial<Shape>, resource: Partial<Resource>): Promis
 }
 
 /** Asks, and checks the answer against the bare application. */
-const ask = (headers: Record<string, string> = {}): Promise<void> => {
+const ask = (headers: Record<string, string> = {}, method = 'GET', meanwhile?: () => Promise<void>): Promise<void> => {
   const asked: Asked = {
     path: 0,
-    method: 'GET',
+    method,
     client: 0,
     headers: { host: 'a.example', ...headers },
     sends: 'nothing',
   };
-  return rig.askAll([asked]);
+  return rig.askAll([asked], meanwhile);
 };
 
 test('HTTP/2: a stale response is validated', async () => {
@@ -91,3 +91,36 @@ test('a background refresh that is cut short leaves nothing open', async () => {
   await ask();
   expect(rig.cache.stats()).toMatchObject({ refreshes: 2, inFlight: 0 });
 });
+
+test('a HEAD with a range, which Express answers with 206, gets the head of the stored whole', async () => {
+  await given({ inner: ['compression'] }, { kind: 'file', directives: ['max-age=60'], lifetime: 60 });
+  await ask({ 'accept-encoding': 'gzip' });
+  await ask({ 'accept-encoding': 'gzip', range: 'bytes=0-3' }, 'HEAD');
+  expect(rig.cache.stats()).toMatchObject({ hits: 1 });
+});
+
+test('an error is covered although the resource is whole again before the answer arrives', async () => {
+  await given({}, { directives: ['max-age=5', 'stale-if-error=20'], covers: 20, fails: 503 });
+  await ask();
+  rig.change(0);
+  rig.change(0);
+  rig.clock.tick(6_000);
+  await ask({}, 'GET', async () => {
+    while (rig.handled < 2) await new Promise((resolve) => setImmediate(resolve));
+    rig.change(0);
+  });
+  expect(rig.cache.stats()).toMatchObject({ errorsCovered: 1 });
+});
+
+test.each(['compose', 'Express 5'] as const)(
+  'a HEAD confirms a stored file if neither has a validator: %s',
+  async (framework) => {
+    await given({ framework }, { kind: 'file' });
+    await ask();
+    rig.change(0);
+    rig.clock.tick(6_000);
+    await ask({}, 'HEAD');
+    await ask();
+    expect(rig.cache.stats()).toMatchObject({ hits: framework === 'compose' ? 1 : 0 });
+  },
+);

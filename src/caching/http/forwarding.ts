@@ -52,8 +52,11 @@ export class Forwarding implements CaptureEvents {
   /** Passes the request on and watches the response. */
   start(): void {
     const { req, res, next } = this.#x;
+    const { claim } = this.#options.load;
     try {
-      next();
+      // Within the claim, so that another cache over the same storage does not wait for it.
+      if (claim?.run === undefined) next();
+      else claim.run(next);
     } catch (error) {
       sendError(req, res, error);
     }

@@ -1,8 +1,8 @@
 /** Stores responses so that an invalidation during the load takes precedence, also for responses that vary. */
-import type { Claim, StoreOptions } from '../layer-stack.js';
+import type { StoreOptions } from '../claim.js';
 import type { Fence } from './fence.js';
 import type { Fields } from './fields.js';
-import type { ResponseStore } from './response-store.js';
+import type { ResponseStore, StoreClaim } from './response-store.js';
 import type { StoredResponse, VariantIndex } from './stored-response.js';
 import { INDEX_OPTIONS, keyOfVariant, newIndex, type Lookup } from './variants.js';
 
@@ -25,11 +25,11 @@ export class Load {
    * The right to store under the lookup's lock key. Undefined: the response is stored only if nothing was invalidated
    * meanwhile.
    */
-  readonly claim: Claim | undefined;
+  readonly claim: StoreClaim | undefined;
   /** The state of the fence when it began. */
   readonly began: number;
 
-  constructor(key: string, baseKey: string, lookup: Lookup, claim: Claim | undefined, began: number) {
+  constructor(key: string, baseKey: string, lookup: Lookup, claim: StoreClaim | undefined, began: number) {
     this.key = key;
     this.baseKey = baseKey;
     this.lookup = lookup;
@@ -50,12 +50,12 @@ export class ResponseSaver {
   /**
    * Claims a key, waiting at most `patience` ms for another process; undefined if that process has stored the value.
    */
-  async claim(key: string, patience: number): Promise<Claim | undefined> {
+  async claim(key: string, patience: number): Promise<StoreClaim | undefined> {
     const claim = await this.#store.claim(key, { duration: CLAIM_DURATION, patience });
     return 'commit' in claim ? claim : undefined;
   }
 
-  begin({ key, baseKey }: Pick<Load, 'key' | 'baseKey'>, lookup: Lookup, claim: Claim | undefined): Load {
+  begin({ key, baseKey }: Pick<Load, 'key' | 'baseKey'>, lookup: Lookup, claim: StoreClaim | undefined): Load {
     return new Load(key, baseKey, lookup, claim, this.#fence.now);
   }
 
@@ -101,7 +101,7 @@ export class ResponseSaver {
   /** The first response of a resource that varies: an index replaces the value under the key. */
   async #saveFirstVariant(
     key: string,
-    claim: Claim | undefined,
+    claim: StoreClaim | undefined,
     response: StoredResponse,
     options: StoreOptions,
     names: readonly string[],
@@ -113,7 +113,7 @@ export class ResponseSaver {
     return this.#commitIndex(key, claim, index);
   }
 
-  async #commitIndex(key: string, claim: Claim | undefined, index: VariantIndex): Promise<boolean> {
+  async #commitIndex(key: string, claim: StoreClaim | undefined, index: VariantIndex): Promise<boolean> {
     const own = claim ?? (await this.claim(key, 0));
     return own?.commit(index, INDEX_OPTIONS) ?? false;
   }

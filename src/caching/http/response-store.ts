@@ -1,7 +1,10 @@
 /** The store of responses: the calls that `cacheResponse` makes of a cache. */
-import type { Awaitable, CacheEntry, TagInvalidation } from '../cache-layer.js';
-import type { Claim, StoreOptions } from '../layer-stack.js';
+import { removePattern, type Awaitable, type CacheEntry, type TagInvalidation } from '../cache-layer.js';
+import type { Claim, StoreOptions } from '../claim.js';
 import type { MemoryCacheLayer } from '../memory-cache-layer.js';
+
+/** A claim of a store. Without `run`, another cache over the same storage may wait for it within a handler. */
+export type StoreClaim = Pick<Claim, 'commit' | 'release'> & Partial<Pick<Claim, 'run'>>;
 
 /**
  * `MultiLayerCacheManager` implements it directly, a `MemoryCacheLayer` through `memoryStore`. The method `peek` reads
@@ -19,7 +22,7 @@ export interface ResponseStore {
   read(key: string): Awaitable<CacheEntry | undefined>;
   set(key: string, value: unknown, options: StoreOptions): Awaitable<void>;
   /** The right to make a value, which an invalidation revokes; or the value, if another process has just made it. */
-  claim(key: string, options: { duration: number; patience: number }): Awaitable<Claim | { value: unknown }>;
+  claim(key: string, options: { duration: number; patience: number }): Awaitable<StoreClaim | { value: unknown }>;
   invalidate(key: string): Awaitable<boolean>;
   invalidatePattern(pattern: string): Awaitable<number>;
   invalidateTag(tag: string, options?: TagInvalidation): Awaitable<void>;
@@ -66,7 +69,7 @@ export function memoryStore(layer: MemoryCacheLayer): ResponseStore {
       };
     },
     invalidate: (key) => layer.delete(key),
-    invalidatePattern: (pattern) => layer.invalidatePattern(pattern).length,
+    invalidatePattern: async (pattern) => (await removePattern(layer, pattern)).length,
     invalidateTag: (tag, options) => layer.invalidateTag(tag, options),
     getStats: () => layer.getStats(),
   };

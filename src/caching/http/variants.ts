@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { facetIndexKey, facetKey, type Resource } from './request-key.js';
 import type { ResponseStore } from './response-store.js';
-import type { StoreOptions } from '../layer-stack.js';
+import type { StoreOptions } from '../claim.js';
 import type { Fields } from './fields.js';
 import type { StoredRecord, StoredResponse, VariantIndex } from './stored-response.js';
 import { variantKey } from './vary.js';

@@ -119,7 +119,9 @@ export class Differential {
       if (asked.leaves !== undefined) this.uncounted++;
       else if (!SAFE.includes(asked.method)) this.#history.forget(asked.path, hostOf(asked));
       else if (asked.method !== 'OPTIONS') await this.#check(asked, sent[i]!, answer, askedAt);
-      if (asked.method === 'HEAD') this.#history.confirm(asked.path, this.#resources[asked.path]!);
+      if (asked.method === 'HEAD') {
+        this.#history.confirm(asked.path, this.#resources[asked.path]!, isExpress(this.#shape));
+      }
       if (asked.leaves === undefined && asked.method === 'GET') this.#hold(asked, answer);
     }
   }

@@ -37,14 +37,15 @@ function sameLines(a: Received, b: Received, without?: ReadonlySet<string>): boo
   return of(a) === of(b);
 }
 
+/** The head of a stored GET was made for its content; a handler may not encode what it does not send. */
+const ofContentOnly = (method: string): readonly string[] => (method === 'HEAD' ? ['content-encoding'] : []);
+
 /** Whether all lines and all bytes are equal, except for the fields that frame a message. */
 export function isSame(answer: Received, bare: Received, { method }: Sent): boolean {
   if (answer.isTorn || bare.isTorn) return answer.isTorn && bare.isTorn;
   if (answer.status !== bare.status) return false;
   if (answer.status === 304) return sameLines(answer, bare, OF_CONTENT);
-  // The head of a stored GET was made for its content; a handler may not encode what it does not send.
-  const without = method === 'HEAD' ? new Set(['content-encoding']) : undefined;
-  return answer.body === bare.body && sameLines(answer, bare, without);
+  return answer.body === bare.body && sameLines(answer, bare, new Set(ofContentOnly(method)));
 }
 
 /**
@@ -56,7 +57,10 @@ export function isSame(answer: Received, bare: Received, { method }: Sent): bool
 export function isMadeOf(answer: Received, whole: Received, sent: Sent): boolean {
   if (whole.isTorn || answer.isTorn || whole.status !== 200) return false;
   if (answer.status === 304) return meetsCondition(whole, sent) && sameLines(answer, whole, OF_CONTENT);
-  if (answer.status === 200) return answer.body === whole.body && sameLines(answer, whole, new Set(['accept-ranges']));
+  if (answer.status === 200) {
+    const without = new Set(['accept-ranges', ...ofContentOnly(sent.method)]);
+    return answer.body === whole.body && sameLines(answer, whole, without);
+  }
   if (sent.headers.range === undefined || sent.method !== 'GET') return false;
   if (answer.status === 416) {
     return [whole.body, whole.raw].some(({ length }) => fieldOf(answer, 'content-range') === `bytes */${length}`);

@@ -25,7 +25,7 @@ export class History {
 
   constructor(resources: number, clock: Clock) {
     this.#clock = clock;
-    this.#periods = Array.from({ length: resources }, () => [current(1)]);
+    this.#periods = Array.from({ length: resources }, () => [newPeriod(1)]);
   }
 
   /** Now, in the count of changes. */
@@ -40,7 +40,7 @@ export class History {
   change(path: number): void {
     const periods = this.#periods[path]!;
     Object.assign(periods.at(-1)!, { until: this.#clock.now(), untilMoment: ++this.#moment });
-    periods.push(current(periods.length + 1));
+    periods.push(newPeriod(periods.length + 1));
   }
 
   /** @param host the only one concerned: an unsafe request invalidates its own target URI (RFC 9111 §4.4) */
@@ -51,15 +51,19 @@ export class History {
   /**
    * A 200 to HEAD with no validator gives the stored response another lifetime (RFC 9111 §4.3.5), even if the content
    * would be different now.
+   *
+   * @param byExpress whether Express answers, which gives some kinds a validator of its own
    */
-  confirm(path: number, { validator, kind }: Resource): void {
-    const saysNothing = validator === 'none' && !['send', 'json', 'file'].includes(kind);
-    if (saysNothing) this.#confirmed.set(path, this.#clock.now());
+  confirm(path: number, { validator, kind }: Resource, byExpress: boolean): void {
+    const hasValidator = validator !== 'none' || (byExpress && ['send', 'json', 'file'].includes(kind));
+    if (!hasValidator) this.#confirmed.set(path, this.#clock.now());
   }
 
   /** The versions that were current when it was asked, or within the freshness that the resource states. */
   allowed({ path, headers }: Question, resource: Resource, askedAt: number): number[] {
-    const window = this.#windowOf(resource, headers['cache-control'] ?? '', path) * 1_000;
+    const current = this.#periods[path]!.filter(({ untilMoment }) => untilMoment > askedAt);
+    const isFailing = current.some(({ version }) => failureOf(resource, version) !== 'never');
+    const window = windowOf(resource, headers['cache-control'] ?? '', isFailing) * 1_000;
     const forgotten = ['', String(headers.host)].map((host) => this.#forgotten.get(`${host}/${path}`) ?? -1);
     const since = Math.max(...forgotten.filter((moment) => moment <= askedAt), -1);
     const now = this.#clock.now();
@@ -71,19 +75,21 @@ export class History {
     });
     return usable.map(({ version }) => version);
   }
-
-  /** Seconds for which an answer may be used after it was made. */
-  #windowOf(resource: Resource, demanded: string, path: number): number {
-    const { lifetime, stale, covers, directives } = resource;
-    if (demanded === 'no-cache' || demanded === 'no-store') return 0;
-    const mayBeStale = !directives.includes('must-revalidate') && !directives.includes('no-cache');
-    const isFailing = failureOf(resource, this.version(path)) !== 'never';
-    const covered = mayBeStale && isFailing ? covers : 0;
-    // The oldest that may be demanded is this very moment, unless an error is covered.
-    if (demanded === 'max-age=0') return isFailing ? lifetime + covered : 0;
-    const accepted = demanded.startsWith('max-stale') ? 5 : 0;
-    return lifetime + (mayBeStale ? Math.max(stale, accepted, covered) : 0);
-  }
 }
 
-const current = (version: number): Period => ({ version, until: Infinity, untilMoment: Infinity });
+/**
+ * Seconds for which an answer may be used after it was made.
+ *
+ * @param isFailing whether the resource failed while the request was on its way
+ */
+function windowOf({ lifetime, stale, covers, directives }: Resource, demanded: string, isFailing: boolean): number {
+  if (demanded === 'no-cache' || demanded === 'no-store') return 0;
+  const mayBeStale = !directives.includes('must-revalidate') && !directives.includes('no-cache');
+  const covered = mayBeStale && isFailing ? covers : 0;
+  // The oldest that may be demanded is this very moment, unless an error is covered.
+  if (demanded === 'max-age=0') return isFailing ? lifetime + covered : 0;
+  const accepted = demanded.startsWith('max-stale') ? 5 : 0;
+  return lifetime + (mayBeStale ? Math.max(stale, accepted, covered) : 0);
+}
+
+const newPeriod = (version: number): Period => ({ version, until: Infinity, untilMoment: Infinity });

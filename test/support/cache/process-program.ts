@@ -1,7 +1,7 @@
 /** A process with a cache of its own over a shared file or a shared Redis: does what its parent asks, one call after the other or several at once. */
 import { Redis } from 'ioredis';
 import { MultiLayerCacheManager } from '../../../src/caching/multi-layer-cache-manager.js';
-import type { StoreOptions } from '../../../src/caching/layer-stack.js';
+import type { StoreOptions } from '../../../src/caching/claim.js';
 import type { Clock } from '../../../src/shared/clock.js';
 import { RedisCacheLayer } from '../../../src/caching/redis-cache-layer.js';
 

@@ -117,6 +117,14 @@ export class World {
     for (let i = 0; i < 3; i++) await this.#call(i, { do: 'offset', offset: this.#offsetOf(i) });
   }
 
+  /** In memory and in the shared layer. */
+  async #readClocks(): Promise<void> {
+    for (let i = 0; i < 3; i++) {
+      await this.#call(i, { do: 'get', key: 'none' });
+      await this.#call(i, { do: 'shared', key: 'none' });
+    }
+  }
+
   async #call(which: number, call: Call): Promise<Reply | undefined> {
     const reply = await this.#processes[which]!.call(call);
     if (reply !== undefined && reply.errors !== this.#errors[which]) {
@@ -202,10 +210,11 @@ export class World {
     if (fault === 'mend') return this.#mend();
     if (fault === 'kill') return this.#kill(which);
     if (fault === 'setBack') {
+      // A process notices only if it reads its clock before and after. The layer's timer does so every minute.
+      await this.#readClocks();
       this.#back += 60_000;
       await this.#tellTime();
-      // A process notices only when it reads its clock, which the layer's timer does every minute at the latest.
-      for (let i = 0; i < 3; i++) await this.#call(i, { do: 'shared', key: 'none' });
+      await this.#readClocks();
       return;
     }
     this.#isBroken = true;
