@@ -65,6 +65,7 @@ export const parts = [
       'database/pool.js': { ROUNDS: 5 },
       'database/batching.js': { ROUNDS: 5 },
       'database/queries.js': { ROUNDS: 5 },
+      'database/shapes.js': { ROUNDS: 5 },
       'database/outage.js': {},
     },
   },

@@ -1,6 +1,7 @@
 // Requests per second under Express without a limiter, with the kit's limiter and with its peers, in memory and with
-// Redis.
+// Redis. wrk is the load, because autocannon would be as busy as the server.
 import { compareServers } from '../harness.js';
+import { loadByWrk } from '../wrk.js';
 
 const module = new URL('server.js', import.meta.url).pathname;
 const redis = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
@@ -16,6 +17,7 @@ await compareServers({
   targets: [{ name: 'ours', of: 'none', least: 0.97 }],
   rounds,
   seconds,
+  loadServer: loadByWrk,
 });
 // The real situation: the key is a new string in each request.
 const withKeys = ['one key', 'keys built per request'];
@@ -27,6 +29,7 @@ await compareServers({
   targets: withKeys.map((name) => ({ name, of: 'header fields alone', least: 0.97 })),
   rounds,
   seconds,
+  loadServer: loadByWrk,
 });
 await compareServers({
   title: 'Rate limiting under Express, with Redis',
@@ -35,4 +38,5 @@ await compareServers({
   ours: 'ours, Redis',
   rounds,
   seconds,
+  loadServer: loadByWrk,
 });

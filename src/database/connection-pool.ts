@@ -1,6 +1,5 @@
 /** A pool of database connections: lends them first come, first served, and keeps them fit to be lent. */
 import { AsyncResource } from 'node:async_hooks';
-import { startTimer, type Timer } from '../shared/clock.js';
 import { ResilienceError, messageOf } from '../shared/errors.js';
 import { callGuarded } from '../shared/listeners.js';
 import { CallerQueue } from './caller-queue.js';
@@ -10,6 +9,7 @@ import type { DatabaseConnection, Dialect } from './connection.js';
 import { Housekeeping } from './housekeeping.js';
 import { originRecorder } from './leak-watch.js';
 import type { AcquireOptions, DrainOptions, PoolHealth } from './pool-calls.js';
+import { PoolEnding } from './pool-ending.js';
 import { resolvePoolOptions, type ConnectionPoolOptions, type PoolSettings } from './pool-options.js';
 import { PoolCounters, type ConnectionPoolStats } from './pool-statistics.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
@@ -40,11 +40,9 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
   readonly #recordOrigin: ((now: number) => BorrowOrigin) | undefined;
   readonly #prefills = new Prefills();
   readonly #housekeeping: Housekeeping<C>;
+  readonly #ending = new PoolEnding();
   #state: 'open' | 'draining' | 'closed' = 'open';
   #lastFailure: unknown;
-  #drainDeadline: Timer | undefined;
-  #ended: Promise<void> | undefined;
-  #resolveEnded: (() => void) | undefined;
 
   constructor(options?: ConnectionPoolOptions<C>) {
     this.#settings = resolvePoolOptions(options);
@@ -159,14 +157,8 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
    * Pings the database on every idle connection; connections that fail are closed. Borrowed ones count as healthy while
    * they are open. A pool without connections opens one for the check.
    */
-  async healthCheck(): Promise<PoolHealth> {
-    if (this.#stock.size === 0) return this.#checkByOpening();
-    const { connections } = this.#stock;
-    const dead = connections.filter((connection) => !connection.isOpen).length;
-    const failed = await this.#stock.validateIdle();
-    const total = connections.length;
-    const unhealthy = Math.max(dead, failed);
-    return { healthy: total - unhealthy, unhealthy, total };
+  healthCheck(): Promise<PoolHealth> {
+    return this.#stock.size === 0 ? this.#checkByOpening() : this.#stock.checkHealth();
   }
 
   async #checkByOpening(): Promise<PoolHealth> {
@@ -197,16 +189,14 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
    * until the timeout; then everything is closed. Resolves when no connection is left.
    */
   drain({ timeout = this.#settings.connectionTimeout }: DrainOptions = {}): Promise<void> {
-    this.#ended ??= new Promise((resolve) => {
-      this.#resolveEnded = resolve;
-    });
+    const ended = this.#ending.begin();
     if (this.#state === 'open') {
       this.#state = 'draining';
-      if (timeout > 0) this.#drainDeadline = startTimer(this.#settings.clock, () => this.#closeNow(), timeout, true);
+      if (timeout > 0) this.#ending.limit(this.#settings.clock, timeout, () => this.#closeNow());
       this.#serve();
     }
     if (timeout <= 0) this.#closeNow();
-    return this.#ended;
+    return ended;
   }
 
   /** Ends the pool at once: waiting callers are rejected, and borrowed connections are closed. */
@@ -287,18 +277,15 @@ export class ConnectionPool<C extends DatabaseConnection = DatabaseConnection> {
 
   /** The last step of a drain, taken when the last caller or connection is gone. */
   #endWhenEmpty(): void {
-    if (this.#state === 'open' || this.#resolveEnded === undefined || this.#callers.length > 0) return;
+    if (this.#state === 'open' || !this.#ending.isPending || this.#callers.length > 0) return;
     this.#state = this.#stock.lent === 0 ? 'closed' : this.#state;
     this.#stock.closeIdle();
     this.#opener.close();
     if (this.#stock.occupied > 0 || this.#opener.late > 0) return;
-    const resolve = this.#resolveEnded;
-    this.#resolveEnded = undefined;
-    this.#drainDeadline?.cancel();
     this.#housekeeping.stop();
     this.#callers.close();
     this.#prefills.reject(() => this.#closedError());
-    void Promise.resolve(this.#settings.factory.close?.()).then(resolve, resolve);
+    this.#ending.finish(() => this.#settings.factory.close?.());
   }
 
   #closedError(): ResilienceError {

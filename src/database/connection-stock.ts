@@ -3,6 +3,7 @@ import { startTimer } from '../shared/clock.js';
 import { closeFully } from './close-fully.js';
 import type { DatabaseConnection } from './connection.js';
 import { reportLeak } from './leak-watch.js';
+import type { PoolHealth } from './pool-calls.js';
 import type { PoolSettings } from './pool-options.js';
 import { PoolSlot, type SlotOwner } from './pool-slot.js';
 import type { PoolCounters } from './pool-statistics.js';
@@ -122,10 +123,18 @@ export class ConnectionStock<C extends DatabaseConnection> implements SlotOwner<
     return slot !== undefined;
   }
 
-  /** Validates every idle connection. Resolves to the number that failed and are gone. */
-  async validateIdle(): Promise<number> {
-    const results = await Promise.all(this.#idle.splice(0).map((slot) => this.#validate(slot)));
-    return results.filter((isFit) => !isFit).length;
+  /**
+   * Pings the database on every idle connection; connections that fail are closed. Borrowed ones count as healthy while
+   * they are open.
+   */
+  async checkHealth(): Promise<PoolHealth> {
+    const { connections } = this;
+    const dead = connections.filter((connection) => !connection.isOpen).length;
+    const areFit = await Promise.all(this.#idle.splice(0).map((slot) => this.#validate(slot)));
+    const failed = areFit.filter((isFit) => !isFit).length;
+    const total = connections.length;
+    const unhealthy = Math.max(dead, failed);
+    return { healthy: total - unhealthy, unhealthy, total };
   }
 
   /** Closes what is idle. */

@@ -134,9 +134,12 @@ function longShape(sql: string): ShapeOf {
   return (length) => `${head.slice(0, LONGEST)}… #${hashOf(`${head}\n${end}\n${hasLength ? length : ''}`)}`;
 }
 
+/** Whether the shape of a statement is made from all of its text. */
+export const isReadWhole = (sql: string): boolean => sql.length <= READ_WHOLE;
+
 /** Equal for texts of which `shapeOf` makes the same; undefined where only the tokenizer can tell. */
 export function shapeKey(sql: string): number | string | undefined {
-  if (sql.length <= READ_WHOLE) return skeletonOf(sql);
+  if (isReadWhole(sql)) return skeletonOf(sql);
   if (UNCERTAIN.test(sql.slice(-TAIL))) return undefined;
   const head = skeletonOf(sql.slice(0, HEAD));
   const tail = skeletonOf(tailOf(sql));
@@ -149,7 +152,7 @@ function shorten(shape: string): string {
 
 /** The result of `fingerprint` for this statement, and for others that have the same `shapeKey`. */
 export function shapeOf(sql: string): ShapeOf {
-  if (sql.length > READ_WHOLE) return longShape(sql);
+  if (!isReadWhole(sql)) return longShape(sql);
   const shape = shorten(join(squashLists(piecesOf(tokenizeSql(sql)))));
   return () => shape;
 }

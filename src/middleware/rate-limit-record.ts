@@ -1,4 +1,4 @@
-/** The decision of a limiter about a request, kept on the request for its handlers. */
+/** The decision of a limiter about a request, kept for its handlers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { charge, type Charge, type Quota } from '../rate-limiting/index.js';
 import { messageOf } from '../shared/errors.js';
@@ -77,11 +77,12 @@ export class PassedLimit {
 }
 
 /**
- * The records of one limiter, each in one property of its request. Until somebody asks for one, only the key of an
- * admitted request is kept, where all else can be found again: a record per request costs more than its decision.
+ * The records of one limiter, by request. Until somebody asks for one, only the key of an admitted request is kept, where
+ * all else can be found again: a record per request costs more than its decision. A property of the request costs more
+ * than an entry here, because it changes the request's hidden class and makes its list of properties grow.
  */
 export class PassedLimits {
-  readonly #property = Symbol('limits passed');
+  readonly #kept = new WeakMap<IncomingMessage, string | PassedLimit>();
   readonly #find: (key: string) => PassedLimit;
   #keepsKeys: boolean;
 
@@ -96,27 +97,26 @@ export class PassedLimits {
 
   /** Keeps a request that was admitted by one charge of one token. Returns whether the request was kept before. */
   keepKey(req: IncomingMessage, key: string, charges: readonly Charge[]): boolean {
-    const holder = req as unknown as Record<symbol, string | PassedLimit | undefined>;
-    const isKept = holder[this.#property] !== undefined;
-    holder[this.#property] = this.#keepsKeys ? key : new PassedLimit(key, charges, true);
+    const isKept = this.#kept.has(req);
+    this.#kept.set(req, this.#keepsKeys ? key : new PassedLimit(key, charges, true));
     return isKept;
   }
 
   /** Keeps the whole record. Returns whether the request was kept before. */
   keep(req: IncomingMessage, passed: PassedLimit): boolean {
-    const holder = req as unknown as Record<symbol, string | PassedLimit | undefined>;
-    const isKept = holder[this.#property] !== undefined;
-    holder[this.#property] = passed;
+    const isKept = this.#kept.has(req);
+    this.#kept.set(req, passed);
     return isKept;
   }
 
   /** The record of the latest decision about a request. From now on, whole records are kept. */
   of(req: IncomingMessage): PassedLimit | undefined {
-    const holder = req as unknown as Record<symbol, string | PassedLimit | undefined>;
-    const kept = holder[this.#property];
+    const kept = this.#kept.get(req);
     this.#keepsKeys = false;
     if (typeof kept !== 'string') return kept;
-    return (holder[this.#property] = this.#find(kept));
+    const passed = this.#find(kept);
+    this.#kept.set(req, passed);
+    return passed;
   }
 }
 

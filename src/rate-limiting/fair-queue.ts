@@ -17,6 +17,8 @@ export interface FairQueueOptions {
   readonly refund: (charges: readonly Charge[]) => Eventually<void>;
   /** Most that wait at a time. */
   readonly maxQueue: number;
+  /** Whether the flows take turns. Default true. With false, callers of the same buckets are one flow. */
+  readonly takesTurns?: boolean;
 }
 
 interface Waiter {
@@ -62,9 +64,9 @@ export class FairQueue {
   }
 
   /** Whether somebody who came earlier waits for what these charges need: then they have to queue too. */
-  isAwaited(flow: string, charges: readonly Charge[]): boolean {
+  isAwaited(caller: string, charges: readonly Charge[]): boolean {
     if (this.#flows.size === 0) return false;
-    if (this.#passing || this.#flows.has(flow)) return true;
+    if (this.#passing || this.#flows.has(this.#flowOf(caller, charges))) return true;
     return charges.some((charge) => this.#closedBuckets.has(bucketId(charge)));
   }
 
@@ -83,7 +85,8 @@ export class FairQueue {
    * @param maxWait milliseconds; then `granted` rejects with ACQUIRE_TIMEOUT
    * @throws ResilienceError QUEUE_FULL, SHUTTING_DOWN
    */
-  join(flow: string, charges: readonly Charge[], maxWait: number): Ticket {
+  join(caller: string, charges: readonly Charge[], maxWait: number): Ticket {
+    const flow = this.#flowOf(caller, charges);
     if (this.#closed) throw new ResilienceError('SHUTTING_DOWN', 'rate limiter: it has been shut down');
     this.#makeRoom(flow);
     const { clock } = this.#options;
@@ -114,6 +117,10 @@ export class FairQueue {
       this.#leave(waiter, new ResilienceError('SHUTTING_DOWN', 'rate limiter: it was shut down while this waited'));
     }
     this.#timer?.cancel();
+  }
+
+  #flowOf(caller: string, charges: readonly Charge[]): string {
+    return this.#options.takesTurns === false ? charges.map(bucketId).join('\n') : caller;
   }
 
   /** A full queue gives the place of the newest in the longest flow to a flow that has fewer waiting. */

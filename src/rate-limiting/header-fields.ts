@@ -113,10 +113,10 @@ function writeDraft(res: ServerResponse, charges: readonly Charge[], partitionKe
     policies += i === 0 ? policy + key : `, ${policy}${key}`;
     states += (i === 0 ? '' : ', ') + current.state(name, one) + key;
   }
-  // Another limiter may have spoken already: both fields are lists.
-  const before = res.getHeader('RateLimit');
+  // Another limiter may have spoken already: both fields are lists. Node looks a name in lower case up much faster.
+  const before = res.getHeader('ratelimit');
   if (before !== undefined) {
-    policies = `${String(res.getHeader('RateLimit-Policy'))}, ${policies}`;
+    policies = `${String(res.getHeader('ratelimit-policy'))}, ${policies}`;
     states = `${String(before)}, ${states}`;
   }
   res.setHeader('RateLimit-Policy', policies);

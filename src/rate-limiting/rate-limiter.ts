@@ -28,7 +28,7 @@ import type { MemoryStore } from './memory-store.js';
 import { resolveQuota, type Quota } from './quota.js';
 import { cannotResetAll } from './store-faults.js';
 import { claimName } from './shared-names.js';
-import { bucketId, charge, type Charge, type Eventually, type RateLimitStore } from './store.js';
+import { charge, type Charge, type Eventually, type RateLimitStore } from './store.js';
 
 /**
  * Limits clients by token buckets: each may spend `rateLimit` tokens at once, and `refillRate` return each second. A
@@ -47,7 +47,6 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
   readonly #queue: FairQueue;
   readonly #limits: ClientLimits;
   readonly #giveNameBack: (() => void) | undefined;
-  readonly #fair: boolean;
   readonly #maxWaitTime: number;
   readonly #counts: DecisionCounts;
   readonly #single: Charge[];
@@ -66,7 +65,6 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
     this.#store = storeFor(store, { policy, clock, place: `rate limiter '${name}'`, warnings });
     this.compare(quota);
     this.#maxWaitTime = checked.maxWaitTime ?? 30_000;
-    this.#fair = checked.fairQueueing ?? true;
     this.#counts = new DecisionCounts(checked.hideKeys ?? false);
     this.#single = [charge('', quota)];
     this.#queue = new FairQueue({
@@ -74,6 +72,7 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
       take: (charges) => this.#store.take(charges),
       refund: (charges) => this.#store.refund(charges),
       maxQueue: checked.maxQueue ?? 1_000,
+      takesTurns: checked.fairQueueing,
     });
   }
 
@@ -144,9 +143,7 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
 
   /** As `take`, for a caller that will `wait` after a refusal: the refusal is not counted. */
   attempt(flow: string, charges: readonly Charge[]): Eventually<boolean> {
-    if (this.#queue.size > 0 && this.#queue.isAwaited(this.#flow(flow, charges), charges)) {
-      return this.#awaited(charges);
-    }
+    if (this.#queue.isAwaited(flow, charges)) return this.#awaited(charges);
     const allowed = this.#store.take(charges);
     if (typeof allowed !== 'boolean') return allowed.then((outcome) => outcome && this.#counts.allow(flow));
     return allowed && this.#counts.allow(flow);
@@ -165,7 +162,7 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
       refuseUnpayable(charges);
       if (await this.attempt(flow, charges)) return await this.#stillWanted(charges, signal);
       if (failFast) refuseHopeless(charges, maxWait);
-      const ticket = this.#queue.join(this.#flow(flow, charges), charges, maxWait);
+      const ticket = this.#queue.join(flow, charges, maxWait);
       this.#counts.queue();
       const waited = await waitFor(ticket, signal);
       this.#counts.allow(flow);
@@ -277,11 +274,6 @@ export class RateLimiter<S extends RateLimitStore = MemoryStore> {
 
   #thenWake(done: Eventually<void>): Eventually<void> {
     return done === undefined ? this.#queue.wake() : done.then(() => this.#queue.wake());
-  }
-
-  /** The flow that takes turns: the caller's or, without turns, that of all callers of the same buckets. */
-  #flow(flow: string, charges: readonly Charge[]): string {
-    return this.#fair ? flow : charges.map(bucketId).join('\n');
   }
 
   /** Refuses without taking, because another caller has waited longer for the same buckets. */

@@ -16,8 +16,7 @@ jest.setTimeout(120_000);
 const LIMIT = 1_000;
 const PER_SECOND = 100;
 const PROCESSES = 4;
-/** Milliseconds: of load before a fault, of the fault, and of load after it. */
-const BEFORE = 1_000;
+/** Milliseconds: of the fault, and of load after it. */
 const FAULT = 3_000;
 const AFTER = 2_000;
 
@@ -42,6 +41,7 @@ class Asker {
   readonly #client: Redis;
   readonly #limiter: RateLimiter<RateLimitStore>;
   #isEnding = false;
+  #hasSeenEmpty = false;
 
   constructor(port: number) {
     this.#client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50 });
@@ -55,12 +55,18 @@ class Asker {
     return this.#limiter.getStats().store.available;
   }
 
+  /** Whether Redis answers and has refused a request. */
+  get knowsOfSpent(): boolean {
+    return this.isShared && this.#hasSeenEmpty;
+  }
+
   async run(): Promise<void> {
     while (!this.#isEnding) {
       const start = performance.now();
       this.asked++;
       try {
         if (await this.#limiter.isAllowed('client')) this.admitted++;
+        else if (this.isShared) this.#hasSeenEmpty = true;
       } catch {
         this.failed++;
       }
@@ -76,12 +82,15 @@ class Asker {
   }
 }
 
-/** Four processes ask for far more than the limit, before, during and after the fault. */
+/**
+ * Four processes ask for far more than the limit, before, during and after the fault. It begins when the bucket is empty and
+ * all of them know, because the excess then is that of the fault and not that of the start.
+ */
 async function suffer(fault: string, port: number, run: () => Promise<void>, recovers = true): Promise<Row> {
   const askers = Array.from({ length: PROCESSES }, () => new Asker(port));
   const start = performance.now();
   const running = askers.map((asker) => asker.run());
-  await pause(BEFORE);
+  if (recovers) await until(() => askers.every((asker) => asker.knowsOfSpent), 'the bucket is not empty');
   await run();
   await pause(AFTER);
   if (recovers) await until(() => askers.every((asker) => asker.isShared), 'the store is not used again');

@@ -36,6 +36,10 @@ function instrument(parts: Partial<Instrumentation>): void {
   installInstrumentation({ ...nothing, bind: (callback) => callback, ...parts });
 }
 
+function fail(): never {
+  throw new Error('cannot close');
+}
+
 /** Lets promises settle. */
 const settle = (): Promise<void> => clock.advance(0);
 
@@ -720,6 +724,18 @@ describe('ending', () => {
     await clock.advance(5000);
     await closed;
     database.created[0]!.close();
+  });
+
+  test.each([
+    ['throws', (): void => fail()],
+    ['rejects', (): Promise<void> => Promise.reject(new Error('cannot close'))],
+  ])('a factory whose close %s does not keep the end from coming', async (_how, close) => {
+    const held = await open().acquire();
+    jest.spyOn(database, 'close').mockImplementationOnce(close);
+    const drained = pool.drain();
+    held.release();
+    await drained;
+    expect(pool.getStats()).toMatchObject({ poolSize: 0, activeCount: 0 });
   });
 
   test('a connection that opens after the end is closed', async () => {

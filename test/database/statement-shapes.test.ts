@@ -56,6 +56,24 @@ test('for texts too long to be read, with the parts where they are cut', () => {
   );
 });
 
+test('for statements that come many times with other values', () => {
+  const values = fc.constantFrom('1', '27', '1.5', "'a'", "'b''c'", "''", "'--'", "'open", 'null', '-1', '$1', '?');
+  const texts = fc.tuple(
+    fc.array(fc.tuple(part, gap), { minLength: 1, maxLength: 6 }),
+    fc.array(values, { minLength: 8 }),
+  );
+  fc.assert(
+    fc.property(texts, ([pieces, all]) => {
+      const shapes = new StatementShapes();
+      for (const value of [...all, ...all]) {
+        const sql = `select a from t where b = ${pieces.map(([text, space]) => text + space).join(value)}`;
+        expect(shapes.of(sql)).toBe(fingerprint(sql));
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test.each([
   [
     'values',
