@@ -33,6 +33,8 @@ export interface Reply {
   readonly value?: number | undefined;
   /** Whether this process' loader ran. */
   readonly ran?: boolean;
+  /** The values whose loader began in the background since the previous reply. */
+  readonly began?: readonly number[];
   /** Calls of the shared layer that failed until now. */
   readonly errors: number;
   readonly failure?: string;
@@ -47,6 +49,7 @@ let cache: MultiLayerCacheManager | undefined;
 let layer: { read(key: string): unknown } | undefined;
 let client: Redis | undefined;
 let errors = 0;
+let began: number[] = [];
 
 function connect(port: number): Redis {
   const made = new Redis({
@@ -78,16 +81,19 @@ async function open({ dbPath, redis }: Shared, waits: boolean): Promise<void> {
 
 async function load({ key, value, options, invalidates }: Extract<Call, { do: 'load' }>): Promise<Partial<Reply>> {
   let ran = false;
+  let isAnswered = false;
   const answer = await cache!.getOrSet(
     key,
     async () => {
       ran = true;
+      if (isAnswered) began.push(value);
       await new Promise((resolve) => setImmediate(resolve));
       if (invalidates) await cache!.invalidate(key);
       return value;
     },
     { ...options, timeout: 1_000 },
   );
+  isAnswered = true;
   return { value: answer, ran };
 }
 
@@ -137,7 +143,10 @@ async function sharedValue(key: string): Promise<number | undefined> {
 process.on('message', ({ id, call }: { id: number; call: Call }) => {
   perform(call)
     .catch((error: unknown) => ({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }))
-    .then((reply) => process.send?.({ id, reply: { ...reply, errors } }))
+    .then((reply) => {
+      process.send?.({ id, reply: { ...reply, errors, began } });
+      began = [];
+    })
     .catch(() => undefined);
 });
 process.send?.('ready');

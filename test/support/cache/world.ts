@@ -33,6 +33,8 @@ interface Written extends Options {
   /** Those for which it is stale. */
   readonly staleFor: Set<number>;
   isGone: boolean;
+  /** Whether a load may still begin in the background that makes it: what outdates earlier values does not concern it. */
+  isToCome: boolean;
 }
 
 export class World {
@@ -131,11 +133,19 @@ export class World {
       this.#errors[which] = reply.errors;
       this.#isShaken[which] = true;
     }
+    for (const value of reply?.began ?? []) this.#beginNow(this.#written[value]!);
     return reply;
   }
 
   /** Whether a layer has failed a process since all was well: what it missed then is repeated later. */
   readonly #isShaken = [false, false, false];
+
+  /** The load of a value began after the previous call, so nothing before this moment has outdated it. */
+  #beginNow(one: Written): void {
+    one.isToCome = one.isGone = false;
+    one.outdatedFor.clear();
+    one.staleFor.clear();
+  }
 
   #note(name: string, life: Options): number {
     const one = {
@@ -143,6 +153,7 @@ export class World {
       key: name,
       at: this.#elapsed,
       isGone: false,
+      isToCome: false,
       outdatedFor: new Set<number>(),
       staleFor: new Set<number>(),
     };
@@ -172,7 +183,13 @@ export class World {
     if (reply?.ran === true && invalidates) {
       for (const one of this.#written) if (one.key === name) one.outdatedFor.add(which);
     }
+    this.#noteLate(value, reply);
     if (reply !== undefined && reply.value !== value) this.#judge(which, name, reply.value, false, true);
+  }
+
+  /** A load that was answered with a stale value goes on in the background, and may not have begun. */
+  #noteLate(value: number, reply: Reply | undefined): void {
+    if (reply !== undefined && reply.ran !== true && reply.value !== value) this.#written[value]!.isToCome = true;
   }
 
   async #loadTogether({ key: name, options: life }: Extract<Step, { do: 'together' }>): Promise<void> {
@@ -184,6 +201,7 @@ export class World {
     this.#count('loadsTogether');
     if (wasWell && !this.#isShaken.includes(true) && ran > 1) throw new Error(`${name}: ${ran} loads ran at one time`);
     for (const [i, reply] of replies.entries()) {
+      this.#noteLate(values[i]!, reply);
       if (reply !== undefined && !values.includes(reply.value!)) this.#judge(i, name, reply.value, false, true);
     }
   }
@@ -194,6 +212,7 @@ export class World {
     const one = this.#written[answer];
     if (one === undefined) throw new Error(`${name}: ${answer} was never written`);
     if (one.key !== name) throw new Error(`${name}: ${answer} was written under ${one.key}`);
+    if (one.isToCome) return; // its process has not reported yet that the load began
     if (isShared && one.isGone) throw new Error(`${name}: ${answer} was outdated, and is in the shared layer`);
     const isStale = one.staleFor.has(which) && !(mayBeStale && one.grace > 0);
     if (!isShared && (one.outdatedFor.has(which) || isStale)) {
