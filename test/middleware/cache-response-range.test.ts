@@ -70,6 +70,18 @@ test('a part is stored and answers what lies within it', async () => {
   expect((await ask('/')).status).toBe(200);
 });
 
+test('a part whose body is not its range is not stored: a middleware has compressed it', async () => {
+  const origin: Origin = (req, res) => {
+    const isPart = req.headers.range !== undefined;
+    res.writeHead(isPart ? 206 : 200, { ...FIELDS, ETag: '"1"', ...(isPart && { 'Content-Range': 'bytes 0-3/10' }) });
+    res.end(isPart ? 'twelve bytes' : WHOLE);
+  };
+  const { ask } = await given(origin);
+  expect((await ask('/', range('bytes=0-3'))).body).toBe('twelve bytes');
+  expect((await ask('/', range('bytes=0-1'))).body).toBe('twelve bytes');
+  expect((await ask('/')).body).toBe(WHOLE);
+});
+
 test('parts under one strong tag are combined, a stored part is completed', async () => {
   const asked: (string | undefined)[] = [];
   const { ask } = await given(ranged('"1"', asked));

@@ -118,17 +118,21 @@ function whyNotUseful(head: HeadFacts, directives: CacheControl, lifetime: numbe
   return 'no-freshness';
 }
 
-/** The stored form of a whole response. */
+/**
+ * The stored form of a whole response; undefined for a 206 whose body is not its range: a middleware that compresses parts
+ * sends other bytes than `Content-Range` names.
+ */
 export function buildResponse(
   head: ResponseHead,
   assessment: Assessment,
   { body, trailers }: CapturedBody,
   request: RequestFacts,
   settings: BuildSettings,
-): StoredResponse {
+): StoredResponse | undefined {
   const { directives } = assessment;
   const stored = storableFields(head.headers, head.fields.connection, { directives, shared: settings.shared });
   const range = head.status === 206 ? parseContentRange(head.fields['content-range']) : undefined;
+  if (range !== undefined && body.length !== range.end - range.start + 1) return undefined;
   return {
     ...derived(assessment, head.fields, request, settings),
     kind: 'response',

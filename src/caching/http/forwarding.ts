@@ -139,11 +139,12 @@ export class Forwarding implements CaptureEvents {
     if (this.#isSettled) return;
     if (captured === undefined) return this.#settle('handOver');
     const response = this.#build(captured);
+    if (response === undefined) return this.#settle('pass');
     const combined = this.#found === undefined ? undefined : combineParts(this.#found.stored, response);
     await this.#store(combined ?? response, this.#head.fields.vary);
   }
 
-  #build(captured: CapturedBody): StoredResponse {
+  #build(captured: CapturedBody): StoredResponse | undefined {
     return buildResponse(
       this.#head,
       this.#judged!.assessment!,

@@ -105,7 +105,8 @@ class PostedResponse implements CaptureEvents {
     const response = buildResponse(this.#head, this.#assessment, captured, this.#request, this.#buildSettings());
     const names = varyNames(this.#head.fields.vary, vary);
     const tags = this.#settings.tags(this.#x.req, this.#x.res);
-    if (names === undefined || !this.#saver.isCurrent({ ...this.#began, baseKey: '' }, tags)) return false;
+    if (response === undefined || names === undefined || !this.#saver.isCurrent({ ...this.#began, baseKey: '' }, tags))
+      return false;
     return this.#saver.save(this.#load, response, names, this.#x.fields, tags);
   }
 

@@ -50,6 +50,8 @@ let layer: { read(key: string): unknown } | undefined;
 let client: Redis | undefined;
 let errors = 0;
 let began: number[] = [];
+/** How often a cache was opened: a load of an earlier one is not reported. */
+let openings = 0;
 
 function connect(port: number): Redis {
   const made = new Redis({
@@ -82,11 +84,12 @@ async function open({ dbPath, redis }: Shared, waits: boolean): Promise<void> {
 async function load({ key, value, options, invalidates }: Extract<Call, { do: 'load' }>): Promise<Partial<Reply>> {
   let ran = false;
   let isAnswered = false;
+  const opening = openings;
   const answer = await cache!.getOrSet(
     key,
     async () => {
       ran = true;
-      if (isAnswered) began.push(value);
+      if (isAnswered && opening === openings) began.push(value);
       await new Promise((resolve) => setImmediate(resolve));
       if (invalidates) await cache!.invalidate(key);
       return value;
@@ -101,6 +104,8 @@ async function perform(call: Call): Promise<Partial<Reply>> {
   switch (call.do) {
     case 'open':
       offset = call.offset;
+      openings++;
+      began = [];
       await open(call.shared, call.waits);
       return {};
     case 'offset':
