@@ -18,7 +18,7 @@ async function start(options: { maxBlocked?: number } = {}): Promise<{ health: H
   return { health, url: `http://127.0.0.1:${await health.livenessThread!.listening}` };
 }
 
-/** A client in a thread: asks until the status is the wanted one, then writes it down and wakes whoever waits. */
+/** A client in a thread. It asks until it gets the wanted status, records it, and wakes the waiting thread. */
 const CLIENT = `
 const { workerData: { url, wanted, cell } } = require('node:worker_threads');
 (async () => {
