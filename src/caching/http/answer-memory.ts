@@ -87,7 +87,7 @@ export class AnswerMemory {
     return this.#answers.get(key);
   }
 
-  /** The record of a resource, which is created if there is none. */
+  /** The record of a resource; a new one for a resource not seen before. */
   of(key: string): Answers {
     let answers = this.#answers.get(key);
     if (answers === undefined) {
