@@ -41,7 +41,10 @@ export const parts = [
     name: 'gateway',
     aliases: [],
     title: 'The whole gateway',
-    modules: { 'gateway/gateway.js': { ROUNDS: 4, SECONDS: 1 } },
+    modules: {
+      'gateway/gateway.js': { ROUNDS: 4, SECONDS: 1 },
+      'gateway/latency.js': { ROUNDS: 5, SECONDS: 2 },
+    },
   },
   {
     name: 'caching',
