@@ -1,5 +1,5 @@
-// How long `npm start` takes until all services of the fleet are ready, and how much memory each of them has while nobody
-// calls it. The fleet that was built is started on free ports, with an empty data folder.
+// How long `npm start` takes until all services of the fleet are ready, and how much memory each of them has while it is
+// idle. The fleet that was built is started on free ports, with an empty data folder.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

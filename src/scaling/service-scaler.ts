@@ -93,8 +93,7 @@ export class ServiceScaler {
   /** Makes a decision and records it, because windows, pauses and rate limits start from it. */
   evaluate(now: number): ScalingDecision {
     const situation = this.#situation(now);
-    const { current } = situation;
-    const { min, max } = situation;
+    const { current, min, max, instances, demand } = situation;
     const loads = this.#adviseLoads(situation);
     const metrics = [...loads, ...this.#adviseSymptoms(situation, loads)];
     const unknown = this.#unknown(metrics);
@@ -116,7 +115,7 @@ export class ServiceScaler {
     const paced = this.#pace(stabilized, current, isPanic, now);
     const steps = { reactive, forecast: predicted, bounded, stabilized, paced };
     const desired = clamp(paced, min, max);
-    const reason = reasonOf({ ...situation, desired, min, max, steps, metrics, unknown, isPanic });
+    const reason = reasonOf({ desired, current, min, max, instances, steps, metrics, unknown, demand, isPanic });
     if (desired !== current) this.#order(desired, current, metrics, now);
     return this.#decision(situation, { desired, reason }, metrics, unknown, steps, isPanic, forecast);
   }
