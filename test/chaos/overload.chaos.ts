@@ -3,12 +3,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ScalingRecord } from '../../src/index.js';
 import { eventually } from '../support/eventually.js';
 import { buildFleet, isAlive, startFleet, type RunningFleet } from '../support/fleet.js';
+import { seededRandom } from '../support/seeded-random.js';
 import { UNLIMITED } from './catalogue.js';
 
-jest.setTimeout(300_000);
+/** Seconds of noise. */
+const NOISE_S = Number(process.env['NOISE_S'] ?? 600);
+
+jest.setTimeout(300_000 + NOISE_S * 1000);
 
 const MOST = 3;
 const CALLERS = 80;
+/** Most callers at a time of the noise, and the longest span of a number of them in milliseconds. */
+const NOISE = { callers: 40, span: 20_000 };
 /** Milliseconds of load after the last instance is ready. */
 const LASTING = 20_000;
 const WORDS = 'index table plan scan row join lock hike hut lake trail summit boots map tent'.split(' ');
@@ -59,15 +65,16 @@ function call(count: number, ask: () => Promise<Response>): () => Promise<Record
   };
 }
 
+const analyze = () =>
+  fetch(`${web}/api/v1/segmentation/analyze`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: BODY,
+  });
+
 test('a service that its callers wait for gets all its instances, and none of them is ended', async () => {
   const pids = new Set((await instancesOf('segmentation')).map(({ pid }) => pid!));
-  const end = call(CALLERS, () =>
-    fetch(`${web}/api/v1/segmentation/analyze`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: BODY,
-    }),
-  );
+  const end = call(CALLERS, analyze);
   // One more after the other: a step may take as long as `eventually` waits.
   for (let size = 2; size <= MOST; size++) {
     await eventually(
@@ -100,4 +107,29 @@ test('a spike on a light route fails no request and changes no process', async (
   const seen = await end();
   expect(Object.keys(seen)).toEqual(['200']);
   expect(before.filter((pid) => !isAlive(pid))).toEqual([]);
+});
+
+test('minutes of noise fail no request, and the instances do not flap', async () => {
+  const random = seededRandom(1);
+  const seen: Record<string, number> = {};
+  const began = Date.now();
+  for (const end = performance.now() + NOISE_S * 1000; performance.now() < end;) {
+    const stop = call(Math.floor(NOISE.callers * random() ** 2), analyze);
+    await pause(NOISE.span * random());
+    for (const [status, count] of Object.entries(await stop())) seen[status] = (seen[status] ?? 0) + count;
+  }
+  // The newest record is the first.
+  const history = (await historyOf('segmentation')).filter(({ at }) => at >= began).reverse();
+  process.stdout.write(
+    `noise: ${JSON.stringify(seen)}, ${history.map(({ event, reason }) => `${event}: ${reason}`).join('; ')}\n`,
+  );
+  expect(Object.keys(seen)).toEqual(['200']);
+  expect(history.map(({ event }) => event)).not.toContain('CRASH');
+  for (const { event, reason } of history) {
+    if (event === 'SCALE_UP') expect(reason).toMatch(/callers|in flight|waiting/);
+  }
+  const ways = history.map(({ event }) => event).filter((event) => event === 'SCALE_UP' || event === 'SCALE_DOWN');
+  const returns = ways.filter((way, i) => way === 'SCALE_UP' && ways[i - 1] === 'SCALE_DOWN');
+  // The down window is five minutes: an instance that ends and comes back more often is flapping.
+  expect(returns.length).toBeLessThanOrEqual(Math.ceil(NOISE_S / 300));
 });
