@@ -72,6 +72,32 @@ const analyze = () =>
     body: BODY,
   });
 
+// First, while the service has one instance.
+test('minutes of noise fail no request, and the instances do not flap', async () => {
+  const random = seededRandom(1);
+  const seen: Record<string, number> = {};
+  const began = Date.now();
+  for (const end = performance.now() + NOISE_S * 1000; performance.now() < end;) {
+    const stop = call(Math.floor(NOISE.callers * random() ** 2), analyze);
+    await pause(NOISE.span * random());
+    for (const [status, count] of Object.entries(await stop())) seen[status] = (seen[status] ?? 0) + count;
+  }
+  // The newest record is the first.
+  const history = (await historyOf('segmentation')).filter(({ at }) => at >= began).reverse();
+  process.stdout.write(
+    `noise: ${JSON.stringify(seen)}, ${history.map(({ event, reason }) => `${event}: ${reason}`).join('; ')}\n`,
+  );
+  expect(Object.keys(seen)).toEqual(['200']);
+  expect(history.map(({ event }) => event)).not.toContain('CRASH');
+  for (const { event, reason } of history) {
+    if (event === 'SCALE_UP') expect(reason).toMatch(/callers|in flight|waiting/);
+  }
+  const ways = history.map(({ event }) => event).filter((event) => event === 'SCALE_UP' || event === 'SCALE_DOWN');
+  const returns = ways.filter((way, i) => way === 'SCALE_UP' && ways[i - 1] === 'SCALE_DOWN');
+  // The down window is five minutes: an instance that ends and returns more often is flapping.
+  expect(returns.length).toBeLessThanOrEqual(Math.ceil(NOISE_S / 300));
+});
+
 test('a service that its callers wait for gets all its instances, and none of them is ended', async () => {
   const pids = new Set((await instancesOf('segmentation')).map(({ pid }) => pid!));
   const end = call(CALLERS, analyze);
@@ -107,29 +133,4 @@ test('a spike on a light route fails no request and changes no process', async (
   const seen = await end();
   expect(Object.keys(seen)).toEqual(['200']);
   expect(before.filter((pid) => !isAlive(pid))).toEqual([]);
-});
-
-test('minutes of noise fail no request, and the instances do not flap', async () => {
-  const random = seededRandom(1);
-  const seen: Record<string, number> = {};
-  const began = Date.now();
-  for (const end = performance.now() + NOISE_S * 1000; performance.now() < end;) {
-    const stop = call(Math.floor(NOISE.callers * random() ** 2), analyze);
-    await pause(NOISE.span * random());
-    for (const [status, count] of Object.entries(await stop())) seen[status] = (seen[status] ?? 0) + count;
-  }
-  // The newest record is the first.
-  const history = (await historyOf('segmentation')).filter(({ at }) => at >= began).reverse();
-  process.stdout.write(
-    `noise: ${JSON.stringify(seen)}, ${history.map(({ event, reason }) => `${event}: ${reason}`).join('; ')}\n`,
-  );
-  expect(Object.keys(seen)).toEqual(['200']);
-  expect(history.map(({ event }) => event)).not.toContain('CRASH');
-  for (const { event, reason } of history) {
-    if (event === 'SCALE_UP') expect(reason).toMatch(/callers|in flight|waiting/);
-  }
-  const ways = history.map(({ event }) => event).filter((event) => event === 'SCALE_UP' || event === 'SCALE_DOWN');
-  const returns = ways.filter((way, i) => way === 'SCALE_UP' && ways[i - 1] === 'SCALE_DOWN');
-  // The down window is five minutes: an instance that ends and comes back more often is flapping.
-  expect(returns.length).toBeLessThanOrEqual(Math.ceil(NOISE_S / 300));
 });
