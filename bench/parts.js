@@ -83,6 +83,7 @@ export const parts = [
       'scale/connections.js': { ROUNDS: 2 },
       'scale/spans.js': { ROUNDS: 3 },
       'scale/start.js': { ROUNDS: 5 },
+      'scale/fleet.js': { ROUNDS: 3 },
     },
   },
   {
