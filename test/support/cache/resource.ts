@@ -164,10 +164,11 @@ function varied(before: number | string | string[] | undefined, vary: readonly s
   return [...(before === undefined ? [] : [before].flat().map(String)), ...vary];
 }
 
+/** Later for HTTP/2: two resets while Node handles a frame corrupt the memory of Node 20 (nodejs/node#64113). */
 function destroy(res: ServerResponse): void {
   const { stream } = res as unknown as { stream?: ServerHttp2Stream };
   if (stream === undefined) res.destroy();
-  else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else setImmediate(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
 }
 
 function writeHead(
