@@ -164,11 +164,10 @@ function varied(before: number | string | string[] | undefined, vary: readonly s
   return [...(before === undefined ? [] : [before].flat().map(String)), ...vary];
 }
 
-/** Later for HTTP/2: two resets while Node handles a frame corrupt the memory of Node 20 (nodejs/node#64113). */
 function destroy(res: ServerResponse): void {
   const { stream } = res as unknown as { stream?: ServerHttp2Stream };
   if (stream === undefined) res.destroy();
-  else setImmediate(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+  else stream.close(constants.NGHTTP2_INTERNAL_ERROR); // at once: the kit must not let others follow in the same frame
 }
 
 function writeHead(
