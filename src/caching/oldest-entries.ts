@@ -1,6 +1,6 @@
 /**
  * The least recently used entries of records that take no new ones, hidden until they are evicted. To hide an entry is to set
- * one byte: half a million of them take 5 ms, and to evict them 300 ms.
+ * one byte: half a million of them take 4 ms, and to evict them takes 350 ms.
  */
 import { LRUCache } from 'lru-cache';
 import type { PlainRecords } from './memory-records.js';
