@@ -20,8 +20,8 @@ export function abortResponse(res: ServerResponse): void {
 /**
  * Runs work that sends HTTP/2 frames by itself: resetting a stream, destroying a session. Node runs handlers, and the
  * promises they settle, while nghttp2 still reads a frame. If nghttp2 sends a reset at that time, it frees a stream that it
- * is reading. Two resets in one such moment corrupt the memory of Node 20 and of early versions of 22 and 24, and end
- * the process (nodejs/node#64113). One client can cause that.
+ * is reading. Two resets in one such moment end a process on Node 20.20.2 (nodejs/node#64113, which reports 22.23.1; not
+ * seen with 22.23.3 and 24.21.0). One client can cause that.
  */
 export function afterFrame(work: () => void): void {
   setImmediate(work);
