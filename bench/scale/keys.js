@@ -11,7 +11,7 @@ const rounds = Number(process.env.ROUNDS ?? 5);
 const worker = new URL('keys-worker.js', import.meta.url).pathname;
 
 const found = await measureCurves({
-  names: ['limiter', 'cache', 'lru-cache'],
+  names: ['limiter', 'cache', 'lru-cache', 'lru-cache with ttl'],
   sizes: SIZES,
   rounds,
   measure: (name, size) => askWorker(worker, name, size),
@@ -20,10 +20,15 @@ const found = await measureCurves({
 /** By size: one figure of what was measured. */
 const pick = (name, figure, sizes = SIZES) =>
   Object.fromEntries(sizes.map((size) => [size, found[name][size].map((sample) => sample[figure])]));
-const getsAt = (size) => ({
-  ours: found.cache[size].map(({ get }) => 1 / get),
-  'lru-cache': found['lru-cache'][size].map(({ get }) => 1 / get),
+/** Rates beside the list that keeps lifetimes too. */
+const ratesAt = (size, operation) => ({
+  ours: found.cache[size].map((sample) => 1 / sample[operation]),
+  'lru-cache with ttl': found['lru-cache with ttl'][size].map((sample) => 1 / sample[operation]),
 });
+const target = (operation, least) => (size) => {
+  const what = `${operation}s, cache / lru-cache with ttl, ${size.toLocaleString('en')} keys`;
+  return judge({ name: 'ours', of: 'lru-cache with ttl', least, what }, ratesAt(size, operation));
+};
 
 const settings = `${rounds} interleaved rounds, each store in a process of its own, keys in no order; ${machine()}`;
 publishCurves({
@@ -37,13 +42,10 @@ publishCurves({
     'a set of the cache': pick('cache', 'set'),
     'a get of lru-cache': pick('lru-cache', 'get'),
     'a set of lru-cache': pick('lru-cache', 'set'),
+    'a get of lru-cache with ttl': pick('lru-cache with ttl', 'get'),
+    'a set of lru-cache with ttl': pick('lru-cache with ttl', 'set'),
   },
-  targets: SIZES.map((size) =>
-    judge(
-      { name: 'ours', of: 'lru-cache', least: 0.8, what: `gets, cache / lru-cache, ${size.toLocaleString('en')} keys` },
-      getsAt(size),
-    ),
-  ),
+  targets: [...SIZES.map(target('get', 0.8)), ...SIZES.map(target('set', 0.6))],
 });
 publishCurves({
   title: 'Memory of a key',
@@ -54,5 +56,6 @@ publishCurves({
     limiter: pick('limiter', 'bytes', MANY),
     'memory cache': pick('cache', 'bytes', MANY),
     'lru-cache': pick('lru-cache', 'bytes', MANY),
+    'lru-cache with ttl': pick('lru-cache with ttl', 'bytes', MANY),
   },
 });

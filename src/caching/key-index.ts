@@ -2,15 +2,15 @@
  * Keys as a tree of their segments (`user:42:profile` → `user:` → `42:` → the key), so that the keys below a prefix are
  * found without a scan of the others.
  */
+import { SpreadMap } from './spread-map.js';
+
 /** Most branches hold one key and no branches, so that both collections are made when they are needed. */
 interface Branch {
-  branches: Map<string, Branch> | undefined;
-  keys: Set<string> | undefined;
+  branches: SpreadMap<Branch> | undefined;
+  keys: SpreadMap<true> | undefined;
 }
 
 const newBranch = (): Branch => ({ branches: undefined, keys: undefined });
-
-const NONE: Iterable<never> = [];
 
 const isEmpty = ({ branches, keys }: Branch): boolean => (keys?.size ?? 0) === 0 && (branches?.size ?? 0) === 0;
 
@@ -36,13 +36,13 @@ export class KeyIndex {
       const end = segmentEnd(key, from);
       if (end === -1) break;
       const segment = key.slice(from, end);
-      branch.branches ??= new Map();
+      branch.branches ??= new SpreadMap();
       let next = branch.branches.get(segment);
       if (next === undefined) branch.branches.set(segment, (next = newBranch()));
       branch = next;
       from = end;
     }
-    (branch.keys ??= new Set()).add(key);
+    (branch.keys ??= new SpreadMap()).set(key, true);
   }
 
   /** Removes a key and its empty branches. */
@@ -82,16 +82,16 @@ export class KeyIndex {
       branch = next;
       from = end;
     }
-    const rest = prefix.slice(from);
-    yield* branch.keys ?? NONE;
-    for (const [segment, below] of branch.branches ?? NONE) {
-      if (segment.startsWith(rest)) yield* keysBelow(below);
-      else yield undefined;
-    }
+    yield* keysBelow(branch, prefix.slice(from));
   }
 }
 
-function* keysBelow(branch: Branch): Generator<string, void> {
-  yield* branch.keys ?? NONE;
-  for (const below of branch.branches?.values() ?? NONE) yield* keysBelow(below);
+/** @param start of the segments below the branch that are walked */
+function* keysBelow({ keys, branches }: Branch, start = ''): Generator<string | undefined, void> {
+  if (keys !== undefined) for (const [key] of keys.entries()) yield key;
+  if (branches === undefined) return;
+  for (const [segment, below] of branches.entries()) {
+    if (segment.startsWith(start)) yield* keysBelow(below);
+    else yield undefined;
+  }
 }

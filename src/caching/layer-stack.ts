@@ -7,6 +7,7 @@ import type { Awaitable, CacheEntry, Lease, LeaseAnswer, TagInvalidation } from 
 import { StackClaim, type StoreOptions } from './claim.js';
 import type { GuardedLayer } from './guarded-layer.js';
 import { HottestKeys } from './hottest-keys.js';
+import type { LazyAbort } from './lazy-abort.js';
 import { isHeldAround, type LoadScope } from './load-scope.js';
 import type { MemoryCacheLayer } from './memory-cache-layer.js';
 
@@ -16,7 +17,7 @@ export interface ClaimTerms {
   readonly duration: number;
   /** Milliseconds to wait for another holder. */
   readonly patience: number;
-  readonly signal?: AbortSignal;
+  readonly abort?: LazyAbort;
   /** An entry is returned only if it stays fresh for more milliseconds than this. Default 0. */
   readonly beyond?: number;
   /** The load that waits. */
@@ -209,7 +210,7 @@ export class LayerStack {
   async #leaseOf(
     layer: GuardedLayer,
     key: string,
-    { duration, patience, signal, beyond = 0, waiter }: ClaimTerms,
+    { duration, patience, abort, beyond = 0, waiter }: ClaimTerms,
   ): Promise<{ lease?: Lease; found?: CacheEntry }> {
     for (let waited = 0, pause = FIRST_POLL; ; waited += pause, pause = Math.min(LAST_POLL, 1.5 * pause)) {
       const answer = await layer.lease(key, duration);
@@ -222,7 +223,7 @@ export class LayerStack {
       }
       if (isLease(answer)) return { lease: answer };
       if (waited >= patience || this.#isOwn(answer, waiter)) return {};
-      await this.#pause(pause, signal, answer, waiter);
+      await this.#pause(pause, abort?.signal, answer, waiter);
     }
   }
 

@@ -23,14 +23,23 @@ interface Scopes {
   readonly current: AsyncLocalStorage<LoadScope>;
   /** By token of a lease. */
   readonly holders: Map<string, LoadScope>;
+  /** How many scopes have not ended. */
+  live: number;
 }
 
 const SCOPES = Symbol.for('@tooloo/resilience:load-scopes');
 const shared = globalThis as { [SCOPES]?: Scopes };
-const { current, holders } = (shared[SCOPES] ??= {
+const scopes = (shared[SCOPES] ??= {
   current: new AsyncLocalStorage<LoadScope>(),
   holders: new Map<string, LoadScope>(),
+  live: 0,
 });
+const { current, holders } = scopes;
+
+/** How many scopes have not ended. */
+export function liveScopes(): number {
+  return scopes.live;
+}
 
 /** The innermost scope of the current call that has not ended. */
 export function currentScope(): LoadScope | undefined {
@@ -53,10 +62,13 @@ export function beginBatch(members: readonly LoadScope[]): LoadScope {
 
 /** Work that goes on in an ended scope belongs to the scopes around it, which must not pile up behind it. */
 export function endScope(scope: LoadScope): void {
+  if (scope.hasEnded) return;
   scope.hasEnded = true;
   scope.awaited.clear();
   for (const token of scope.tokens) holders.delete(token);
   scope.outer = scope.outer.flatMap(liveIn);
+  // While it is enabled, each promise of the process costs 80 ns more (Node 20; nothing on 24). The next load enables it.
+  if (--scopes.live === 0) current.disable();
 }
 
 export function holdLeases(scope: LoadScope, tokens: readonly string[]): void {
@@ -128,5 +140,6 @@ function liveIn(scope: LoadScope): readonly LoadScope[] {
 }
 
 function newScope(outer: readonly LoadScope[], repeats: number): LoadScope {
+  scopes.live++;
   return { outer, tokens: new Set(), awaited: new Set(), wanted: undefined, repeats, hasEnded: false };
 }

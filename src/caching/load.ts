@@ -5,6 +5,7 @@ import { startSpan } from '../shared/instrumentation.js';
 import type { CacheEntry } from './cache-layer.js';
 import type { StackClaim, StoreOptions } from './claim.js';
 import type { LayerStack } from './layer-stack.js';
+import { LazyAbort } from './lazy-abort.js';
 import { beginScope, endScope, holdLeases, runInside, type LoadScope } from './load-scope.js';
 
 /** The context of a loader, and the decisions it can make. */
@@ -65,6 +66,25 @@ export interface LoadEvents {
 /** Where a load looks for its value, and stores it. */
 export type LoadSource = Pick<LayerStack, 'find' | 'claim'>;
 
+/** A class, because V8 is slow to create an object with a getter of its own. */
+class LoaderContext implements LoadContext {
+  readonly key: string;
+  readonly stale: unknown;
+  readonly keep: LoadContext['keep'];
+  readonly #abort: LazyAbort;
+
+  constructor(key: string, stale: unknown, keep: LoadContext['keep'], abort: LazyAbort) {
+    this.key = key;
+    this.stale = stale;
+    this.keep = keep;
+    this.#abort = abort;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+}
+
 /** One load. `answer` settles once. The load itself may continue in the background after that. */
 export class Load {
   readonly answer: Promise<unknown>;
@@ -75,7 +95,7 @@ export class Load {
   readonly #source: LoadSource;
   readonly #clock: Clock;
   readonly #events: LoadEvents;
-  readonly #abort = new AbortController();
+  readonly #abort = new LazyAbort();
   readonly #soft: number;
   readonly #hard: number;
   readonly #refreshAhead: number;
@@ -166,12 +186,12 @@ export class Load {
     const claim = await this.#source.claim(this.#key, {
       duration,
       patience,
-      signal: this.#abort.signal,
+      abort: this.#abort,
       beyond: this.#refreshAhead,
       waiter: this.scope,
     });
     if ('value' in claim) this.#finish(claim.value);
-    else if (this.#abort.signal.aborted) await claim.release();
+    else if (this.#abort.isAborted) await claim.release();
     else await this.#load(claim);
   }
 
@@ -194,14 +214,10 @@ export class Load {
   }
 
   #context(): LoadContext {
-    return {
-      key: this.#key,
-      signal: this.#abort.signal,
-      stale: this.#stale?.value,
-      keep: (options) => {
-        this.#options = { ...this.#options, ...options };
-      },
+    const keep = (options: StoreOptions): void => {
+      this.#options = { ...this.#options, ...options };
     };
+    return new LoaderContext(this.#key, this.#stale?.value, keep, this.#abort);
   }
 
   /** Callers cannot join a load that has ended: they would get a value from before their call. */
@@ -212,18 +228,19 @@ export class Load {
 
   /** After an abort the failure is already reported, so the loader's reaction to the abort is ignored. */
   #fail(error: unknown): void {
-    if (this.#abort.signal.aborted) return;
+    if (this.#abort.isAborted) return;
     this.#events.failed(this.#stale !== undefined);
     this.#events.ended();
     if (this.#stale === undefined) this.#reject(error);
     else this.#serveStale(this.#stale);
   }
 
-  /** The claim ends here, not with the loader, because a hanging loader must not prevent a new load. */
+  /** The claim and the scope end here, not with the loader, because a hanging loader must not hold them for ever. */
   #giveUp(error: Error): void {
     this.#fail(error);
     this.#abort.abort(error);
     this.forfeit();
+    endScope(this.scope);
   }
 
   /** The value is still fresh, so it does not count as stale. */

@@ -172,8 +172,9 @@ export class MemoryCacheLayer implements CacheLayer {
   }
 
   /**
-   * Changes the number of entries held. The least recently used ones beyond it are evicted. Many entries are evicted and
-   * moved in slices, between which the event loop has its turn. Room for a million entries takes about 200 ms to make.
+   * Changes the number of entries held. The least recently used ones beyond it are no longer found. Many entries are
+   * evicted and moved in slices, between which the event loop has its turn. Only the room for the new number of entries is
+   * made within the call, in about 0.1 ms per thousand.
    */
   setMaxSize(maxSize: number): void {
     checkValue('MemoryCacheLayer.setMaxSize: maxSize', maxSize, entries);

@@ -105,6 +105,7 @@ export class MemoryContents {
       maxBytes: this.#maxBytes,
       lifetimeOf: (left) => ({ ttl: left === Infinity ? 0 : left + TICK, start: this.#time.read() - TICK }),
       silently: (work) => this.#moveSilently(work),
+      evicted: () => this.evictions++,
       ended: () => this.#use(to),
     });
     this.#plain = to;
@@ -125,9 +126,9 @@ export class MemoryContents {
     this.#isMoving = false;
   }
 
-  /** All keys. Those that move during the walk go from the first records to the second. */
-  *#keys(): Generator<string, void> {
-    if (this.#records instanceof ResizingRecords) yield* keysIn(this.#records.from);
+  /** All keys, and undefined for a step without one. Those that move during the walk go from the first records to the second. */
+  *#keys(): Generator<string | undefined, void> {
+    if (this.#records instanceof ResizingRecords) yield* this.#records.remaining();
     yield* keysIn(this.#plain);
   }
 

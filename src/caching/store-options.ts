@@ -4,7 +4,12 @@ import type { StoreOptions } from './claim.js';
 import type { LoadOptions } from './load.js';
 
 const storeChecks = { ttl: milliseconds, grace: milliseconds, tags: array };
-const timeout = anyOf(milliseconds, object('{ soft, hard }'));
+const timeoutChecks = { soft: milliseconds, hard: milliseconds };
+const loadChecks = {
+  ...storeChecks,
+  timeout: anyOf(milliseconds, object('{ soft, hard }')),
+  refreshAhead: milliseconds,
+};
 
 /** A number is the lifetime. */
 export function checkStoreOptions(who: string, options: number | StoreOptions | undefined): StoreOptions {
@@ -15,9 +20,7 @@ export function checkStoreOptions(who: string, options: number | StoreOptions | 
 }
 
 export function checkLoadOptions(who: string, options: LoadOptions): LoadOptions {
-  const checked = checkOptions(who, options, { ...storeChecks, timeout, refreshAhead: milliseconds });
-  if (typeof checked.timeout === 'object') {
-    checkOptions(`${who}: option 'timeout'`, checked.timeout, { soft: milliseconds, hard: milliseconds });
-  }
+  const checked = checkOptions(who, options, loadChecks);
+  if (typeof checked.timeout === 'object') checkOptions(`${who}: option 'timeout'`, checked.timeout, timeoutChecks);
   return checked;
 }

@@ -1,5 +1,6 @@
 /** Errors as RFC 9457 problem documents. */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { abortResponse } from './abort-response.js';
 import { ERRORS, messageOf, ResilienceError, type ErrorCode } from './errors.js';
 import { noteError } from './instrumentation.js';
 
@@ -127,7 +128,7 @@ export function sendProblem(
 ): void {
   if (res.writableEnded) return;
   if (res.headersSent) {
-    res.destroy();
+    abortResponse(res);
     return;
   }
   const body = Buffer.from(JSON.stringify(document));

@@ -12,18 +12,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asError } from './errors.js';
 import { callGuarded } from './listeners.js';
+import {
+  isHttp2,
+  RequestOverListeners,
+  type RequestOutcome,
+  type RequestOverListener,
+} from './request-over-listeners.js';
 
-/** `finished`: the whole response was sent. `aborted`: the connection or the HTTP/2 stream ended before that. */
-export type RequestOutcome = 'finished' | 'aborted';
+export type { RequestOutcome, RequestOverListener };
 
 /** Follows a request without a listener: one object per request, so that a hot path creates no closure. */
 export interface RequestObserver {
   /** Called once, when the request is over and before any listener. */
   requestOver(outcome: RequestOutcome, served: ServedRequest): void;
 }
-
-/** Called once, when the request is over. An error it throws becomes a warning. */
-export type RequestOverListener = (outcome: RequestOutcome) => void;
 
 /** The properties read of an HTTP/2 stream of Node's compatibility API. */
 type Http2Stream = Duplex & { readonly session: unknown; readonly id: number; readonly aborted: boolean };
@@ -82,24 +84,18 @@ class ConnectionRecord {
 }
 
 /** A request in progress, with the listeners for its end. */
-export class ServedRequest {
-  readonly req: IncomingMessage;
+export class ServedRequest extends RequestOverListeners {
   /** Undefined for an upgrade, which Node gives a socket and no response. */
   readonly res: ServerResponse | undefined;
-  /** Undefined while the request is in progress. */
-  outcome: RequestOutcome | undefined = undefined;
   /** The request before it on the same connection. */
   earlier: ServedRequest | undefined;
   /** Set by the one part that accompanies every request: the tracer. */
   observer: RequestObserver | undefined = undefined;
   readonly #connection: ConnectionRecord;
-  /** The first listener, which is most often the only one, and the others. */
-  #listener: RequestOverListener | undefined = undefined;
-  #others: Set<RequestOverListener> | undefined = undefined;
 
   constructor(connection: ConnectionRecord, req: IncomingMessage, res: ServerResponse | undefined) {
+    super(req);
     this.#connection = connection;
-    this.req = req;
     this.res = res;
     this.earlier = connection.latest;
     connection.latest = this;
@@ -108,23 +104,6 @@ export class ServedRequest {
   /** Whether the connection is encrypted. */
   get isSecure(): boolean {
     return this.#connection.isSecure(this.req);
-  }
-
-  /**
-   * Calls `listener` once when the request is over; on the next tick if it already is.
-   *
-   * @returns a function that stops listening
-   */
-  onOver(listener: RequestOverListener): () => void {
-    const { outcome } = this;
-    if (outcome === undefined) return this.#listen(listener);
-    let isWanted = true;
-    process.nextTick(() => {
-      if (isWanted) callGuarded('request over', () => listener(outcome));
-    });
-    return () => {
-      isWanted = false;
-    };
   }
 
   /** Ends the request. Only the first call counts. */
@@ -140,24 +119,7 @@ export class ServedRequest {
       // The listeners give resources back, so they are called even if the observer throws.
       callGuarded('request over', () => Promise.reject(asError(error)));
     }
-    const others = this.#others;
-    this.#others = undefined;
-    const first = this.#listener;
-    this.#listener = undefined;
-    if (first !== undefined) callGuarded('request over', () => first(outcome));
-    others?.forEach((listener) => callGuarded('request over', () => listener(outcome)));
-  }
-
-  #listen(listener: RequestOverListener): () => void {
-    if (this.#listener === undefined && this.#others === undefined) {
-      this.#listener = listener;
-      return () => {
-        if (this.#listener === listener) this.#listener = undefined;
-      };
-    }
-    const own: RequestOverListener = (outcome) => listener(outcome); // one that is added twice is called twice
-    (this.#others ??= new Set()).add(own);
-    return () => void this.#others?.delete(own);
+    this.callListeners(outcome);
   }
 }
 
@@ -203,7 +165,7 @@ export function servedRequest(req: IncomingMessage, res: ServerResponse | undefi
 }
 
 /**
- * Calls `listener` once when the request is over; on the next tick if it already is.
+ * Calls `listener` once when the request is over; a moment later if it already is.
  *
  * @returns a function that stops listening
  */
@@ -215,9 +177,16 @@ export function onRequestOver(
   return servedRequest(req, res).onOver(listener);
 }
 
-/** The version is a property of the request itself, and cheap to read. */
-function isHttp2(req: IncomingMessage): boolean {
-  return req.httpVersionMajor === 2;
+/**
+ * Like `onRequestOver`, for a listener that must act before Node ends the body of an HTTP/2 request that was reset:
+ * such a body looks complete. The listener must not reset another stream.
+ */
+export function onRequestOverAtOnce(
+  req: IncomingMessage,
+  res: ServerResponse | undefined,
+  listener: RequestOverListener,
+): () => void {
+  return servedRequest(req, res).onOverAtOnce(listener);
 }
 
 function http2StreamOf(req: IncomingMessage): Http2Stream | undefined {

@@ -138,12 +138,13 @@ describe('a change of the size', () => {
     layer.set('new', 1);
     const newest = `odd:${MANY - 1}`;
     expect(layer.peek(newest)).toBe(MANY - 1);
+    expect(layer.getStats().size).toBe(left);
     let turns = 0;
-    for (let size = layer.getStats().size; size > left; turns++) {
+    for (let { evictions } = layer.getStats(); evictions < MANY + 2 - left; turns++) {
       await turn();
-      const now = layer.getStats().size;
-      expect(size - now).toBeLessThanOrEqual(KEYS_PER_SLICE);
-      size = now;
+      const now = layer.getStats().evictions;
+      expect(now - evictions).toBeLessThanOrEqual(KEYS_PER_SLICE);
+      evictions = now;
     }
     for (; turns < 12; turns++) await turn();
     expect(layer.keys().slice(0, 3)).toEqual([newest, 'new', 'nothing']);
@@ -155,34 +156,49 @@ describe('a change of the size', () => {
     const key = fc.nat({ max: MANY }).map((i) => (i % 7 === 0 ? i : i % 6));
     const step = fc.record({ kind: fc.constantFrom('get', 'set', 'delete', 'turn' as const), key });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const layer = new MemoryCacheLayer({ maxSize: 2 * MANY });
-        for (let i = 0; i < MANY; i++) layer.set(String(i), i);
-        const model = new Map(
-          layer
-            .keys()
-            .reverse()
-            .map((one) => [one, Number(one)] as const),
-        );
-        layer.setMaxSize(3 * MANY);
-        for (const { kind, key: number } of steps) {
-          const name = String(number);
-          const held = model.get(name);
-          if (kind === 'turn') await turn();
-          else {
-            model.delete(name);
-            if (kind === 'set') model.set(name, number);
-            else if (kind === 'get' && held !== undefined) model.set(name, held);
-            if (kind === 'set') layer.set(name, number);
-            else if (kind === 'get') expect(layer.get(name)).toBe(held);
-            else expect(layer.delete(name)).toBe(held !== undefined);
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 40 }),
+        fc.constantFrom(3 * MANY, MANY / 2, 4),
+        async (steps, most) => {
+          const layer = new MemoryCacheLayer({ maxSize: 2 * MANY });
+          for (let i = 0; i < MANY; i++) layer.set(String(i), i);
+          const model = new Map(
+            layer
+              .keys()
+              .reverse()
+              .map((one) => [one, Number(one)] as const),
+          );
+          let evictions = 0;
+          const evict = (): void => {
+            for (const oldest of model.keys()) {
+              if (model.size <= most) return;
+              model.delete(oldest);
+              evictions++;
+            }
+          };
+          layer.setMaxSize(most);
+          evict();
+          for (const { kind, key: number } of steps) {
+            const name = String(number);
+            const held = model.get(name);
+            if (kind === 'turn') await turn();
+            else {
+              model.delete(name);
+              if (kind === 'set') model.set(name, number);
+              else if (kind === 'get' && held !== undefined) model.set(name, held);
+              evict();
+              if (kind === 'set') layer.set(name, number);
+              else if (kind === 'get') expect(layer.get(name)).toBe(held);
+              else expect(layer.delete(name)).toBe(held !== undefined);
+            }
+            expect(layer.getStats().size).toBe(model.size);
           }
-        }
-        for (let i = 0; i < 8; i++) await turn();
-        expect(layer.keys()).toEqual([...model.keys()].reverse());
-        expect(layer.getStats()).toMatchObject({ evictions: 0, expirations: 0, size: model.size });
-      }),
-      { numRuns: 25 },
+          for (let i = 0; i < 12; i++) await turn();
+          expect(layer.keys()).toEqual([...model.keys()].reverse());
+          expect(layer.getStats()).toMatchObject({ evictions, expirations: 0, size: model.size });
+        },
+      ),
+      { numRuns: 40 },
     );
   });
 

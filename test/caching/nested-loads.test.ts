@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import type { CacheLayer } from '../../src/caching/cache-layer.js';
 import { DiskCacheLayer } from '../../src/caching/disk-cache-layer.js';
-import { currentScope } from '../../src/caching/load-scope.js';
+import { currentScope, liveScopes } from '../../src/caching/load-scope.js';
 import { KeyvCacheLayer } from '../../src/caching/keyv-cache-layer.js';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 import { RedisCacheLayer } from '../../src/redis.js';
@@ -25,6 +25,8 @@ const elsewhere = new AsyncResource('elsewhere');
 let worlds = 0;
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+// Every scope ends, or the context would cost each promise of the process for ever.
+afterEach(() => expect(liveScopes()).toBe(0));
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -1,16 +1,18 @@
 /** An HTTP/2 server that writes the frames of a test, including those that Node's own server would not write. */
+import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { cert, key } from './tls.js';
 
 export const DATA = 0;
 export const HEADERS = 1;
 export const RST_STREAM = 3;
-const SETTINGS = 4;
+export const SETTINGS = 4;
 const WINDOW_UPDATE = 8;
 export const PING = 6;
 export const GOAWAY = 7;
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
+const PREFACE_LENGTH = 24;
 
 export function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(9);
@@ -61,25 +63,33 @@ export function frameServer(
   return createServer({ key, cert, ALPNProtocols: ['h2'] }, (socket) => {
     socket.on('error', () => undefined);
     socket.write(frame(SETTINGS, 0, 0));
-    let buffer = Buffer.alloc(0);
-    let skipped = 24; // the client's preface
-    socket.on('data', (chunk: Buffer) => {
-      buffer = Buffer.concat([buffer, chunk]);
-      if (buffer.length < skipped + 9) return;
-      buffer = buffer.subarray(skipped);
-      skipped = 0;
-      while (buffer.length >= 9 && buffer.length >= 9 + buffer.readUIntBE(0, 3)) {
-        const [type, flags, stream] = [buffer[3]!, buffer[4]!, buffer.readUInt32BE(5)];
-        const end = 9 + buffer.readUIntBE(0, 3);
-        const payload = buffer.subarray(9, end);
-        buffer = buffer.subarray(end);
-        if (type === SETTINGS && (flags & 1) === 0) socket.write(frame(SETTINGS, 1, 0));
-        if (type === PING && answersPings && socket.writable) socket.write(frame(PING, 1, 0, payload));
-        if (type === DATA && payload.length > 0) refill(socket, stream, payload.length);
-        onFrame({ type, flags, stream, payload }, socket);
-        if (type === HEADERS) onRequest(socket, stream, count++);
-      }
-    });
+    const onReceived = (received: ReceivedFrame): void => {
+      const { type, flags, stream, payload } = received;
+      if (type === SETTINGS && (flags & 1) === 0) socket.write(frame(SETTINGS, 1, 0));
+      if (type === PING && answersPings && socket.writable) socket.write(frame(PING, 1, 0, payload));
+      if (type === DATA && payload.length > 0) refill(socket, stream, payload.length);
+      onFrame(received, socket);
+      if (type === HEADERS) onRequest(socket, stream, count++);
+    };
+    readFrames(socket, onReceived, PREFACE_LENGTH);
+  });
+}
+
+/** @param skipped bytes before the first frame: a server receives the client's preface there */
+export function readFrames(socket: Socket, onFrame: (frame: ReceivedFrame) => void, skipped = 0): void {
+  let buffer = Buffer.alloc(0);
+  socket.on('data', (chunk: Buffer) => {
+    buffer = Buffer.concat([buffer, chunk]);
+    if (buffer.length < skipped + 9) return;
+    buffer = buffer.subarray(skipped);
+    skipped = 0;
+    while (buffer.length >= 9 && buffer.length >= 9 + buffer.readUIntBE(0, 3)) {
+      const [type, flags, stream] = [buffer[3]!, buffer[4]!, buffer.readUInt32BE(5)];
+      const end = 9 + buffer.readUIntBE(0, 3);
+      const payload = buffer.subarray(9, end);
+      buffer = buffer.subarray(end);
+      onFrame({ type, flags, stream, payload });
+    }
   });
 }
 

@@ -3,6 +3,7 @@
  * receives the response.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { abortResponse } from '../../shared/abort-response.js';
 import { backgroundExchange, serverOf } from './background-exchange.js';
 import { fieldsSet, HeadHook, isHttp2, setFields } from './head-hook.js';
 
@@ -24,7 +25,7 @@ export function refetch(req: IncomingMessage, res: ServerResponse): boolean {
   const server = again.has(req) ? undefined : serverOf(req);
   if (server === undefined || req.method !== 'GET') return false;
   const exchange = backgroundExchange(req, server, UNCONDITIONAL, () => {
-    if (!res.writableEnded) res.destroy();
+    if (!res.writableEnded) abortResponse(res);
   });
   again.add(exchange.req);
   relay(exchange.res, res);

@@ -1,5 +1,6 @@
 /** The cache between requests and handlers: looks up, collapses, forwards, refreshes (RFC 9111 §4). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { abortResponse } from '../../shared/abort-response.js';
 import { ResilienceError } from '../../shared/errors.js';
 import type { NextFunction } from '../../shared/http.js';
 import { nameRoute, startSpan, type Attributes } from '../../shared/instrumentation.js';
@@ -88,7 +89,7 @@ export class ResponseCache {
     if (this.#serveFromMemory(x) || this.#forwardKnown(x)) return;
     this.#serveOrForward(x).catch((error: unknown) => {
       this.#settings.counts.failures++;
-      if (res.headersSent || res.destroyed) res.destroy();
+      if (res.headersSent || res.destroyed) abortResponse(res);
       else this.#forwardPlainly(x, error);
     });
   }

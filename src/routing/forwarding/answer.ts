@@ -1,12 +1,13 @@
 /** The response to one client: the response of one attempt, or an error, and never a mixture of the two. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { abortResponse } from '../../shared/abort-response.js';
 import type { NextFunction } from '../../shared/http.js';
 import type { ResponseHead } from './answer-head.js';
 import type { Attempt } from './attempt.js';
 import type { ForwarderCore } from './forwarder-core.js';
 import type { ResponseFields } from './headers.js';
 import type { BodySink, RelayOwner } from './relay.js';
-import { breakOff, resetHead, writeContinue, writeInformation } from './response-writer.js';
+import { resetHead, writeContinue, writeInformation } from './response-writer.js';
 
 export class Answer {
   readonly #core: ForwarderCore;
@@ -74,7 +75,7 @@ export class Answer {
   fail(error: unknown): void {
     try {
       // Node frames a second response wrongly on a connection where it has begun a first one.
-      if (this.#head !== undefined && !resetHead(this.#res, this.#head)) breakOff(this.#res);
+      if (this.#head !== undefined && !resetHead(this.#res, this.#head)) abortResponse(this.#res);
       else this.#core.answerError(this.#req, this.#res, error, this.#next);
     } catch {
       this.#res.destroy(); // an HTTP/2 stream that was just reset accepts no response

@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NextFunction } from '../../shared/http.js';
 import { bindContext, currentTrace } from '../../shared/instrumentation.js';
-import { onRequestOver, type RequestOutcome } from '../../shared/request-over.js';
+import { onRequestOverAtOnce, type RequestOutcome } from '../../shared/request-over.js';
 import { Answer } from './answer.js';
 import type { ResponseHead } from './answer-head.js';
 import type { Attempt } from './attempt.js';
@@ -66,7 +66,7 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
   /** Answers the request. Never throws. */
   start(): void {
     try {
-      this.#stopListening = onRequestOver(this.req, this.#res, (outcome) => this.#requestOver(outcome));
+      this.#stopListening = onRequestOverAtOnce(this.req, this.#res, (outcome) => this.#requestOver(outcome));
       this.#watchdog.start();
       this.#body.begin(this);
       if (this.#body.isReady) this.#attempts.begin();

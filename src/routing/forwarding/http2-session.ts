@@ -9,6 +9,7 @@
  * decide.
  */
 import type { ClientHttp2Session } from 'node:http2';
+import { afterFrame } from '../../shared/abort-response.js';
 import { monotonicClock, startTimer, type Timer } from '../../shared/clock.js';
 
 /** Milliseconds without a frame after which a session with requests is asked. */
@@ -60,7 +61,7 @@ export class Http2Session {
 
   ended(): void {
     this.#streams--;
-    if (this.#isUnanswered && this.isIdle) this.session.destroy();
+    if (this.#isUnanswered && this.isIdle) afterFrame(() => this.session.destroy());
   }
 
   /** A frame for a request came. */

@@ -1,6 +1,6 @@
 /** Writes a response with a checked head to the client, over HTTP/1 or HTTP/2. */
 import type { ServerResponse } from 'node:http';
-import type { ServerHttp2Stream } from 'node:http2';
+import { http2StreamOf } from '../../shared/abort-response.js';
 import { headLines, isBodiless, type ResponseHead } from './answer-head.js';
 import { eachEndToEndField, trailerFields, type ResponseFields } from './headers.js';
 
@@ -85,21 +85,6 @@ export function resetHead(res: ServerResponse, head: ResponseHead): boolean {
   res.statusCode = 200;
   if (http2StreamOf(res) === undefined) res.statusMessage = undefined as never; // Node's phrase for the next status
   return !wasBodiless;
-}
-
-/** Aborts the response, so that the client cannot mistake the part it received for the whole. */
-export function breakOff(res: ServerResponse): void {
-  const stream = http2StreamOf(res);
-  if (stream === undefined) res.destroy();
-  else stream.close(INTERNAL_ERROR);
-}
-
-/** NGHTTP2_INTERNAL_ERROR. */
-const INTERNAL_ERROR = 2;
-
-/** The stream of a response of Node's HTTP/2 compatibility API. */
-export function http2StreamOf(res: ServerResponse): ServerHttp2Stream | undefined {
-  return res.req?.httpVersionMajor === 2 ? (res as unknown as { stream?: ServerHttp2Stream }).stream : undefined;
 }
 
 /** Trailers need HTTP/2 or chunks: HTTP/1.1, a body, and no announced length. */

@@ -167,7 +167,7 @@ function varied(before: number | string | string[] | undefined, vary: readonly s
 function destroy(res: ServerResponse): void {
   const { stream } = res as unknown as { stream?: ServerHttp2Stream };
   if (stream === undefined) res.destroy();
-  else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else stream.close(constants.NGHTTP2_INTERNAL_ERROR); // at once: the kit must not let others follow in the same frame
 }
 
 function writeHead(
