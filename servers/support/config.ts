@@ -124,6 +124,14 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+/** Keys of model providers. `PROVIDERS_FILE` defines their names, so any name with this ending is valid. */
+const PROVIDER_KEY = /_KEY$/;
+
+/** Whether the value of a variable must not appear anywhere. */
+export function isSecret(name: string): boolean {
+  return PROVIDER_KEY.test(name) || (Object.hasOwn(VARIABLES, name) && VARIABLES[name as VariableName].secret);
+}
+
 /**
  * Reads the settings from an environment. An empty variable counts as absent.
  *
@@ -160,9 +168,6 @@ export function readEnvironment(folder = process.cwd()): Environment {
   const file = join(folder, '.env');
   return existsSync(file) ? { ...parseEnv(readFileSync(file, 'utf8')), ...process.env } : process.env;
 }
-
-/** Keys of model providers. `PROVIDERS_FILE` defines their names, so any name with this ending is valid. */
-const PROVIDER_KEY = /_KEY$/;
 
 /** Names in a `.env` file that the fleet does not use. They are probably typing errors and are reported at startup. */
 export function unknownVariables(folder = process.cwd()): string[] {

@@ -111,6 +111,62 @@ describeUnless(browserUnavailable(), 'on call', () => {
     done('scaling decision', 2);
   });
 
+  test('what the services logged for the failed request', async () => {
+    await hand.click(view('Logs'));
+    await hand.choose(page.getByLabel('Level'), 'warn');
+    await page.getByLabel('Filter').fill('meta-learning');
+    await page.waitForURL(/level=warn&text=meta-learning/);
+    await page.getByRole('heading', { name: /^\d+ lines?, the newest last$/ }).waitFor();
+    const lines = page.getByRole('list', { name: 'Log lines' });
+    const failed = lines.getByRole('listitem').filter({ hasText: 'status=503' }).first();
+    await hand.click(failed.getByRole('link', { name: 'trace' }));
+    await hand.click(page.getByRole('link', { name: 'Log lines' }));
+    await lines.getByText('status=503').first().waitFor();
+    await page.waitForURL(/#\/logs\?trace=[0-9a-f]{32}/);
+    done('lines of the failed request', 4);
+  });
+
+  test('the log is followed, is held while one reads, and is shared by its address', async () => {
+    await hand.click(view('Logs'));
+    const lines = page.getByRole('list', { name: 'Log lines' });
+    const last = lines.getByRole('listitem').last();
+    const newest = async () => (await last.innerText()).trim();
+    const before = await newest();
+    await eventually(newest, (text) => text !== before);
+    await lines.focus();
+    await page.keyboard.press('Home');
+    await page.getByText(/^held:/).waitFor();
+    await page.keyboard.press('p');
+    await page.getByText('following', { exact: true }).waitFor();
+    await page.keyboard.press('p');
+    await page.getByText(/^held:/).waitFor();
+    const held = await newest();
+    const begun = Date.now();
+    await until(async () => {
+      const answer = await fetch(`${web}/api/v1/dashboard/logs?from=${begun}&text=training/status`);
+      return ((await answer.json()) as { lines: object[] }).lines.length > 1;
+    });
+    expect(await newest()).toBe(held);
+    await page.keyboard.press('/');
+    await page.keyboard.type('training !overview');
+    await page.waitForURL(/text=training\+%21overview/);
+    await lines
+      .getByText(/training\/status/)
+      .first()
+      .waitFor();
+    expect(await lines.getByText(/overview/).count()).toBe(0);
+    done('log followed', 1);
+    const colleague = await openPage(browser);
+    await colleague.page.goto(page.url());
+    await colleague.page
+      .getByRole('list', { name: 'Log lines' })
+      .getByText(/training\/status/)
+      .first()
+      .waitFor();
+    expect(await colleague.page.getByLabel('Filter').inputValue()).toBe('training !overview');
+    await colleague.page.context().close();
+  });
+
   test('which client is limited', async () => {
     await hand.click(view('Limits'));
     const row = rowOf('Rejected clients', 'GET /api/v1/training/*path').filter({ hasText: '127.0.0.1' });
