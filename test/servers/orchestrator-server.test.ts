@@ -37,7 +37,7 @@ afterEach(async () => {
 
 function create(env: Record<string, string> = {}): Promise<Orchestrator> {
   return createOrchestrator({
-    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'silent', CONTROL: 'loopback', SCALING_MAX: '3', ...env },
+    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'info', CONTROL: 'loopback', SCALING_MAX: '3', ...env },
     programOf: () => join(folder, 'service.cjs'),
     liveness: { checkInterval: 100, timeout: 2000, fall: 2, stallWindow: 500 },
   });
@@ -113,6 +113,14 @@ test('what the instances print is stored, without secrets, and remains after the
   expect(structured).toMatchObject({ service: 'training', instance: 'training-1', level: 'warn' });
   expect(structured!.line).toContain('began with [redacted]');
   expect(others.map(({ line }) => line)).toEqual(['    at somewhere.js:1:2']);
+});
+
+test('the orchestrator logs what becomes of an instance, a crash as a warning', async () => {
+  const { pid } = orchestrator.fleet.instancesOf('coach')[0]!;
+  process.kill(pid!, 'SIGKILL');
+  const ownLines = async () =>
+    (await get('/api/v1/system/logs?instance=orchestrator&level=warn').expect(200)).body.lines as { line: string }[];
+  await until(async () => (await ownLines()).some(({ line }) => line.includes('coach-1') && line.includes('crash')));
 });
 
 test('an instance migrates to another port', async () => {

@@ -1,11 +1,8 @@
 // The filters of the log lines. They are in the address, so that they can be shared.
-import { useEffect, useRef, useState } from 'preact/hooks';
 import { hrefOf } from '../model/location.ts';
 import { goTo } from '../state/place.js';
 import { html } from '../ui/html.js';
-
-/** Milliseconds without a further key after which the typed text filters. */
-const TYPING_MS = 300;
+import { TextFilter } from '../ui/text-filter.js';
 
 const LEVELS = [
   ['', 'all'],
@@ -36,7 +33,11 @@ export function LogFilters({ filters, sources }) {
         options=${withAny(instances, filters.instance)}
         onChange=${(instance) => change({ instance })}
       />
-      <${TextFilter} text=${filters.text ?? ''} onText=${(text) => change({ text }, { replace: true })} />
+      <${TextFilter}
+        text=${filters.text ?? ''}
+        describedBy="log-words"
+        onText=${(text) => change({ text }, { replace: true })}
+      />
       <p class="muted" id="log-words">
         Words that a line contains, or with <code>!</code> before them does not contain, e.g.
         <code>training !status=200</code>.
@@ -62,36 +63,4 @@ function Choice({ label, value = '', options, onChange }) {
       ${options.map(([name, text]) => html`<option key=${name} value=${name} selected=${name === value}>${text}</option>`)}
     </select>
   </label>`;
-}
-
-/** What is typed is not overwritten by an older text from the address. */
-function TextFilter({ text, onText }) {
-  const [typed, setTyped] = useState(text);
-  const sent = useRef(text);
-  const timer = useRef(undefined);
-  useEffect(() => {
-    if (text === sent.current) return;
-    sent.current = text;
-    setTyped(text);
-  }, [text]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const onInput = ({ currentTarget: { value } }) => {
-    setTyped(value);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      sent.current = value;
-      onText(value);
-    }, TYPING_MS);
-  };
-  return html`<label class="wide"
-    >Filter
-    <input
-      type="search"
-      data-search
-      value=${typed}
-      onInput=${onInput}
-      maxlength="200"
-      aria-describedby="log-words"
-      spellcheck=${false}
-  /></label>`;
 }
