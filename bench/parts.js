@@ -83,6 +83,12 @@ export const parts = [
     },
   },
   {
+    name: 'control-room',
+    aliases: [],
+    title: 'The control room',
+    modules: { 'control-room/history.js': { ROUNDS: 7 } },
+  },
+  {
     name: 'adoption',
     aliases: [],
     title: 'Import and installation',

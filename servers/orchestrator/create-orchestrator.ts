@@ -84,7 +84,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
 
   const logs = new LogTail(secretRemover(fleetEnv));
   const onLine = (line: string, spec: Pick<InstanceSpec, 'id' | 'service'>): void => {
-    logs.add(line, { service: spec.service, instance: spec.id });
+    logs.add(ownCopy(line), { service: spec.service, instance: spec.id });
     options.onLine?.(line, spec);
   };
   const processes = openDriver({ ...options, onLine }, config, fleetEnv, () => origin.url);
@@ -218,6 +218,11 @@ function keepRecord(
     stop();
     await writing;
   };
+}
+
+/** A line is a part of a chunk of output, and would otherwise keep the whole chunk in memory (V8's sliced strings). */
+function ownCopy(line: string): string {
+  return Buffer.from(line).toString();
 }
 
 function withValues(env: Environment): Record<string, string> {

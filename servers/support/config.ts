@@ -99,7 +99,11 @@ const VARIABLES = {
     "'adaptive', or a whole number of requests, at least 1",
   ),
   REDIS_URL: optional(z.string().regex(/^rediss?:\/\/\S+$/), 'a redis:// or rediss:// URL', true),
-  HISTORY_MB: variable(amount(1, 10_000), 'megabytes, at least 1', '20'),
+  HISTORY_MB: variable(
+    amount(0, 10_000).refine((megabytes) => megabytes === 0 || megabytes >= 1),
+    'megabytes, at least 1 (0: no history)',
+    '20',
+  ),
   DATABASE_URL: optional(z.string().regex(/^postgres(ql)?:\/\/\S+$/), 'a postgres:// URL', true),
   PROVIDER_MAX_IN_FLIGHT: variable(wholeNumber(1), 'a whole number of requests, at least 1', '50'),
   PROVIDERS_FILE: variable(text, 'a JSON file of model providers', './providers.json'),

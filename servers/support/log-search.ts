@@ -67,14 +67,16 @@ export function positionsOf(cursor: string | undefined): Map<string, number> {
 export function searchLogs(tail: LogTail, query: LogQuery): FoundLines {
   const held = tail.held();
   const after = positionsOf(query.after).get(tail.id) ?? 0;
-  const matches = lineFilter(query, after);
+  const matches = lineFilter(query, after, tail.clean);
   const found = held
     .filter(({ source }) => isWantedSource(source, query))
     .flatMap(({ source, lines }) =>
       lines.filter((line) => matches(line, source)).map((line) => ({ ...source, ...line })),
     );
   const sources = held.map((one) => ({ ...one.source, droppedBefore: droppedBefore(one, query.level) }));
-  return { tail: tail.id, last: tail.last, sources, ...latest(found, query.limit) };
+  const { lines, hasMore } = latest(found, query.limit);
+  const clean = lines.map((found) => ({ ...found, line: tail.clean(found.line) }));
+  return { tail: tail.id, last: tail.last, sources, lines: clean, hasMore };
 }
 
 /** The latest of these lines, in the order of time. */
@@ -99,8 +101,12 @@ function droppedBefore(held: HeldLines, level: Level | undefined): number | unde
   return isNotable(level) ? held.notableDroppedBefore : held.droppedBefore;
 }
 
-function lineFilter({ from = 0, to = Infinity, level: least, text, trace }: LogQuery, after: number) {
-  const hasText = textFilter(text ?? '');
+function lineFilter(
+  { from = 0, to = Infinity, level: least, text, trace }: LogQuery,
+  after: number,
+  clean: (text: string) => string,
+) {
+  const hasText = textFilter(text ?? '', clean);
   return (stored: StoredLine, source: LogSource): boolean => {
     const { seq, at, level, line } = stored;
     if (seq <= after || at < from || at >= to) return false;
@@ -109,8 +115,11 @@ function lineFilter({ from = 0, to = Infinity, level: least, text, trace }: LogQ
   };
 }
 
-/** Compares with the text that the page shows, in any letter case. */
-function textFilter(filter: string): (stored: StoredLine, source: LogSource) => boolean {
+/** Compares with the text that the page shows, in any letter case. That text has no secrets. */
+function textFilter(
+  filter: string,
+  clean: (text: string) => string,
+): (stored: StoredLine, source: LogSource) => boolean {
   const words = (filter.toLowerCase().match(/\S+/g) ?? []).slice(0, MOST_WORDS);
   if (words.length === 0) return () => true;
   const unwanted = words.filter((word) => word.length > 1 && word.startsWith('!')).map((word) => word.slice(1));
@@ -120,7 +129,7 @@ function textFilter(filter: string): (stored: StoredLine, source: LogSource) => 
   return ({ line, level = '' }, { service, instance }) => {
     const about = `${service} ${instance} ${level}`;
     if (!mayContain(`${about} ${line}`.toLowerCase(), pieces)) return false;
-    const { text, stack = '', traceId: id = '' } = readLogLine(line);
+    const { text, stack = '', traceId: id = '' } = readLogLine(clean(line));
     const shown = `${about} ${text} ${stack} ${id}`.toLowerCase();
     return wanted.every((word) => shown.includes(word)) && !unwanted.some((word) => shown.includes(word));
   };

@@ -1,4 +1,7 @@
-/** Stores the latest log lines of each instance, in bounded memory and without secrets. */
+/**
+ * Stores the latest log lines of each instance, in bounded memory. Storing a line is cheap, because every line is stored
+ * and few are read: secrets are removed from the lines that are read.
+ */
 import { randomBytes } from 'node:crypto';
 import { wallClock, type Clock } from '../../src/index.js';
 import { isNotable, levelOf, type Level } from './log-level.js';
@@ -18,7 +21,7 @@ export interface StoredLine {
   readonly at: number;
   /** Undefined for output that is not a log line, such as a stack trace. */
   readonly level: Level | undefined;
-  /** As printed. */
+  /** As printed, with its secrets (see `clean`). */
   readonly line: string;
 }
 
@@ -69,18 +72,19 @@ class Instance {
 export class LogTail {
   /** Distinguishes this tail from others, and from the one of an earlier process. */
   readonly id = randomBytes(6).toString('hex');
-  readonly #clean: (text: string) => string;
+  /** Removes the secrets from a line. */
+  readonly clean: (text: string) => string;
   readonly #clock: Pick<Clock, 'now'>;
   /** The instance with the latest output last. */
   readonly #instances = new Map<string, Instance>();
   #seq = 0;
 
   /**
-   * @param clean removes secrets from a line
+   * @param clean removes the secrets from a line
    * @param clock epoch milliseconds
    */
   constructor(clean: (text: string) => string, clock: Pick<Clock, 'now'> = wallClock) {
-    this.#clean = clean;
+    this.clean = clean;
     this.#clock = clock;
   }
 
@@ -98,21 +102,17 @@ export class LogTail {
     const parsed = Date.parse(time);
     const at = Number.isNaN(parsed) ? this.#clock.now() : parsed;
     const ring = isNotable(level) ? instance.notable : instance.plain;
-    ring.add({ seq: ++this.#seq, at, level, line: ownCopy(cut(this.#clean(printed))) });
+    ring.add({ seq: ++this.#seq, at, level, line: this.#cut(printed) });
     if (this.#instances.size > MAX_INSTANCES) this.#instances.delete(this.#instances.keys().next().value!);
+  }
+
+  /** A cut could leave a part of a secret, which is then not recognised. */
+  #cut(line: string): string {
+    return line.length > MAX_LENGTH ? `${this.clean(line).slice(0, MAX_LENGTH - 1)}…` : line;
   }
 
   /** The stored lines of each instance. */
   held(): HeldLines[] {
     return [...this.#instances.values()].map((instance) => instance.held());
   }
-}
-
-function cut(line: string): string {
-  return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH - 1)}…` : line;
-}
-
-/** A line that was cut out of a chunk of output would otherwise keep the whole chunk in memory (V8's sliced strings). */
-function ownCopy(line: string): string {
-  return Buffer.from(line).toString();
 }
