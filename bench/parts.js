@@ -86,7 +86,8 @@ export const parts = [
     name: 'control-room',
     aliases: [],
     title: 'The control room',
-    modules: { 'control-room/history.js': { ROUNDS: 7 } },
+    modules: { 'control-room/history.js': { ROUNDS: 6 } },
+    alone: true,
   },
   {
     name: 'adoption',

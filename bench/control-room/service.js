@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { trainingServer } from '../../dist/servers/training-server.js';
 import { listen } from '../harness.js';
+import { shareOf, startProfile } from './profile.js';
 
 /** The terminal that shows the lines is not a part of the service. */
 const logTo = { write: () => undefined };
@@ -23,4 +24,11 @@ async function service(megabytes) {
 
 const [first, ...others] = await Promise.all(process.argv.slice(2).map(service));
 for (const other of others) await once(other.listen(0, '127.0.0.1'), 'listening');
-listen(first, { others: () => others.map((other) => other.address().port) });
+listen(first, {
+  others: () => others.map((other) => other.address().port),
+  startProfile: async () => {
+    await startProfile();
+    return true;
+  },
+  shareOfHistory: () => shareOf('servers/history/'),
+});

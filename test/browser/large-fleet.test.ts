@@ -96,7 +96,11 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
       const counted: Record<string, number> = {};
       for (const view of VIEWS.filter((one) => one !== 'scaling')) {
         await page.goto(`${web}/#/${view}`);
-        await page.getByRole('table').or(page.getByRole('figure')).first().waitFor();
+        const content = page.getByRole('table').or(page.getByRole('figure'));
+        await content
+          .or(page.getByRole('list', { name: 'Log lines' }))
+          .first()
+          .waitFor();
         counted[view] = await elements(page);
       }
       expect(Math.max(...Object.values(counted))).toBeLessThan(MOST_ELEMENTS);
@@ -193,6 +197,7 @@ async function servePages(stream: FrameStream): Promise<{ url: string; close(): 
   const answers: Readonly<Record<string, object>> = {
     '/api/v1/dashboard/access': { read: true, control: true },
     '/api/v1/dashboard/traces': { traces: [], silent: [] },
+    '/api/v1/dashboard/logs': { lines: [], sources: [], silent: [], cursor: '', hasMore: false, isWhole: true },
     '/api/v1/dashboard/caches': { hottest: [], invalidations: [], silent: [] },
     '/api/v1/dashboard/queries': { services: [], silent: [] },
     '/api/v1/dashboard/events': { events: [], silent: [] },

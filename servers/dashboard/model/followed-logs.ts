@@ -3,7 +3,7 @@ import type { FoundLine } from '../../support/log-search.js';
 import type { FleetLogs } from '../../web/fleet-logs.js';
 
 /** Maximum number of lines on the page. Beyond it, the oldest are dropped. */
-export const MOST_LINES = 1000;
+export const MOST_LINES = 600;
 
 export type ShownLogs = Omit<FleetLogs, 'isWhole'>;
 

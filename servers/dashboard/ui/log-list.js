@@ -12,11 +12,18 @@ const NEAR = 32;
 export function LogList({ lines, isPaused, onPause }) {
   const list = useRef(null);
   const isNew = useRef(true);
+  /** Where this component has scrolled to: the event for that comes later, and is not one of the reader. */
+  const placedAt = useRef(undefined);
   useLayoutEffect(() => {
-    if (!isPaused || isNew.current) list.current.scrollTop = list.current.scrollHeight;
+    if (!isPaused || isNew.current) {
+      list.current.scrollTop = list.current.scrollHeight;
+      placedAt.current = list.current.scrollTop;
+    }
     isNew.current = false;
   }, [lines, isPaused]);
   const onScroll = ({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => {
+    if (scrollTop === placedAt.current) return;
+    placedAt.current = undefined;
     const isAtEnd = scrollTop + clientHeight >= scrollHeight - NEAR;
     if (isAtEnd === isPaused) onPause(!isAtEnd);
   };

@@ -1,4 +1,4 @@
-/** A service that is told to record no history. */
+/** A service with `HISTORY_MB=0`, which records no history. */
 import { readdirSync } from 'node:fs';
 import request from 'supertest';
 import { trainingServer } from '../../../servers/training-server.js';
