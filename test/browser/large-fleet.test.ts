@@ -101,6 +101,8 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
           .or(page.getByRole('list', { name: 'Log lines' }))
           .first()
           .waitFor();
+        // Calls are known with the second frame.
+        if (view === 'fleet') await page.getByRole('table', { name: 'Calls' }).waitFor();
         counted[view] = await elements(page);
       }
       expect(Math.max(...Object.values(counted))).toBeLessThan(MOST_ELEMENTS);
