@@ -119,8 +119,8 @@ function logLines(log: readonly string[] | null, width: number): Line[] {
   return [
     line(entries.length === 0 ? 'LOG: nothing yet' : 'LOG, THE NEWEST FIRST', 'muted'),
     ...entries.flatMap(({ time, level, text, stack }) =>
-      wrapped(printable([time, level === 'info' ? '' : level, text, stack].filter(Boolean).join(' ')), width).map((piece) =>
-        line(piece, LEVEL_TONES[level] ?? 'plain'),
+      wrapped(printable([time, level === 'info' ? '' : level, text, stack].filter(Boolean).join(' ')), width).map(
+        (piece) => line(piece, LEVEL_TONES[level] ?? 'plain'),
       ),
     ),
   ];

@@ -89,10 +89,8 @@ export function dashboardRoutes({ context, tokens, stream }: DashboardParts): Ro
       { summary: 'Scaling, restarts, purges and the like in a time range, newest first', query: z.object(rangeFields) },
       ({ query }) => readEvents(context, query),
     )
-    .get(
-      '/logs',
-      { summary: 'The latest log lines of every instance, oldest first', query: logQuery },
-      ({ query }) => readLogs(context, query),
+    .get('/logs', { summary: 'The latest log lines of every instance, oldest first', query: logQuery }, ({ query }) =>
+      readLogs(context, query),
     )
     .get('/caches', { summary: 'What the caches are asked for most, and where the last invalidations went' }, () =>
       describeCaches(context),
