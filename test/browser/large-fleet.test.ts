@@ -133,6 +133,25 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
       expect(seen.size).toBeGreaterThan(145);
     });
 
+    test('statements are listed once per service, those with advice first, filtered, and held', async () => {
+      const { page } = await openPage(browser);
+      await page.goto(`${web}/#/queries`);
+      const rows = page.getByRole('table', { name: 'Statements' }).getByRole('row');
+      const services = new Set(Array.from({ length: INSTANCES }, (_, n) => serviceOf(n))).size;
+      const oncePerService = () => until(async () => (await rows.count()) === 1 + services);
+      await rows.nth(1).getByText('in one request (N+1)').waitFor();
+      await page.getByLabel('Filter').fill('SELECT 39');
+      await oncePerService();
+      await page.getByLabel('Filter').fill('begin');
+      await page.getByText('No statement matches.').waitFor();
+      await page.getByLabel('Transactions and schema changes').selectOption('shown');
+      await oncePerService();
+      await page.getByRole('button', { name: 'Hold the list' }).click();
+      const asked = page.waitForRequest(/dashboard\/queries$/);
+      await page.keyboard.press('p');
+      await asked;
+    });
+
     test('the instances get no more requests after the page is closed', async () => {
       const { page } = await openPage(browser);
       await page.goto(`${web}/#/fleet`);

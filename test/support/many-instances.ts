@@ -138,7 +138,10 @@ function queriesOf(n: number): object {
   const slow = (i: number) => ({ fingerprint: `select ${i}`, at: i, duration: 1_000, route: `/${i}` });
   return {
     service: serviceOf(n),
-    statements: Array.from({ length: 40 }, (_, i) => ({ ...statement(i), ...latency })),
+    statements: [
+      ...Array.from({ length: 40 }, (_, i) => ({ ...statement(i), ...latency })),
+      { ...statement(0), fingerprint: 'begin', ...latency },
+    ],
     slow: Array.from({ length: 20 }, (_, i) => slow(i)),
     repeated: Array.from({ length: 20 }, (_, i) => ({ fingerprint: `select ${i}`, count: i + n })),
   };
