@@ -41,7 +41,10 @@ export const parts = [
     name: 'gateway',
     aliases: [],
     title: 'The whole gateway',
-    modules: { 'gateway/gateway.js': { ROUNDS: 4, SECONDS: 1 } },
+    modules: {
+      'gateway/gateway.js': { ROUNDS: 4, SECONDS: 1 },
+      'gateway/latency.js': { ROUNDS: 5, SECONDS: 2 },
+    },
   },
   {
     name: 'caching',
@@ -80,6 +83,7 @@ export const parts = [
       'scale/connections.js': { ROUNDS: 2 },
       'scale/spans.js': { ROUNDS: 3 },
       'scale/start.js': { ROUNDS: 5 },
+      'scale/fleet.js': { ROUNDS: 3 },
     },
   },
   {

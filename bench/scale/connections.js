@@ -2,7 +2,7 @@
 // and the time of an answer at a constant rate. Every figure is of a server that has just started.
 import { measureCurves, publishCurves } from '../curves.js';
 import { memoryOf, processorTime, spread, start } from '../harness.js';
-import { machine, publish } from '../report.js';
+import { judgeMost, machine, publish } from '../report.js';
 import { OpenConnections, mostFiles } from './open-connections.js';
 
 const SIZES = [10, 100, 1000, 10_000];
@@ -78,5 +78,11 @@ publish({
     const p99 = spread(found[name][largest].map((one) => one.p99)).median.toFixed(1);
     return { name, cells: [name, kilobytes(name, 'heap'), kilobytes(name, 'resident'), p99] };
   }),
+  targets: [
+    judgeMost(
+      { what: 'heap of a connection, Express with the kit / Express', most: 1.5 },
+      found['Express, the kit'][largest].map(({ heap }, round) => heap / found.Express[largest][round].heap),
+    ),
+  ],
 });
 process.exit();

@@ -201,7 +201,13 @@ export class Ledger {
 
   #locked<T>(work: (tx: Transaction<BudgetSchema>) => Promise<T>): Promise<T> {
     return this.db.transaction().execute(async (tx) => {
-      await tx.updateTable('ledger_lock').set({ taken_at: this.now() }).where('id', '=', 1).execute();
+      const row = { id: 1, taken_at: this.now() };
+      // Made if it is missing, as after a partial restore: an update of no row would lock nothing, and limits would not hold.
+      await tx
+        .insertInto('ledger_lock')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute();
       return work(tx);
     });
   }

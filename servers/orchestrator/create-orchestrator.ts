@@ -40,6 +40,8 @@ export interface OrchestratorOptions {
   readonly programOf: (service: ServiceName) => string;
   /** How to detect instances that no longer answer. */
   readonly liveness?: LivenessSettings;
+  /** Milliseconds until the callers of the services know of a change of the instances. Default 1000. */
+  readonly settleTime?: number;
   /** Called if another orchestrator has taken over this fleet. This process then no longer controls the instances. */
   readonly onLost?: () => void;
   /** The clock of the lease. Default: the system's. */
@@ -93,6 +95,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
   const { engine, manager, loop } = openScaling({
     ...{ config, policies, driver, monitor },
     stallWindow: options.liveness?.stallWindow,
+    settleTime: options.settleTime,
     log: () => server.context.log,
   });
   const fleet = new FleetRunner(manager);

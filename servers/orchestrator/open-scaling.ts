@@ -25,6 +25,7 @@ export interface ScalingSetUp {
   readonly monitor: HealthMonitor;
   /** Milliseconds that such an instance may continue without progress. */
   readonly stallWindow?: number | undefined;
+  readonly settleTime?: number | undefined;
   readonly log: () => Logger;
 }
 
@@ -35,7 +36,7 @@ export interface Scaling {
   readonly loop: ScalingLoop | undefined;
 }
 
-/** Time in which the gateway and the service clients learn of a change of the instances, in ms. */
+/** Default time in which the gateway and the service clients learn of a change of the instances, in ms. */
 const SETTLE_TIME = 1_000;
 
 export function openScaling(setUp: ScalingSetUp): Scaling {
@@ -45,7 +46,7 @@ export function openScaling(setUp: ScalingSetUp): Scaling {
 }
 
 function openManager(
-  { config, policies, driver, monitor, stallWindow, log }: ScalingSetUp,
+  { config, policies, driver, monitor, stallWindow, settleTime = SETTLE_TIME, log }: ScalingSetUp,
   engine: AutoScalingDecisionEngine,
 ): HorizontalScalingManager {
   return new HorizontalScalingManager({
@@ -54,7 +55,7 @@ function openManager(
     replaceUnhealthy: true,
     ...(stallWindow !== undefined && { stallWindow }),
     demandOf: (service, instance) => engine.demandOf(service, instance),
-    settleTime: SETTLE_TIME,
+    settleTime,
     history: loggedHistory(
       sqliteScalingHistory({
         path: join(config.DATA_DIR, 'scaling-history.sqlite'),

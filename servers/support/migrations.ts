@@ -25,7 +25,8 @@ async function lockSchema(db: Transaction<MigrationTables>, dialect: Dialect): P
   if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(ADVISORY_LOCK)})`.execute(db);
 }
 
-async function applyOnce(db: Transaction<MigrationTables>, migration: Migration, dialect: Dialect): Promise<boolean> {
+/** The names of the migrations that the database has. Read together, because a start finds nearly always all of them. */
+async function appliedNames(db: Transaction<MigrationTables>, dialect: Dialect): Promise<ReadonlySet<string>> {
   await lockSchema(db, dialect);
   await db.schema
     .createTable('schema_migrations')
@@ -33,6 +34,12 @@ async function applyOnce(db: Transaction<MigrationTables>, migration: Migration,
     .addColumn('name', 'text', (column) => column.primaryKey())
     .addColumn('applied_at', 'text', (column) => column.notNull())
     .execute();
+  const rows = await db.selectFrom('schema_migrations').select('name').execute();
+  return new Set(rows.map(({ name }) => name));
+}
+
+async function applyOnce(db: Transaction<MigrationTables>, migration: Migration, dialect: Dialect): Promise<boolean> {
+  await lockSchema(db, dialect);
   const { name } = migration;
   const done = await db.selectFrom('schema_migrations').select('name').where('name', '=', name).executeTakeFirst();
   if (done !== undefined) return false;
@@ -56,11 +63,11 @@ export async function migrate(
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new Error(`two migrations are named '${twice}'`);
   const applied: string[] = [];
-  for (const migration of migrations) {
-    const run = (transaction: Transaction<MigrationTables>): Promise<boolean> =>
-      applyOnce(transaction, migration, dialect);
+  const tables = db as unknown as Kysely<MigrationTables>;
+  const known = await tables.transaction().execute((transaction) => appliedNames(transaction, dialect));
+  for (const migration of migrations.filter(({ name }) => !known.has(name))) {
     try {
-      const isNew = await (db as unknown as Kysely<MigrationTables>).transaction().execute(run);
+      const isNew = await tables.transaction().execute((transaction) => applyOnce(transaction, migration, dialect));
       if (isNew) applied.push(migration.name);
     } catch (error) {
       throw new Error(`migration '${migration.name}' failed: ${(error as Error).message}`, { cause: error });

@@ -9,10 +9,11 @@ export class LatencyHistogram {
   readonly #counts = new Uint32Array(BUCKETS);
   #total = 0;
 
-  record(duration: number): void {
+  /** @param times how many durations this one stands for */
+  record(duration: number, times = 1): void {
     const bucket = duration <= SMALLEST ? 0 : Math.ceil(Math.log(duration / SMALLEST) / LOG_GROWTH);
-    this.#counts[Math.min(bucket, BUCKETS - 1)]!++;
-    this.#total++;
+    this.#counts[Math.min(bucket, BUCKETS - 1)]! += times;
+    this.#total += times;
   }
 
   /**

@@ -23,6 +23,11 @@ export interface QueryOptimizerOptions {
   readonly repetitionThreshold?: number;
   /** Statement shapes whose statistics are kept. Default 500. */
   readonly maxShapes?: number;
+  /**
+   * Most of the time of all statements that reading their texts may take, from 0 to 1. Default 0.02. With 1 every text is
+   * read, and every count is exact.
+   */
+  readonly shapeBudget?: number;
   /** Called for each slow statement, e.g. to log it. */
   readonly onSlowQuery?: (query: SlowQuery) => unknown;
   /** The clock for times and waits. Default `monotonicClock`. */
@@ -54,6 +59,7 @@ export function resolveOptimizerOptions(options?: QueryOptimizerOptions): Optimi
     slowQueryLogSize: 100,
     repetitionThreshold: 10,
     maxShapes: 500,
+    shapeBudget: 0.02,
     clock: monotonicClock,
     ...checkOptions('QueryOptimizer', withPresentNames('QueryOptimizer', options, FORMER_NAMES), {
       pool: having('a ConnectionPool', 'acquire', 'use'),
@@ -64,6 +70,7 @@ export function resolveOptimizerOptions(options?: QueryOptimizerOptions): Optimi
       slowQueryLogSize: count(),
       repetitionThreshold: count(2),
       maxShapes: count(),
+      shapeBudget: number({ min: 0, max: 1 }),
       onSlowQuery: func,
       clock,
     }),

@@ -1,7 +1,14 @@
 /** Watches every statement, batches those of one shape, and reports problems. */
 import type { Clock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
-import { currentRoute, currentTrace, currentWork, startSpan } from '../shared/instrumentation.js';
+import {
+  currentRoute,
+  currentTrace,
+  currentWork,
+  startSpan,
+  type Attributes,
+  type RecordedSpan,
+} from '../shared/instrumentation.js';
 import { findAntiPatterns, type Suggestion, type Suspicion } from './anti-patterns.js';
 import type { ConnectionPool } from './connection-pool.js';
 import type { Queryable, QueryResult, Row } from './connection.js';
@@ -13,7 +20,7 @@ import { explain, type QueryPlan } from './query-plan.js';
 import { StatisticsTable, type QueryStatistics } from './query-statistics.js';
 import { RepetitionWatch, type RepeatedQuery } from './repetition-watch.js';
 import { SlowQueryLog, type SlowQuery } from './slow-query-log.js';
-import { StatementShapes } from './statement-shapes.js';
+import { WatchedShapes, type Watched } from './watched-shapes.js';
 
 /** The statistics of all statements. */
 export interface QueryOptimizerStats extends BatchCounts {
@@ -29,6 +36,8 @@ export interface QueryOptimizerStats extends BatchCounts {
   readonly statements: readonly QueryStatistics[];
   /** Shapes forgotten because there were more than `maxShapes`. */
   readonly forgottenShapes: number;
+  /** Statements whose text was not read, because of `shapeBudget`. The counts of `statements` are then estimates. */
+  readonly unreadStatements: number;
 }
 
 /** A judgement of one statement. */
@@ -47,6 +56,17 @@ const NO_BATCHES: BatchCounts = { batches: 0, queriesBatched: 0, lookupsMerged: 
 
 function noPool(): ResilienceError {
   return new ResilienceError('NOT_CONFIGURED', 'QueryOptimizer: running statements needs the option pool');
+}
+
+/** Whether the trace of now is recorded in any case, so that each statement's span needs its shape. */
+const isTraced = (): boolean => currentTrace()?.sampled === true;
+
+const summaryOf = ({ shape }: Watched): Attributes | undefined =>
+  shape === undefined ? undefined : { 'db.query.summary': shape };
+
+/** Adds the shape of a statement whose text was read only because it took long. */
+function complete(span: RecordedSpan, begun: Watched, { shape }: Watched): void {
+  if (begun.shape === undefined && shape !== undefined) span.setAttribute('db.query.summary', shape);
 }
 
 /** The text's judgement, corrected and completed by what the database would really do. */
@@ -76,7 +96,7 @@ export class QueryOptimizer {
   readonly #slowQueryThreshold: number;
   readonly #slow: SlowQueryLog;
   readonly #repetitions: RepetitionWatch;
-  readonly #shapes = new StatementShapes();
+  readonly #shapes: WatchedShapes;
   #queries = 0;
   #errors = 0;
   #totalTime = 0;
@@ -86,23 +106,24 @@ export class QueryOptimizer {
     const { pool, slowQueryLogSize, onSlowQuery } = settings;
     this.#clock = settings.clock;
     this.#pool = pool;
+    this.#shapes = new WatchedShapes({ share: settings.shapeBudget, clock: settings.clock });
     this.#statistics = new StatisticsTable(settings.maxShapes);
     this.#slowQueryThreshold = settings.slowQueryThreshold;
     this.#slow = new SlowQueryLog(slowQueryLogSize, async (sql) => (await this.#plan(sql))?.steps, onSlowQuery);
     this.#repetitions = new RepetitionWatch(settings.repetitionThreshold);
     if (pool !== undefined) {
       const run = (connection: Queryable, sql: string, params: readonly unknown[]): Promise<QueryResult> =>
-        this.#runWatched(connection, sql, params, this.normalizeQuery(sql));
+        this.#runWatched(connection, sql, params, this.#shapes.begin(sql, isTraced()));
       this.#batcher = new QueryBatcher({ ...settings, pool, run });
     }
   }
 
   /** Runs a statement on this connection and watches it: a span, statistics, the slow-query log. */
   run<R = Row>(connection: Queryable, sql: string, params?: readonly unknown[]): Promise<QueryResult<R>> {
-    const shape = this.normalizeQuery(sql);
+    const watched = this.#shapes.begin(sql, isTraced());
     const request = currentWork();
-    if (request !== undefined) this.#repetitions.count(request, shape);
-    return this.#runWatched<R>(connection, sql, params, shape);
+    if (request !== undefined && watched.shape !== undefined) this.#repetitions.count(request, watched.shape);
+    return this.#runWatched<R>(connection, sql, params, watched);
   }
 
   /** A batched statement is not counted as N+1, so it skips that count. */
@@ -110,30 +131,35 @@ export class QueryOptimizer {
     connection: Queryable,
     sql: string,
     params: readonly unknown[] | undefined,
-    shape: string,
+    begun: Watched,
   ): Promise<QueryResult<R>> {
-    const span = startSpan('db.query', { 'db.query.summary': shape });
+    const span = startSpan('db.query', summaryOf(begun));
     const start = this.#clock.now();
     try {
       const result = await connection.query<R>(sql, params);
-      this.#observe(sql, shape, this.#clock.now() - start, result.rowCount, false);
+      const watched = this.#observe(sql, begun, this.#clock.now() - start, result.rowCount, false);
+      if (span !== undefined) complete(span, begun, watched);
       span?.end();
       return result;
     } catch (error) {
-      this.#observe(sql, shape, this.#clock.now() - start, 0, true);
+      const watched = this.#observe(sql, begun, this.#clock.now() - start, 0, true);
+      if (span !== undefined) complete(span, begun, watched);
       span?.end(error);
       throw error;
     }
   }
 
-  #observe(sql: string, shape: string, duration: number, rows: number, isError: boolean): void {
+  #observe(sql: string, begun: Watched, duration: number, rows: number, isError: boolean): Watched {
     this.#queries++;
     this.#totalTime += duration;
     if (isError) this.#errors++;
-    this.#statistics.record(shape, duration, rows, isError);
-    if (duration < this.#slowQueryThreshold) return;
+    const watched = this.#shapes.end(sql, begun, duration);
+    const { shape, times } = watched;
+    if (shape !== undefined) this.#statistics.record(shape, duration, rows, isError, times);
+    if (duration < this.#slowQueryThreshold) return watched;
     const [route, traceId] = [currentRoute(), currentTrace()?.traceId];
-    this.#slow.add({ fingerprint: shape, duration, rows, route, traceId }, sql);
+    this.#slow.add({ fingerprint: shape ?? this.normalizeQuery(sql), duration, rows, route, traceId }, sql);
+    return watched;
   }
 
   /** Runs a statement on a connection of the pool, watched. Not batched. */
@@ -233,6 +259,7 @@ export class QueryOptimizer {
       averageLatency: this.#queries === 0 ? 0 : this.#totalTime / this.#queries,
       statements: this.#statistics.list(),
       forgottenShapes: this.#statistics.forgotten,
+      unreadStatements: this.#shapes.unread,
     };
   }
 

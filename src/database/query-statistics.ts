@@ -15,6 +15,8 @@ export interface QueryStatistics {
   readonly maxTime: number;
   /** Rows returned or changed. */
   readonly rows: number;
+  /** Whether some of the calls were counted by a sample of them: see the option `shapeBudget`. */
+  readonly isEstimated: boolean;
 }
 
 class Entry {
@@ -23,6 +25,7 @@ class Entry {
   totalTime = 0;
   maxTime = 0;
   rows = 0;
+  isEstimated = false;
   readonly histogram = new LatencyHistogram();
 }
 
@@ -49,15 +52,17 @@ export class StatisticsTable {
     return this.#entries.size;
   }
 
-  record(fingerprint: string, duration: number, rows: number, isError: boolean): void {
+  /** @param times how many statements this one stands for */
+  record(fingerprint: string, duration: number, rows: number, isError: boolean, times = 1): void {
     let entry = this.#entries.get(fingerprint);
     if (entry === undefined) this.#entries.set(fingerprint, (entry = new Entry()));
-    entry.calls++;
-    if (isError) entry.errors++;
-    entry.rows += rows;
-    entry.totalTime += duration;
+    entry.calls += times;
+    if (isError) entry.errors += times;
+    entry.rows += times * rows;
+    entry.totalTime += times * duration;
+    if (times > 1) entry.isEstimated = true;
     entry.maxTime = Math.max(entry.maxTime, duration);
-    entry.histogram.record(duration);
+    entry.histogram.record(duration, times);
   }
 
   /** Every shape, the most expensive in total first. */

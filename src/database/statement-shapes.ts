@@ -9,6 +9,7 @@ import { TextMemo } from './text-memo.js';
 
 /** Shapes remembered by their key. Lists of different lengths have different keys. */
 const REMEMBERED_KEYS = 2_000;
+
 export class StatementShapes {
   readonly #texts = new TextMemo();
   readonly #templates = new TemplateTable();
@@ -16,8 +17,16 @@ export class StatementShapes {
 
   /** As `fingerprint`. */
   of(sql: string): string {
-    const known = this.#texts.get(sql);
-    if (known !== undefined) return known;
+    return this.known(sql) ?? this.read(sql);
+  }
+
+  /** The shape of a text that was seen before, found without reading it. */
+  known(sql: string): string | undefined {
+    return this.#texts.get(sql);
+  }
+
+  /** The shape of a text that is not known. */
+  read(sql: string): string {
     const template = isReadWhole(sql) ? this.#templates.find(sql) : undefined;
     if (template !== undefined && !template.isText) return template.shape; // its next text has other values
     const shape = template?.shape ?? this.#make(sql);

@@ -4,12 +4,14 @@ import { hitRate, newCounts, type CacheCounts } from '../caching/http/cache-coun
 import type { CacheSettings, ClientDirectives } from '../caching/http/cache-settings.js';
 import { cacheName } from '../caching/http/cache-status.js';
 import { identityRule } from '../caching/http/identity.js';
+import { PASSED } from '../caching/http/nested-caches.js';
 import { ResponseCache } from '../caching/http/response-cache.js';
 import { LAYER_METHODS, memoryStore, STORE_METHODS, type ResponseStore } from '../caching/http/response-store.js';
 import { MultiLayerCacheManager, type MemoryCacheLayer } from '../caching/index.js';
 import { compileTrust } from '../shared/client-address.js';
 import { wallClock, type Clock } from '../shared/clock.js';
 import { messageOf } from '../shared/errors.js';
+import { prepareForExpress } from '../shared/express-shapes.js';
 import type { Closeable, Middleware, NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
 import {
@@ -159,12 +161,12 @@ function resolve(options: CacheResponseOptions, cache: ResponseStore | MemoryCac
     heuristic: options.heuristicFreshness ?? false,
     identity: identityRule(options.cookies, shared),
     clientDirectives: options.clientDirectives ?? 'honour',
-    ttl: typeof ttl === 'function' ? ttl : () => ttl,
+    ttl,
     key,
     vary: vary.map((name) => name.toLowerCase()),
     tags: typeof tags === 'function' ? tags : () => tags,
     methods: new Set(methods),
-    bypass: options.bypass ?? (() => false),
+    bypass: options.bypass,
     staleWhileRevalidate: options.staleWhileRevalidate ?? 0,
     staleIfError: options.staleIfError ?? 0,
     lockTimeout: options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT,
@@ -200,6 +202,7 @@ export function cacheResponse<
   Res extends ServerResponse = ServerResponse,
 >(options?: CacheResponseOptions<Req, Res>): CacheResponse<Req, Res>;
 export function cacheResponse(options?: CacheResponseOptions): CacheResponse {
+  prepareForExpress({ ofRequest: PASSED, methods: true });
   const checked: CacheResponseOptions = checkOptions('cacheResponse', options, CHECKS);
   const cache = checked.cache ?? ownCache(checked.clock);
   const settings = resolve(checked, cache);

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { asError } from '../shared/errors.js';
+import { expressPreparation } from '../shared/express-shapes.js';
 import type { NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { checkOptions, oneOf } from '../shared/options.js';
@@ -122,6 +123,7 @@ export function compose(...given: ReadonlyArray<Handler | ComposeOptions>): Comp
   const isAnsweredByLast = errors === 'application' && isApplication(handlers.at(-1));
   const lastIndex = handlers.length - 1;
   let unobserved = handlers.filter(isRouter);
+  const prepare = expressPreparation(handlers);
   tellWhatFollows(handlers);
 
   return Object.assign(composed, { [INSPECT]: (): Inspection => ({ kind: 'compose', handlers }) });
@@ -129,6 +131,7 @@ export function compose(...given: ReadonlyArray<Handler | ComposeOptions>): Comp
   function composed(req: IncomingMessage, res: ServerResponse, outer?: NextFunction): void {
     // On a request, not before: an application has no layer to watch until its routes are registered.
     if (unobserved.length > 0) unobserved = unobserved.filter((router) => !observeRoutes(router));
+    prepare?.(req, res);
     const passOn = errors === 'application' ? outer : undefined;
     run(0);
 

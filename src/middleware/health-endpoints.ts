@@ -7,6 +7,7 @@ import type { ProbeReport } from '../health/probe-report.js';
 import { ReadinessProbe, type ProbeScope } from '../health/readiness-probe.js';
 import { monotonicClock, type Clock } from '../shared/clock.js';
 import { isDirectLocalRequest, refuseControl } from '../shared/control-access.js';
+import { prepareForExpress } from '../shared/express-shapes.js';
 import type { NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { nameRoute } from '../shared/instrumentation.js';
@@ -217,6 +218,7 @@ export function healthEndpoints<Req extends IncomingMessage = IncomingMessage>(
   options?: HealthEndpointsOptions<Req>,
 ): HealthEndpoints<Req>;
 export function healthEndpoints(options?: HealthEndpointsOptions): HealthEndpoints {
+  prepareForExpress();
   const checked = checkOptions('healthEndpoints', options, {
     serviceName: string,
     probes: having('a ReadinessProbe', 'check', 'startDraining'),

@@ -16,6 +16,7 @@ import { isBackgroundRequest } from '../shared/background-request.js';
 import { clientAddress, compileTrust } from '../shared/client-address.js';
 import { monotonicClock } from '../shared/clock.js';
 import { ResilienceError } from '../shared/errors.js';
+import { prepareForExpress } from '../shared/express-shapes.js';
 import type { Middleware, NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { nameRoute } from '../shared/instrumentation.js';
@@ -102,6 +103,7 @@ export function proxyBalanced<
 >(options: ProxyBalancedOptions<Req, Res>): ProxyBalanced<Req, Res>;
 export function proxyBalanced(options: ProxyBalancedOptions): ProxyBalanced {
   requireNodeSockets('proxyBalanced');
+  prepareForExpress();
   const checked = checkProxyOptions(options);
   const { prefix, clock = monotonicClock, webSocket = true, allowClientFields = [] } = checked;
   const isTrusted = compileTrust(checked.trustProxy);

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { charge, type Charge, type Quota } from '../rate-limiting/index.js';
 import { messageOf } from '../shared/errors.js';
+import { RequestNotes } from '../shared/request-notes.js';
 import { onRequestOver } from '../shared/request-over.js';
 import { isThenable } from '../shared/thenable.js';
 import { warnOnce } from '../shared/warnings.js';
@@ -78,11 +79,10 @@ export class PassedLimit {
 
 /**
  * The records of one limiter, by request. Until somebody asks for one, only the key of an admitted request is kept, where
- * all else can be found again: a record per request costs more than its decision. A property of the request costs more
- * than an entry here, because it changes the request's hidden class and makes its list of properties grow.
+ * all else can be found again: a record per request costs more than its decision.
  */
 export class PassedLimits {
-  readonly #kept = new WeakMap<IncomingMessage, string | PassedLimit>();
+  readonly #kept = new RequestNotes<string | PassedLimit>('rate limit');
   readonly #find: (key: string) => PassedLimit;
   #keepsKeys: boolean;
 
@@ -97,14 +97,14 @@ export class PassedLimits {
 
   /** Keeps a request that was admitted by one charge of one token. Returns whether the request was kept before. */
   keepKey(req: IncomingMessage, key: string, charges: readonly Charge[]): boolean {
-    const isKept = this.#kept.has(req);
+    const isKept = this.#kept.get(req) !== undefined;
     this.#kept.set(req, this.#keepsKeys ? key : new PassedLimit(key, charges, true));
     return isKept;
   }
 
   /** Keeps the whole record. Returns whether the request was kept before. */
   keep(req: IncomingMessage, passed: PassedLimit): boolean {
-    const isKept = this.#kept.has(req);
+    const isKept = this.#kept.get(req) !== undefined;
     this.#kept.set(req, passed);
     return isKept;
   }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { charge, RateLimiter, type ConcurrencyLimiter, type RateLimitStore } from '../rate-limiting/index.js';
 import { claimName } from '../rate-limiting/shared-names.js';
+import { prepareForExpress } from '../shared/express-shapes.js';
 import type { Middleware, NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { RateLimitGate } from './rate-limit-gate.js';
@@ -64,6 +65,7 @@ export function rateLimit<Req extends IncomingMessage = IncomingMessage, Res ext
   options?: RateLimitOptions<Req, Res>,
 ): RateLimitMiddleware<Req, Res>;
 export function rateLimit(options?: RateLimitOptions): RateLimitMiddleware {
+  prepareForExpress();
   const resolved = resolveRateLimitOptions(options);
   const { store, onStoreError, key, clock, dryRun, warnings, name } = resolved.options;
   const quotas = resolved.policies.map(({ quota }) => quota);

@@ -3,6 +3,7 @@
  * it measures the time that the client waits.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { prepareForExpress } from '../shared/express-shapes.js';
 import { originalPath, type NextFunction } from '../shared/http.js';
 import { isBackgroundRequest } from '../shared/background-request.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
@@ -121,6 +122,7 @@ function resolveTracer(options: TraceOptions): { tracer: DistributedTracer; isOw
  */
 export function trace<Req extends IncomingMessage = IncomingMessage>(options?: TraceOptions<Req>): TraceMiddleware<Req>;
 export function trace(options?: TraceOptions): TraceMiddleware {
+  prepareForExpress();
   const checked = checkOptions('trace', options, {
     ...SHARED_CHECKS,
     tracer: having('a DistributedTracer', 'startRequest', 'getMetrics'),

@@ -24,10 +24,11 @@ export function reasonOf(parts: ReasonParts): string {
   const { desired, current, min, max, instances, steps, metrics, unknown, demand, isPanic } = parts;
   if (current < min && desired === min) return `fewer than the least of ${min}`;
   if (current > max) return `more than the most of ${max}`;
-  const cause =
+  const asked =
     steps.forecast > steps.reactive
       ? `the forecast asks for ${plural(steps.forecast)}`
-      : `${causeOf(metrics, steps.reactive, current)}${feltBy(demand, steps.reactive > current)}`;
+      : causeOf(metrics, steps.reactive, current);
+  const cause = `${asked}${feltBy(demand, steps.forecast > current)}`;
   if (desired !== current) return isPanic && desired > current ? `${cause}, in panic` : cause;
   if (steps.bounded > current)
     return `${cause}, held back by ${steps.stabilized > current ? 'the pace' : 'the up window'}`;

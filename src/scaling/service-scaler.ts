@@ -12,6 +12,7 @@ import type { LoadRule, ResolvedPolicy } from './policy.js';
 import { reasonOf } from './reason.js';
 import { boundsAt } from './schedule.js';
 import { Predictor } from './predictor.js';
+import { ShrinkMargin } from './shrink-margin.js';
 import { Stabilization } from './stabilization.js';
 import { SymptomWatch } from './symptoms.js';
 
@@ -60,6 +61,7 @@ export class ServiceScaler {
   readonly #calendar: Clock;
   readonly #stabilization: Stabilization;
   readonly #limiter: ChangeLimiter;
+  readonly #shrinkMargin = new ShrinkMargin();
   readonly #panic = new Panic();
   readonly #symptoms = new Map<SymptomMetric, SymptomWatch>();
   readonly #predictor: Predictor | undefined;
@@ -93,8 +95,7 @@ export class ServiceScaler {
   /** Makes a decision and records it, because windows, pauses and rate limits start from it. */
   evaluate(now: number): ScalingDecision {
     const situation = this.#situation(now);
-    const { current } = situation;
-    const { min, max } = situation;
+    const { current, min, max, instances, demand } = situation;
     const loads = this.#adviseLoads(situation);
     const metrics = [...loads, ...this.#adviseSymptoms(situation, loads)];
     const unknown = this.#unknown(metrics);
@@ -116,7 +117,7 @@ export class ServiceScaler {
     const paced = this.#pace(stabilized, current, isPanic, now);
     const steps = { reactive, forecast: predicted, bounded, stabilized, paced };
     const desired = clamp(paced, min, max);
-    const reason = reasonOf({ ...situation, desired, min, max, steps, metrics, unknown, isPanic });
+    const reason = reasonOf({ desired, current, min, max, instances, steps, metrics, unknown, demand, isPanic });
     if (desired !== current) this.#order(desired, current, metrics, now);
     return this.#decision(situation, { desired, reason }, metrics, unknown, steps, isPanic, forecast);
   }
@@ -147,7 +148,8 @@ export class ServiceScaler {
   }
 
   #adviseLoads({ now, instances, demand }: Situation): MetricAdvice[] {
-    return this.#watchedLoads().map(([metric, rule]) => {
+    return this.#watchedLoads().map(([metric, given]) => {
+      const rule = this.#shrinkMargin.ease(given, now);
       const reading = this.samples.load(metric, rule.target, instances.warming, now, this.#policy.staleAfter);
       // Requests that wait at the callers wait for any instance, so they are divided among the instances.
       const waiting = metric === 'queueDepth' ? (demand?.waiting ?? 0) / Math.max(1, reading.values.length) : 0;
@@ -231,6 +233,7 @@ export class ServiceScaler {
   #order(desired: number, current: number, metrics: readonly MetricAdvice[], now: number): void {
     this.#changedAt = now;
     this.#limiter.changed(desired - current, now);
+    this.#shrinkMargin.changed(current, desired, now);
     if (desired < current) {
       this.#ordered = undefined;
       return;

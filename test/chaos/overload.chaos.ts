@@ -1,8 +1,8 @@
 /** More load than one instance can serve: the fleet scales from what the callers feel, and ends no instance. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ScalingRecord } from '../../src/index.js';
 import { eventually } from '../support/eventually.js';
 import { buildFleet, isAlive, startFleet, type RunningFleet } from '../support/fleet.js';
+import { analyze, call, historyOf } from './callers.js';
 import { UNLIMITED } from './catalogue.js';
 
 jest.setTimeout(300_000);
@@ -11,15 +11,6 @@ const MOST = 3;
 const CALLERS = 80;
 /** Milliseconds of load after the last instance is ready. */
 const LASTING = 20_000;
-const WORDS = 'index table plan scan row join lock hike hut lake trail summit boots map tent'.split(' ');
-
-/** A conversation whose analysis keeps a processor busy for many milliseconds. */
-const BODY = JSON.stringify({
-  messages: Array.from({ length: 800 }, (_, i) => ({
-    content: Array.from({ length: 12 }, (_, k) => WORDS[(i * 7 + k * 3) % WORDS.length]).join(' '),
-  })),
-  keep: false,
-});
 
 let fleet: RunningFleet;
 let web: string;
@@ -34,40 +25,9 @@ afterAll(() => fleet.stop());
 
 const instancesOf = async (service: string) => (await fleet.instances()).filter((one) => one.service === service);
 
-async function historyOf(service: string): Promise<readonly ScalingRecord[]> {
-  const answer = await fetch(`${fleet.orchestrator}/api/v1/system/scaling-history?service=${service}`);
-  return ((await answer.json()) as { history: ScalingRecord[] }).history;
-}
-
-/** Calls until the returned function is called, which settles with the number of each status. */
-function call(count: number, ask: () => Promise<Response>): () => Promise<Record<string, number>> {
-  const seen: Record<string, number> = {};
-  let isOver = false;
-  const callers = Array.from({ length: count }, async () => {
-    while (!isOver) {
-      const status = await ask().then(
-        async (answer) => (await answer.arrayBuffer(), String(answer.status)),
-        (error: { cause?: { code?: string } }) => error.cause?.code ?? 'broken',
-      );
-      seen[status] = (seen[status] ?? 0) + 1;
-    }
-  });
-  return async () => {
-    isOver = true;
-    await Promise.all(callers);
-    return seen;
-  };
-}
-
 test('a service that its callers wait for gets all its instances, and none of them is ended', async () => {
   const pids = new Set((await instancesOf('segmentation')).map(({ pid }) => pid!));
-  const end = call(CALLERS, () =>
-    fetch(`${web}/api/v1/segmentation/analyze`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: BODY,
-    }),
-  );
+  const end = call(CALLERS, () => analyze(web));
   // One more after the other: a step may take as long as `eventually` waits.
   for (let size = 2; size <= MOST; size++) {
     await eventually(
@@ -79,7 +39,7 @@ test('a service that its callers wait for gets all its instances, and none of th
   await pause(LASTING);
   const dead = [...pids].filter((pid) => !isAlive(pid));
   const seen = await end();
-  const history = await historyOf('segmentation');
+  const history = await historyOf(fleet, 'segmentation');
   process.stdout.write(
     `overload: ${JSON.stringify(seen)}, ${history.map(({ event, reason }) => `${event}: ${reason}`).join('; ')}\n`,
   );

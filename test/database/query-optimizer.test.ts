@@ -99,6 +99,7 @@ describe('statistics', () => {
         p99: 3,
         maxTime: 3,
         rows: 9,
+        isEstimated: false,
       },
       expect.objectContaining({ fingerprint: 'select c from t', calls: 1, errors: 1, rows: 0 }),
     ]);

@@ -131,7 +131,7 @@ describe('what is captured', () => {
       { maxBodySize: 999 },
     );
     expect((await ask('/')).body).toHaveLength(1000);
-    expect(await ask('/')).toMatchObject({ cache: 'fwd=uri-miss; stored' });
+    expect(await ask('/')).toMatchObject({ cache: 'fwd=uri-miss; detail=too-large' });
     expect(cache.stats()).toMatchObject({ stored: 0, uncacheable: 2 });
   });
 

@@ -54,12 +54,22 @@ test('an answer that is not to be stored lets everyone go at once, and is rememb
   expect(waiting).toHaveLength(8);
 });
 
-test('a resource that becomes cacheable is stored although it was remembered as not', async () => {
+test('a resource that becomes cacheable is stored from the second response on', async () => {
   const { ask } = await given(counting({}));
   await ask('/');
   rig.origin = counting(MINUTE);
+  // The body of the first one is not collected, as it most likely could not be stored.
+  for (const cache of ['fwd=uri-miss', 'fwd=uri-miss; stored', 'hit; ttl=60']) {
+    expect((await ask('/')).cache).toBe(cache);
+  }
+});
+
+test('a response to HEAD does not decide that the one to GET can be stored', async () => {
+  const { ask } = await given(counting({}));
   await ask('/');
-  expect((await ask('/')).cache).toBe('hit; ttl=60');
+  rig.origin = counting(MINUTE);
+  expect((await ask('/', { method: 'HEAD' })).cache).toBe('fwd=uri-miss');
+  expect((await ask('/')).cache).toBe('fwd=uri-miss');
 });
 
 test('each waiter looks for its own variant', async () => {

@@ -40,6 +40,7 @@ function create(env: Record<string, string> = {}): Promise<Orchestrator> {
     env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'info', CONTROL: 'loopback', SCALING_MAX: '3', ...env },
     programOf: () => join(folder, 'service.cjs'),
     liveness: { checkInterval: 100, timeout: 2000, fall: 2, stallWindow: 500 },
+    settleTime: 50, // no gateway has to learn of a change
   });
 }
 

@@ -3,6 +3,7 @@
  * heads took. This decides whether a request waits for another one, and for how long.
  */
 import { LRUCache } from 'lru-cache';
+import type { Unstorable } from './storable.js';
 
 /** Milliseconds for which a response that could not be stored is remembered. */
 const REMEMBERED = 120_000;
@@ -22,83 +23,86 @@ const PATIENCE = 3;
 /** The weight of the latest time in the usual time. */
 const WEIGHT = 0.3;
 
-interface Answers {
+/** The earlier responses of one resource. */
+export class Answers {
   /** Epoch milliseconds until which the resource counts as not storable; 0: its response was stored. */
-  unstorableUntil: number;
+  #unstorableUntil = 0;
   /** Nothing was stored under the key at that time. */
-  isAbsent: boolean;
+  #isAbsent = false;
+  #reason: Unstorable | undefined;
   /** The response is for everyone: `public` or `s-maxage`. */
-  isForEveryone: boolean;
+  isForEveryone = false;
   /** The usual time to the head in milliseconds. */
-  usualTime: number | undefined;
-}
-
-export class AnswerMemory {
-  readonly #answers = new LRUCache<string, Answers>({ max: MOST });
+  #usualTime: number | undefined;
 
   /**
    * Remembers that a response could not be stored.
    *
    * @param isAbsent whether there was no other entry under the key either
    */
-  markUnstorable(key: string, now: number, isAbsent: boolean): void {
-    const answers = this.#of(key);
-    answers.unstorableUntil = now + REMEMBERED;
-    answers.isAbsent = isAbsent;
+  markUnstorable(reason: Unstorable, now: number, isAbsent: boolean): void {
+    this.#reason = reason;
+    this.#unstorableUntil = now + REMEMBERED;
+    this.#isAbsent = isAbsent;
   }
 
   /** Remembers that a response was stored, and the milliseconds until its head. */
-  markStored(key: string, isForEveryone: boolean, time: number): void {
-    const answers = this.#of(key);
-    answers.unstorableUntil = 0;
-    answers.isForEveryone = isForEveryone;
-    const { usualTime } = answers;
-    answers.usualTime = usualTime === undefined ? time : usualTime + WEIGHT * (time - usualTime);
+  markStored(isForEveryone: boolean, time: number): void {
+    this.#unstorableUntil = 0;
+    this.isForEveryone = isForEveryone;
+    this.#usualTime = this.#usualTime === undefined ? time : this.#usualTime + WEIGHT * (time - this.#usualTime);
+  }
+
+  /** Forgets that a response could not be stored. */
+  markStorable(): void {
+    this.#unstorableUntil = 0;
   }
 
   /** Whether the last response could not be stored, a short time ago. */
-  isUnstorable(key: string, now: number): boolean {
-    return isRecent(this.#answers.get(key), now);
+  isUnstorable(now: number): boolean {
+    // A clock that was set back must not extend this.
+    return now < this.#unstorableUntil && this.#unstorableUntil - now <= REMEMBERED;
+  }
+
+  /** Whether the last response that could not be stored was too large. */
+  get wasTooLarge(): boolean {
+    return this.#reason === 'too-large';
   }
 
   /** As before, and there was no entry: a lookup in the store would most likely find nothing. */
-  isNeitherStoredNorStorable(key: string, now: number): boolean {
-    const answers = this.#answers.get(key);
-    return isRecent(answers, now) && answers?.isAbsent === true;
+  isNeitherStoredNorStorable(now: number): boolean {
+    return this.#isAbsent && this.isUnstorable(now);
   }
 
-  /** Whether the last response was for everyone, even if a request carries credentials. */
-  isForEveryone(key: string): boolean {
-    return this.#answers.get(key)?.isForEveryone === true;
+  /** Milliseconds for which it is useful to wait for the head of another request's response. */
+  get headWait(): number {
+    return this.#usualTime === undefined ? FIRST_WAIT : Math.max(SHORTEST_WAIT, this.#usualTime * PATIENCE);
+  }
+}
+
+export class AnswerMemory {
+  readonly #answers = new LRUCache<string, Answers>({ max: MOST });
+
+  find(key: string): Answers | undefined {
+    return this.#answers.get(key);
+  }
+
+  /** The record of a resource; a new one for a resource not seen before. */
+  of(key: string): Answers {
+    let answers = this.#answers.get(key);
+    if (answers === undefined) {
+      answers = new Answers();
+      this.#answers.set(key, answers);
+    }
+    return answers;
   }
 
   /** Milliseconds for which it is useful to wait for the head of another request's response. */
   headWait(key: string): number {
-    const usual = this.#answers.get(key)?.usualTime;
-    return usual === undefined ? FIRST_WAIT : Math.max(SHORTEST_WAIT, usual * PATIENCE);
-  }
-
-  forget(key: string): void {
-    const answers = this.#answers.get(key);
-    if (answers !== undefined) answers.unstorableUntil = 0;
+    return this.find(key)?.headWait ?? FIRST_WAIT;
   }
 
   clear(): void {
     this.#answers.clear();
   }
-
-  #of(key: string): Answers {
-    let answers = this.#answers.get(key);
-    if (answers === undefined) {
-      answers = { unstorableUntil: 0, isAbsent: false, isForEveryone: false, usualTime: undefined };
-      this.#answers.set(key, answers);
-    }
-    return answers;
-  }
-}
-
-function isRecent(answers: Answers | undefined, now: number): boolean {
-  const until = answers?.unstorableUntil ?? 0;
-  // A clock that was set back must not extend this.
-  return now < until && until - now <= REMEMBERED;
 }

@@ -29,12 +29,12 @@ export interface CacheSettings {
   readonly heuristic: boolean;
   readonly clientDirectives: ClientDirectives;
   readonly identity: IdentityRule;
-  readonly ttl: TtlFunction;
+  readonly ttl: number | TtlFunction | undefined;
   readonly key: ((req: IncomingMessage) => string) | undefined;
   readonly vary: readonly string[];
   readonly tags: (req: IncomingMessage, res: ServerResponse) => readonly string[];
   readonly methods: ReadonlySet<string>;
-  readonly bypass: (req: IncomingMessage) => boolean;
+  readonly bypass: ((req: IncomingMessage) => boolean) | undefined;
   readonly staleWhileRevalidate: number;
   readonly staleIfError: number;
   readonly lockTimeout: number;
@@ -52,8 +52,13 @@ export interface CacheSettings {
   readonly exposeKey: boolean;
 }
 
+/** Whether the option `bypass` excludes a request. If it fails, it does. */
+export function isBypassed({ bypass, guarded }: CacheSettings, req: IncomingMessage): boolean {
+  return bypass !== undefined && guarded('bypass', () => isTrue(bypass(req)), true);
+}
+
 /** A promise is truthy in JavaScript but is not an answer. */
-export function isTrue(value: unknown): boolean {
+function isTrue(value: unknown): boolean {
   if (!(value instanceof Promise)) return Boolean(value);
   value.catch(() => undefined);
   throw new TypeError('expected a boolean, got a promise');

@@ -1,6 +1,7 @@
 /** The purpose of a forwarded request, and its result. */
 import type { ForwardReason } from './cache-status.js';
 import type { Load } from './response-saver.js';
+import type { Unstorable } from './storable.js';
 
 /** How the load of a request ends, for the requests that wait for it. */
 export type LoadOutcome = 'stored' | 'pass' | 'handOver';
@@ -8,7 +9,7 @@ export type LoadOutcome = 'stored' | 'pass' | 'handOver';
 /** The remembered facts about a response. */
 export interface AnswerFacts {
   /** Why it could not be stored, in that case. */
-  readonly uncacheable?: string | undefined;
+  readonly uncacheable?: Unstorable | undefined;
   readonly isForEveryone?: boolean;
   /** Milliseconds from the request to the head. */
   readonly headTime?: number;

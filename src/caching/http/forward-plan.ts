@@ -2,7 +2,8 @@
  * Plans the request to the origin, and decides what the head of its response means for the stored response. Decides
  * only, and has no effects.
  */
-import { assess, RequestFacts, type Assessment, type BuildSettings } from './build-response.js';
+import { assessHead } from './assess-head.js';
+import { RequestFacts, type Assessment } from './build-response.js';
 import type { CacheSettings } from './cache-settings.js';
 import type { Exchange } from './exchange.js';
 import { confirms, isNotModified, validationFields } from './conditional.js';
@@ -68,7 +69,7 @@ export class ForwardPlan {
   judge(head: ResponseHead): JudgedHead {
     const kind = this.#kindOf(head);
     if (kind !== 'stream' && kind !== 'completion') return { head, kind, assessment: undefined };
-    const assessment = this.#assess(head);
+    const assessment = assessHead(this.#settings, this.#x, this.request, head);
     const isNotModified = kind === 'stream' && assessment.unstorable === undefined && this.#clientHas(head);
     return { head, kind: isNotModified ? 'not-modified' : kind, assessment };
   }
@@ -78,19 +79,6 @@ export class ForwardPlan {
     const stored = this.#stored;
     if (stored === undefined || stored.part !== undefined) return false;
     return mayServeOnError(stored, this.#x.directives, this.#settings.clock.now());
-  }
-
-  buildSettings(): BuildSettings {
-    const { shared, staleWhileRevalidate, staleIfError, ttl, heuristic, vary } = this.#settings;
-    const own = this.#settings.guarded('ttl', () => ttl(this.#x.req, this.#x.res), undefined);
-    return { shared, staleWhileRevalidate, staleIfError, ttl: own, heuristic, vary };
-  }
-
-  #assess(head: ResponseHead): Assessment {
-    const { clock, budget } = this.#settings;
-    const assessment = assess(head, this.request, this.buildSettings(), clock.now());
-    const isTooLarge = Number(head.fields['content-length'] ?? 0) > budget.maxBodySize;
-    return isTooLarge && assessment.unstorable === undefined ? { ...assessment, unstorable: 'too-large' } : assessment;
   }
 
   #kindOf(head: ResponseHead): Kind {

@@ -1,6 +1,7 @@
 /** Requests a response from the origin and processes it: stores it, confirms a stored one, or replaces an error. */
 import { ResilienceError } from '../../shared/errors.js';
 import { sendError } from '../../shared/problem.js';
+import { buildSettingsFor } from './assess-head.js';
 import { buildResponse, refreshResponse } from './build-response.js';
 import type { CacheSettings } from './cache-settings.js';
 import type { Exchange } from './exchange.js';
@@ -15,7 +16,7 @@ import { changeRequest } from './request-fields.js';
 import { ResponseCapture, type CapturedBody, type CaptureEvents, type CapturePlan } from './response-capture.js';
 import type { ResponseHead } from './response-head.js';
 import type { ResponseSaver } from './response-saver.js';
-import { isForEveryone } from './storable.js';
+import { isForEveryone, type Unstorable } from './storable.js';
 import type { StoredResponse } from './stored-response.js';
 import { headDescribes, mergedVary } from './update.js';
 import type { Found } from './variants.js';
@@ -150,7 +151,7 @@ export class Forwarding implements CaptureEvents {
       this.#judged!.assessment!,
       captured,
       this.#plan.request,
-      this.#plan.buildSettings(),
+      buildSettingsFor(this.#settings, this.#x),
     );
   }
 
@@ -192,7 +193,7 @@ export class Forwarding implements CaptureEvents {
   #refreshed(): StoredResponse {
     const { stored } = this.#found!;
     const now = this.#settings.clock.now();
-    return refreshResponse(stored, this.#head, this.#plan.request, this.#plan.buildSettings(), now);
+    return refreshResponse(stored, this.#head, this.#plan.request, buildSettingsFor(this.#settings, this.#x), now);
   }
 
   /** What the stored response varies on, and what the newer head adds. */
@@ -273,7 +274,7 @@ export class Forwarding implements CaptureEvents {
     return true;
   }
 
-  #settle(outcome: LoadOutcome, uncacheable?: string): void {
+  #settle(outcome: LoadOutcome, uncacheable?: Unstorable): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
     const { counts } = this.#settings;

@@ -5,6 +5,7 @@
 import { MAX_DELTA_SECONDS, parseDeltaSeconds, type CacheControl } from './cache-control.js';
 import { splitList, type Fields } from './fields.js';
 import { parseHttpDate } from './http-date.js';
+import type { RuleFields } from './rule-fields.js';
 
 /** Statuses that may be stored with heuristic freshness alone (RFC 9110 §15.1). */
 const HEURISTIC = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501]);
@@ -17,7 +18,7 @@ const HEURISTIC_LIMIT = 24 * 60 * 60 * 1000;
 
 export interface FreshnessContext {
   readonly status: number;
-  readonly fields: Fields;
+  readonly fields: RuleFields;
   readonly directives: CacheControl;
   /** From a targeted field. `Expires` is then ignored (RFC 9213 §2.2). */
   readonly targeted: boolean;
@@ -54,7 +55,7 @@ export function heuristicLifetime(context: FreshnessContext): number | undefined
 }
 
 /** When the response was made: its `Date`, or its arrival if `Date` is absent or invalid (RFC 9110 §6.6.1). */
-export function dateOf(fields: Fields, responseTime: number): number {
+export function dateOf(fields: RuleFields, responseTime: number): number {
   return parseHttpDate(fields.date, responseTime) ?? responseTime;
 }
 

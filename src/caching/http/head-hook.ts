@@ -14,12 +14,33 @@ import type { Socket } from 'node:net';
 import { FieldList } from './field-list.js';
 import type { FieldValue } from './fields.js';
 
-/** A valid head in the form that Node receives. */
-export interface DecidedHead {
+/** A valid head in the form that Node receives. Its fields are read while it is judged. */
+export class DecidedHead {
   readonly status: number;
   /** The reason phrase, if the handler set one. */
   readonly reason: string | undefined;
-  readonly fields: FieldList;
+  /** The argument of `writeHead`. */
+  readonly headers: object | undefined;
+  readonly #res: ServerResponse;
+
+  constructor(res: ServerResponse, status: number, reason: string | undefined, headers: object | undefined) {
+    this.status = status;
+    this.reason = reason;
+    this.headers = headers;
+    this.#res = res;
+  }
+
+  /** All fields, as Node merges those set with those given to `writeHead`. */
+  get fields(): FieldList {
+    return mergeFields(this.#res, this.headers);
+  }
+
+  /** The value of one field, by its name in lowercase. */
+  valueOf(lower: string): FieldValue {
+    if (this.headers !== undefined) return this.fields.find(lower)?.value;
+    const store = storeOf(this.#res);
+    return store === undefined ? this.#res.getHeader(lower) : store[lower]?.[1];
+  }
 }
 
 export interface HeadListener {
@@ -133,17 +154,15 @@ export class HeadHook {
     const res = this.#res;
     if (this.#isOver || (!this.#isDecided && res.headersSent)) return this.#original.apply(res, args);
     if (this.#isDecided) return this.#listener.isHeld?.() === true ? res : this.#original.apply(res, args);
-    const given = readArguments(res, args);
-    if (given === undefined) return this.#original.apply(res, args);
-    const { reason, headers } = given;
-    const head = { status: given.status, reason, fields: mergeFields(res, headers) };
+    const head = readArguments(res, args);
+    if (head === undefined) return this.#original.apply(res, args);
     const status = this.#listener.judge(head);
     this.#isDecided = true;
     if (this.#listener.isHeld?.() === true) {
       this.#listener.accept?.();
       return res;
     }
-    return this.#isProbing ? this.#prepare(given.headers, status) : this.#write(args, given.headers, status);
+    return this.#isProbing ? this.#prepare(head.headers, status) : this.#write(args, head.headers, status);
   }
 
   /** A head that was only probed is written by Node's own call that follows. */
@@ -175,14 +194,8 @@ export class HeadHook {
   }
 }
 
-interface GivenHead {
-  readonly status: number;
-  readonly reason: string | undefined;
-  readonly headers: object | undefined;
-}
-
 /** The arguments of `writeHead`; undefined for those Node rejects. */
-function readArguments(res: ServerResponse, args: readonly unknown[]): GivenHead | undefined {
+function readArguments(res: ServerResponse, args: readonly unknown[]): DecidedHead | undefined {
   try {
     const [code, second, third] = args;
     const status = (code as number) | 0;
@@ -194,7 +207,7 @@ function readArguments(res: ServerResponse, args: readonly unknown[]): GivenHead
     if (reason !== undefined) validateHeaderValue('reason', reason);
     if (headers !== undefined && (typeof headers !== 'object' || !isValid(headers, res.getHeaderNames().length > 0)))
       return undefined;
-    return { status, reason: reason === STATUS_CODES[status] ? undefined : reason, headers: headers as object };
+    return new DecidedHead(res, status, reason === STATUS_CODES[status] ? undefined : reason, headers);
   } catch {
     return undefined;
   }

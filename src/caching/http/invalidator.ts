@@ -133,7 +133,7 @@ export class Invalidator {
     this.#settings.counts.invalidations++;
     const key = keyOf('GET', resource);
     this.#fence.key(key);
-    this.#memory.forget(key);
+    this.#memory.find(key)?.markStorable();
     const { store } = this.#settings;
     const [wasStored, hadFacets] = await Promise.all([store.invalidate(key), store.invalidate(facetIndexKey(key))]);
     return { wasStored, hadFacets };

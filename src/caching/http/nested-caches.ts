@@ -23,7 +23,7 @@ export class PassedCache {
  * The caches that a request has passed. A property rather than a `WeakMap`: V8 keeps the values of a large WeakMap, and so each
  * request, until the next collection of the old generation, which cost 10 µs per request.
  */
-const PASSED: unique symbol = Symbol.for('@tooloo/resilience:passed-caches') as never;
+export const PASSED: unique symbol = Symbol.for('@tooloo/resilience:passed-caches') as never;
 
 /** @returns false if a cache with the same store already handles the request */
 export function enterCache(req: IncomingMessage & { [PASSED]?: readonly PassedCache[] }, cache: PassedCache): boolean {

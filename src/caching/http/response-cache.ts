@@ -7,25 +7,26 @@ import { sendError } from '../../shared/problem.js';
 import { AnswerMemory } from './answer-memory.js';
 import { BackgroundRefresh } from './background-refresh.js';
 import { NO_DIRECTIVES } from './cache-control.js';
-import { isTrue, type CacheSettings } from './cache-settings.js';
-import { appendCacheStatus, cacheStatus, type ForwardReason } from './cache-status.js';
+import { isBypassed, type CacheSettings } from './cache-settings.js';
+import { cacheStatus, type ForwardReason } from './cache-status.js';
 import { exchangeOf, hasContent, type Exchange } from './exchange.js';
 import { Fence } from './fence.js';
-import { joinValue } from './fields.js';
 import { isReload, mayLead, reasonOf } from './forward-reason.js';
 import { ForwardOptions, type AnswerFacts, type LoadOutcome } from './forward-options.js';
 import { Forwarding } from './forwarding.js';
-import { HeadHook } from './head-hook.js';
+import { isHttp2 } from './head-hook.js';
 import { isSafeMethod } from './invalidation.js';
 import { Invalidator } from './invalidator.js';
+import { KnownPass } from './known-pass.js';
 import { enterCache, PassedCache } from './nested-caches.js';
+import { passBy } from './pass-by.js';
 import { watchPost } from './posted-response.js';
 import { PurgeRequests } from './purge-requests.js';
 import { ResponseSaver, type Load } from './response-saver.js';
 import { ageOf, answersIdentity, judgeReuse, type Reuse } from './reuse.js';
 import { sendStored, ttlSeconds } from './send-stored.js';
 import { SingleFlight } from './single-flight.js';
-import { identifies } from './storable.js';
+import { concernsResource, identifies } from './storable.js';
 import type { StoredResponse } from './stored-response.js';
 import {
   NothingFound,
@@ -68,7 +69,7 @@ export class ResponseCache {
 
   /** Serves a request from the cache or passes it on. */
   handle(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
-    const { methods, guarded, bypass } = this.#settings;
+    const { methods } = this.#settings;
     const method = req.method ?? 'GET';
     // An earlier cache with the same store does all the work.
     if (!enterCache(req, this.#self)) return next();
@@ -77,13 +78,13 @@ export class ResponseCache {
     if (method === 'POST' && !methods.has(method)) watchPost(this.#settings, this.#saver, req, res);
     if (!methods.has(method)) return next();
     const job = this.#refreshes.claimed(req);
-    if (job === undefined && (hasContent(req) || guarded('bypass', () => isTrue(bypass(req)), true))) {
-      return this.#passBy('bypass', res, next);
+    if (job === undefined && (hasContent(req) || isBypassed(this.#settings, req))) {
+      return passBy(this.#settings, 'bypass', res, next);
     }
     const x = exchangeOf(this.#settings, req, res, next);
-    if (x === undefined || x.isUnkeyed) return this.#passBy('bypass', res, next);
+    if (x === undefined || x.isUnkeyed) return passBy(this.#settings, 'bypass', res, next);
     if (job !== undefined) return this.#forward(x, job.load, 'stale', job.settle);
-    if (x.directives.noStore) return this.#passBy('request', res, next);
+    if (x.directives.noStore) return passBy(this.#settings, 'request', res, next);
     if (this.#serveFromMemory(x) || this.#forwardKnown(x)) return;
     this.#serveOrForward(x).catch((error: unknown) => {
       this.#settings.counts.failures++;
@@ -120,8 +121,12 @@ export class ResponseCache {
   #forwardKnown(x: Exchange): boolean {
     const { key, directives } = x;
     if (key === '' || directives.onlyIfCached === true) return false;
-    if (!this.#memory.isNeitherStoredNorStorable(key, this.#settings.clock.now())) return false;
-    this.#forwardAlone(x, new NothingFound(key), undefined);
+    const answers = this.#memory.find(key);
+    const now = this.#settings.clock.now();
+    if (answers?.isNeitherStoredNorStorable(now) !== true) return false;
+    // Under HTTP/2, Node does not call `writeHead` for a head that the handler leaves to it.
+    if (isHttp2(x.res)) this.#forwardAlone(x, new NothingFound(key), undefined);
+    else new KnownPass(this.#settings, x, answers, now).start();
     return true;
   }
 
@@ -215,8 +220,9 @@ export class ResponseCache {
    */
   #mayCollapse({ served, credentials }: Exchange, { found, lockKey }: Lookup): boolean {
     if (served.isHead || served.range !== undefined) return false;
-    if (this.#memory.isUnstorable(lockKey, this.#settings.clock.now())) return false;
-    if (found === undefined) return !identifies(credentials) || this.#memory.isForEveryone(lockKey);
+    const answers = this.#memory.find(lockKey);
+    if (answers?.isUnstorable(this.#settings.clock.now()) === true) return false;
+    if (found === undefined) return !identifies(credentials) || answers?.isForEveryone === true;
     return !found.stored.policy.noCache && found.stored.lifetime > found.stored.initialAge;
   }
 
@@ -278,19 +284,9 @@ export class ResponseCache {
     { uncacheable, isForEveryone = false, headTime }: AnswerFacts,
     outcome: LoadOutcome,
   ): void {
-    if (outcome === 'stored' && headTime !== undefined) this.#memory.markStored(lockKey, isForEveryone, headTime);
-    if (uncacheable === undefined || uncacheable === 'status' || uncacheable.startsWith('request-')) return;
-    this.#memory.markUnstorable(lockKey, this.#settings.clock.now(), found === undefined);
-  }
-
-  #passBy(reason: ForwardReason, res: ServerResponse, next: NextFunction): void {
-    const { counts, name } = this.#settings;
-    counts.bypassed++;
-    const member = cacheStatus(name, { hit: false, fwd: reason });
-    new HeadHook(res, {
-      judge: ({ fields }) => appendCacheStatus(joinValue(fields.find('cache-status')?.value), member),
-    });
-    next();
+    if (outcome === 'stored' && headTime !== undefined) this.#memory.of(lockKey).markStored(isForEveryone, headTime);
+    if (uncacheable === undefined || !concernsResource(uncacheable)) return;
+    this.#memory.of(lockKey).markUnstorable(uncacheable, this.#settings.clock.now(), found === undefined);
   }
 }
 

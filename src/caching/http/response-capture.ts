@@ -149,7 +149,7 @@ export class ResponseCapture implements HeadListener {
 
   judge(head: DecidedHead): string | undefined {
     this.#plan = this.#events.onHead(new ResponseHead(head, this.#before, currentRoute()));
-    const length = head.fields.find('content-length')?.value;
+    const length = head.valueOf('content-length');
     this.#chunks.declaredSize = length === undefined ? undefined : Number(length);
     return this.#plan.status;
   }

@@ -2,12 +2,13 @@
 import type { FieldList } from './field-list.js';
 import { joinValue, type Fields, type FieldValue, type FlatFields } from './fields.js';
 import { linesOf, type DecidedHead } from './head-hook.js';
+import type { RuleFields } from './rule-fields.js';
 
 /** The facts of a head that decide what may be done with its response. */
 export interface HeadFacts {
   readonly status: number;
-  /** All fields that will be sent. For `Set-Cookie` only the handler's own. */
-  readonly fields: Fields;
+  /** Of the fields that will be sent. For `Set-Cookie` only the handler's own. */
+  readonly fields: RuleFields;
 }
 
 /** A response's head as the handler decided it. Facts that only storing needs are computed on first use. */
@@ -15,6 +16,7 @@ export class ResponseHead implements HeadFacts {
   readonly status: number;
   /** The reason phrase, if the handler set one. */
   readonly reason: string | undefined;
+  /** All fields that will be sent. For `Set-Cookie` only the handler's own. */
   readonly fields: Fields;
   /** Template of the route that answers, if a tracer knows it. */
   readonly route: string | undefined;
@@ -23,7 +25,8 @@ export class ResponseHead implements HeadFacts {
   #headers: FlatFields | undefined;
 
   /** @param before the fields that were set before the handler ran */
-  constructor({ status, reason, fields }: DecidedHead, before: FieldList, route: string | undefined) {
+  constructor(decided: DecidedHead, before: FieldList, route: string | undefined) {
+    const { status, reason, fields } = decided;
     this.status = status;
     this.reason = reason;
     this.route = route;
@@ -63,7 +66,7 @@ export class ResponseHead implements HeadFacts {
   }
 }
 
-function sameValue(a: FieldValue, b: FieldValue): boolean {
+export function sameValue(a: FieldValue, b: FieldValue): boolean {
   if (a === b) return true;
   return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((line, i) => line === b[i]);
 }

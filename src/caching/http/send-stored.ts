@@ -1,5 +1,5 @@
 /** Sends a stored response (RFC 9111 §4): whole, as a range, or as 304. */
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 import { appendCacheStatus } from './cache-status.js';
 import { ifRangeHolds, isNotModified, type Preconditions } from './conditional.js';
 import type { FlatFields } from './fields.js';
@@ -130,7 +130,7 @@ export function sendStored(
   if (stored.part !== undefined) return false;
   if (stored.trailers.length > 0 && !request.isHead && takesTrailers(res)) writeWithTrailers(res, stored, headers);
   else if (request.isHead) write(res, stored, headers, undefined);
-  else if (stored.body.length > SMALL_BODY || Object.hasOwn(res, 'end')) {
+  else if (stored.body.length > SMALL_BODY || res.end !== ServerResponse.prototype.end) {
     write(res, stored, headers, stored.body);
   } else {
     writeHead(res, stored, headers);
@@ -158,7 +158,8 @@ function write(
 function writeHead(res: ServerResponse, stored: StoredResponse, headers: FlatFields, status = stored.status): void {
   const { reason, removed } = stored;
   if (removed !== undefined) for (const name of removed) res.removeHeader(name);
-  const isFree = !Object.hasOwn(res, 'writeHead') && !isHttp2(res) && res.getHeaderNames().length === 0;
+  const isFree =
+    res.writeHead === ServerResponse.prototype.writeHead && !isHttp2(res) && res.getHeaderNames().length === 0;
   const isPlain = isFree && keepsLinesOf(res);
   // Someone else set fields or hooks the head (compression, sessions): they read fields where `setHeader` puts them.
   if (!isPlain) setHeaders(res, headers);

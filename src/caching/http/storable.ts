@@ -1,6 +1,7 @@
 /** Whether a response may be stored, and which of its fields (RFC 9111 §3). */
 import type { CacheControl } from './cache-control.js';
-import { fieldNames, type Fields, type FlatFields } from './fields.js';
+import { fieldNames, type FlatFields } from './fields.js';
+import type { RuleFields } from './rule-fields.js';
 
 /** Statuses whose caching rules this cache knows and follows, as `must-understand` requires (§5.2.2.3). */
 const UNDERSTOOD = new Set([
@@ -53,7 +54,7 @@ export interface StorabilityContext {
   readonly lifetime: number | undefined;
   readonly requestDirectives: CacheControl;
   readonly status: number;
-  readonly fields: Fields;
+  readonly fields: RuleFields;
   readonly directives: CacheControl;
   readonly shared: boolean;
 }
@@ -70,6 +71,11 @@ export type Unstorable =
   | 'request-no-store'
   | 'request-cookie'
   | 'request-authorization';
+
+/** Whether the reason holds for the next response of the resource as well: it is neither the client nor the status. */
+export function concernsResource(reason: Unstorable): boolean {
+  return reason !== 'status' && !reason.startsWith('request-');
+}
 
 /** The fields of a request that identify its user to a server. */
 export interface Credentials {

@@ -1,10 +1,11 @@
 /** Cache directives for one kind of cache only (RFC 9213): `CDN-Cache-Control`, and this kit's own field. */
 import { parseDictionary, type BareItem, type Dictionary } from 'structured-headers';
 import { MAX_DELTA_SECONDS, parseCacheControl, type CacheControl } from './cache-control.js';
-import { fieldNames, type Fields } from './fields.js';
+import { fieldNames } from './fields.js';
+import type { RuleFields } from './rule-fields.js';
 
 /** The targeted fields this cache obeys, the most specific first (§2.2). */
-export const TARGET_LIST: readonly string[] = ['tooloo-cache-control', 'cdn-cache-control'];
+export const TARGET_LIST = ['tooloo-cache-control', 'cdn-cache-control'] as const;
 
 const SECONDS = ['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error'];
 const FLAGS = ['no-store', 'public', 'must-revalidate', 'proxy-revalidate', 'must-understand', 'immutable'];
@@ -17,7 +18,7 @@ export interface ResponseDirectives {
 }
 
 /** The directives for this cache: of the first valid, non-empty targeted field, otherwise of Cache-Control. */
-export function responseDirectives(fields: Fields): ResponseDirectives {
+export function responseDirectives(fields: RuleFields): ResponseDirectives {
   for (const name of TARGET_LIST) {
     const value = fields[name];
     const directives = value === undefined ? undefined : parseTargeted(value);

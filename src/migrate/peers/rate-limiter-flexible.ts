@@ -1,6 +1,6 @@
 /** rate-limiter-flexible 2 to 7 → `RateLimiter`. */
 import { convertOptions, objectText, property, type Rows, type Values } from '../options.js';
-import type { Migration } from '../migration.js';
+import type { Migration, Use } from '../migration.js';
 import type { Source } from '../source.js';
 
 const OPTIONS: Rows = {
@@ -11,6 +11,7 @@ const OPTIONS: Rows = {
   },
   keyPrefix: { verdict: 'same', as: 'name' },
   storeClient: { verdict: 'different', how: '`store: new RedisStore({ client })`, or `PostgresStore`.' },
+  timeoutMs: { verdict: 'different', how: 'Of `RateLimiterCluster`: `timeout` of `ClusterStore`, by default 100 ms.' },
   storeType: { verdict: 'none', how: 'The store knows its client.' },
   useRedisPackage: { verdict: 'none', how: 'Clients of ioredis, node-redis and iovalkey are recognized.' },
   useRedis3AndLowerPackage: { verdict: 'none', how: 'Use a current client.' },
@@ -45,12 +46,36 @@ const METHODS: Rows = {
   getKey: { verdict: 'none', how: 'Keys are those that you pass.' },
 };
 
-/** The classes with a counterpart, and the store that each needs. */
-const CLASSES: Readonly<Record<string, string | undefined>> = {
-  RateLimiterMemory: undefined,
-  RateLimiterRedis: 'RedisStore',
-  RateLimiterPostgres: 'PostgresStore',
+/** A store: the entry that exports it, and its options by those of the limiter. */
+interface Store {
+  readonly name: string;
+  readonly entry: string;
+  readonly options: Readonly<Record<string, string>>;
+  /** The option without which there is no store. */
+  readonly needs?: string;
+}
+
+const REDIS: Store = { name: 'RedisStore', entry: 'redis', options: { storeClient: 'client' }, needs: 'storeClient' };
+const POSTGRES: Store = {
+  name: 'PostgresStore',
+  entry: 'postgres',
+  options: { storeClient: 'pool' },
+  needs: 'storeClient',
 };
+const CLUSTER: Store = { name: 'ClusterStore', entry: '', options: { timeoutMs: 'timeout' } };
+
+/** The classes with a counterpart, and the store that each needs. */
+const CLASSES: Readonly<Record<string, Store | undefined>> = {
+  RateLimiterMemory: undefined,
+  RateLimiterRedis: REDIS,
+  RateLimiterPostgres: POSTGRES,
+  RateLimiterCluster: CLUSTER,
+};
+
+/** What the primary process has: no options, because each limiter of a worker brings its own. */
+const MASTER = 'RateLimiterClusterMaster';
+/** The options that `limitOf` and `storeOf` convert. */
+const CONVERTED = ['points', 'duration', 'storeClient', 'timeoutMs'];
 
 function limitOf(source: Source, values: Values): string[] {
   const points = values.get('points');
@@ -61,10 +86,20 @@ function limitOf(source: Source, values: Values): string[] {
   return [`rateLimit: ${size}`, `refillRate: ${size} / ${divisor}`, "algorithm: 'fixed-window'", 'maxWaitTime: 0'];
 }
 
+/** The property `store` of a limiter, if it has one. */
+function storeOf(source: Source, store: Store | undefined, values: Values, use: Use): string[] {
+  if (store === undefined || (store.needs !== undefined && !values.has(store.needs))) return [];
+  const options = Object.entries(store.options).flatMap(([there, here]) => {
+    const value = values.get(there);
+    return value === undefined ? [] : [property(source, here, value)];
+  });
+  return [`store: new ${use(store.name, store.entry)}(${objectText(options)})`];
+}
+
 export const rateLimiterFlexible: Migration = {
   peer: 'rate-limiter-flexible',
   tables: { 'new RateLimiterMemory(options)': OPTIONS, Methods: METHODS },
-  exports: { RateLimiterMemory: '', RateLimiterRedis: '', RateLimiterPostgres: '' },
+  exports: Object.fromEntries([...Object.keys(CLASSES), MASTER].map((name) => [name, ''])),
   rewrite(source, locals, use) {
     const holders = new Set<string>();
     for (const [name, store] of Object.entries(CLASSES)) {
@@ -75,19 +110,14 @@ export const rateLimiterFlexible: Migration = {
           source.note(made, 'the options are not written here: convert them by hand');
           continue;
         }
-        const { properties, values } = convertOptions(source, object, OPTIONS, ['points', 'duration', 'storeClient']);
-        const client = values.get('storeClient');
-        const all = [...limitOf(source, values), ...properties];
-        if (store !== undefined && client !== undefined) {
-          const Store = use(store, store === 'RedisStore' ? 'redis' : 'postgres');
-          const option = property(source, store === 'RedisStore' ? 'client' : 'pool', client);
-          all.push(`store: new ${Store}({ ${option} })`);
-        }
+        const { properties, values } = convertOptions(source, object, OPTIONS, CONVERTED);
+        const all = [...limitOf(source, values), ...properties, ...storeOf(source, store, values, use)];
         const holder = source.holderOf(made);
         if (holder !== undefined) holders.add(holder);
         source.replace(made, `new ${use('RateLimiter')}(${objectText(all)})`);
       }
     }
+    for (const made of source.callsOf(locals.of(MASTER))) source.replace(made, `new ${use(CLUSTER.name)}()`);
     for (const { call, method } of source.methodCalls(holders)) {
       const { name } = call.expression as unknown as { readonly name: Parameters<Source['replace']>[0] };
       const row = Object.hasOwn(METHODS, method) ? METHODS[method]! : undefined;

@@ -70,28 +70,46 @@ function seasonalTrend(seasons: readonly number[], split: number): Candidate[] {
   );
 }
 
-/** Mean absolute error from `from` to `to`, as if the values came one by one. The model ends at `to`. */
-function errorOf(model: ForecastModel, values: readonly number[], from: number, to: number, horizon: number): number {
-  let sum = 0;
-  for (let i = 0; i < to; i++) {
-    model.update(values[i]!);
-    if (i >= from && i + horizon < to) sum += Math.abs(model.forecast(horizon) - values[i + horizon]!);
-  }
-  return sum / Math.max(1, to - from - horizon);
+/** The part of the values that candidates are compared on, and how far ahead they forecast. */
+interface Comparison {
+  readonly values: readonly number[];
+  readonly from: number;
+  readonly to: number;
+  readonly horizon: number;
 }
 
-/** The candidate with the lowest error before the split, judged on the rest. */
-function judge(candidates: readonly Candidate[], values: readonly number[], split: number, horizon: number): Contender {
+/**
+ * Sum of the absolute errors, as if the values came one by one. The model ends at `to`.
+ *
+ * @param limit ends the comparison when the sum is above it, because most candidates are much worse than the best so far
+ */
+function errorOf(model: ForecastModel, { values, from, to, horizon }: Comparison, limit: number): number {
+  for (let i = 0; i < Math.min(from, to); i++) model.update(values[i]!);
+  let sum = 0;
+  for (let i = from; i < to && !(sum > limit); i++) {
+    model.update(values[i]!);
+    if (i + horizon < to) sum += Math.abs(model.forecast(horizon) - values[i + horizon]!);
+  }
+  return sum;
+}
+
+/** The candidate with the lowest error before the split; it has taken the values up to there. */
+function choose(candidates: readonly Candidate[], values: readonly number[], split: number, horizon: number) {
   let chosen: { readonly model: ForecastModel; readonly error: number } | undefined;
   // All candidates are compared over the same steps. No candidate was started with a value of these steps.
   const from = Math.max(...candidates.map(({ start }) => start));
   for (const { start, create } of candidates) {
     const model = create(values.slice(0, start));
-    const error = errorOf(model, values, from, split, horizon);
+    const error = errorOf(model, { values, from, to: split, horizon }, chosen?.error ?? Infinity);
     if (chosen === undefined || error < chosen.error) chosen = { model, error };
   }
-  const contender = new Contender(chosen!.model, { horizon, memory: MEMORY, decay: 1 });
-  for (const value of values.slice(split)) contender.update(value);
+  return chosen!.model;
+}
+
+/** Judges a model on the values after the split. */
+function judge(model: ForecastModel, later: readonly number[], horizon: number): Contender {
+  const contender = new Contender(model, { horizon, memory: MEMORY, decay: 1 });
+  for (const value of later) contender.update(value);
   return contender;
 }
 
@@ -101,13 +119,17 @@ export function backtest(values: readonly number[], horizon: number): Backtest |
   if (values.length - split - horizon < FEWEST) return undefined;
   const seasons = seasonCandidates(values.slice(0, split));
   const kinds = [holtWinters(seasons), seasonalNaive(seasons), seasonalTrend(seasons, split)];
-  const contenders = kinds.flatMap((kind) => (kind.length === 0 ? [] : judge(kind, values, split, horizon)));
+  const later = values.slice(split);
+  const choice = (kind: readonly Candidate[]): ForecastModel => choose(kind, values, split, horizon);
+  const contenders = kinds.filter((kind) => kind.length > 0).map((kind) => judge(choice(kind), later, horizon));
   const best = bestOf(contenders);
+  const errorLater = (kind: readonly Candidate[]): number =>
+    errorOf(choice(kind), { values: later, from: 0, to: later.length, horizon }, Infinity) / (later.length - horizon);
   return {
     best,
     contenders,
     error: best.error,
-    naiveError: judge([LAST_VALUE], values, split, horizon).error,
-    averageError: judge(AVERAGES, values, split, horizon).error,
+    naiveError: errorLater([LAST_VALUE]),
+    averageError: errorLater(AVERAGES),
   };
 }

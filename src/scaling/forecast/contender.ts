@@ -21,33 +21,46 @@ export const QUANTILE = 0.9;
 
 /** The last errors in order of time, and in order of size. */
 class RecentErrors {
-  readonly #memory: number;
-  readonly #byTime: number[] = [];
-  readonly #bySize: number[] = [];
+  /** A ring: once it is full, the oldest error is at `#next`. */
+  readonly #byTime: Float64Array;
+  readonly #bySize: Float64Array;
+  #size = 0;
+  #next = 0;
 
   constructor(memory: number) {
-    this.#memory = memory;
+    this.#byTime = new Float64Array(memory);
+    this.#bySize = new Float64Array(memory);
   }
 
   get size(): number {
-    return this.#byTime.length;
+    return this.#size;
   }
 
   add(error: number): void {
-    if (this.#byTime.length === this.#memory) this.#bySize.splice(this.#rank(this.#byTime.shift()!), 1);
-    this.#byTime.push(error);
-    this.#bySize.splice(this.#rank(error), 0, error);
+    const isFull = this.#size === this.#byTime.length;
+    const place = isFull ? this.#rank(this.#byTime[this.#next]!) : this.#size++;
+    this.#byTime[this.#next] = error;
+    this.#next = (this.#next + 1) % this.#byTime.length;
+    this.#moveTo(place, error);
   }
 
   /** The smallest error that at least this share of the errors does not exceed; 0 without errors. */
   quantile(share: number): number {
-    if (this.#bySize.length === 0) return 0;
-    return this.#bySize[Math.ceil(share * this.#bySize.length) - 1]!;
+    return this.#size === 0 ? 0 : this.#bySize[Math.ceil(share * this.#size) - 1]!;
+  }
+
+  /** Replaces what is at `place` by an error, and moves those between that place and its own by one. */
+  #moveTo(place: number, error: number): void {
+    const errors = this.#bySize;
+    let at = place;
+    for (; at + 1 < this.#size && errors[at + 1]! < error; at++) errors[at] = errors[at + 1]!;
+    for (; at > 0 && errors[at - 1]! > error; at--) errors[at] = errors[at - 1]!;
+    errors[at] = error;
   }
 
   /** Position of the first error that is not below this one. */
   #rank(error: number): number {
-    let [low, high] = [0, this.#bySize.length];
+    let [low, high] = [0, this.#size];
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.#bySize[middle]! < error) low = middle + 1;
@@ -101,7 +114,8 @@ export class Contender {
       this.#errors.add(value - mean);
     }
     this.model.update(value);
-    this.#open.push([this.model.forecast(horizon), this.upper(horizon)]);
+    const mean = this.model.forecast(horizon);
+    this.#open.push([mean, mean + this.#errors.quantile(QUANTILE)]);
   }
 
   /** The quantile of the value `steps` after the latest, by the errors so far. */

@@ -26,6 +26,9 @@ export class HoltWinters implements ForecastModel {
   #trend = 0;
   readonly #seasonal: Float64Array;
   #position = 0;
+  /** The last steps asked for, and by how much they multiply the trend. */
+  #steps = 0;
+  #damped = 0;
 
   /** @param start what the first level and season are the means of: one season or several, or one value without a season */
   constructor(parameters: SmoothingParameters, start: readonly number[]) {
@@ -54,8 +57,12 @@ export class HoltWinters implements ForecastModel {
 
   forecast(steps: number): number {
     const { phi, season } = this.#parameters;
-    const damped = phi === 1 ? steps : (phi * (1 - phi ** steps)) / (1 - phi);
+    // The same steps ahead nearly every time, and a power costs more than the rest.
+    if (steps !== this.#steps) {
+      this.#steps = steps;
+      this.#damped = phi === 1 ? steps : (phi * (1 - phi ** steps)) / (1 - phi);
+    }
     const seasonal = season === 0 ? 0 : this.#seasonal[(this.#position + steps - 1) % season]!;
-    return this.#level + damped * this.#trend + seasonal;
+    return this.#level + this.#damped * this.#trend + seasonal;
   }
 }

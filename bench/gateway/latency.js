@@ -1,0 +1,75 @@
+// The time that a gateway adds to an answer at a constant rate: 70 % of what all five could answer a moment before. Requests are
+// sent when they are due, whether or not earlier ones are answered, and their time counts from then.
+import { loadavg } from 'node:os';
+import { shuffled, spread, start } from '../harness.js';
+import { judgeMost, machine, publish, whole } from '../report.js';
+import { OpenConnections } from '../scale/open-connections.js';
+import { loadByWrk } from '../wrk.js';
+
+const CONNECTIONS = 50;
+const LOAD = 0.7;
+const ORIGIN = 'the origin alone';
+const NGINX = 'nginx, 1 worker';
+const OURS = 'all five';
+const rounds = Number(process.env.ROUNDS ?? 7);
+const seconds = Number(process.env.SECONDS ?? 3);
+
+const moduleOf = (name) => new URL(name, import.meta.url).pathname;
+const nginx = moduleOf('../routing/nginx.js');
+const origin = await start({ module: nginx, args: ['origin'] });
+const port = String(origin.port);
+const running = { [ORIGIN]: origin, [NGINX]: await start({ module: nginx, args: ['proxy', port] }) };
+for (const name of ['proxy alone', OURS, 'http-proxy-middleware'])
+  running[name] = await start({ module: moduleOf('server.js'), args: [name, port] });
+const names = Object.keys(running);
+
+const wrk = (name, duration) => loadByWrk(running[name], { connections: CONNECTIONS, seconds: duration });
+for (const name of names) await wrk(name, 3); // compiles what is used often
+const rates = [];
+const times = Object.fromEntries(names.map((name) => [name, []]));
+for (let round = 0; round < rounds; round++) {
+  const rate = Math.round(LOAD * (await wrk(OURS, 1)).rate);
+  rates.push(rate);
+  for (const name of shuffled(names)) times[name].push(await timesOf(running[name], rate));
+}
+report();
+for (const { child } of Object.values(running)) child.kill();
+process.exit();
+
+/** Milliseconds: the median of the answers, and the 99th and 99.9th percentile. */
+async function timesOf(server, rate) {
+  const connections = await OpenConnections.open(server.port, CONNECTIONS);
+  const taken = (await connections.requests(rate, seconds)).sort((a, b) => a - b);
+  const { failed } = connections;
+  connections.close();
+  const at = (share) => taken[Math.min(taken.length - 1, Math.floor(taken.length * share))];
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), failed };
+}
+
+function report() {
+  const median = (name, key) => spread(times[name].map((one) => one[key])).median.toFixed(2);
+  const added = (name) => times[name].map(({ p99 }, round) => p99 - times[ORIGIN][round].p99);
+  const seen = (numbers) => {
+    const { median: middle, least, most } = spread(numbers);
+    return `${middle.toFixed(2)} (${least.toFixed(2)} – ${most.toFixed(2)})`;
+  };
+  const rate = spread(rates);
+  publish({
+    title: 'Time of an answer at 70 % of what all five can answer',
+    settings:
+      `${rounds} interleaved rounds of ${seconds} s at ${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)}) requests a second, ` +
+      `${CONNECTIONS} connections; ${machine()}; load average ${loadavg()[0].toFixed(1)}`,
+    columns: ['server', 'p50 ms', 'p99 ms', 'p99.9 ms', 'added to the p99, ms', 'failed'],
+    rows: names.map((name) => {
+      const own = [median(name, 'p50'), median(name, 'p99'), median(name, 'p999')];
+      const failed = times[name].reduce((sum, one) => sum + one.failed, 0);
+      return { name, cells: [name, ...own, name === ORIGIN ? '' : seen(added(name)), failed] };
+    }),
+    targets: [
+      judgeMost(
+        { what: `${OURS} / ${NGINX}: added to the p99`, most: 1.5 },
+        added(OURS).map((one, round) => one / added(NGINX)[round]),
+      ),
+    ],
+  });
+}

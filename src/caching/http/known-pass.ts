@@ -1,0 +1,85 @@
+/**
+ * Passes on a request whose resource had a response that could not be stored. It watches only the head of the response,
+ * because collecting a body costs more than all else the cache does for such a request. A response that could be stored
+ * after all is sent without being stored, and the next one is.
+ */
+import type { ServerResponse } from 'node:http';
+import { sendError } from '../../shared/problem.js';
+import type { Answers } from './answer-memory.js';
+import { assessHead } from './assess-head.js';
+import { RequestFacts } from './build-response.js';
+import type { CacheSettings } from './cache-settings.js';
+import { appendCacheStatus, cacheStatus } from './cache-status.js';
+import type { Exchange } from './exchange.js';
+import { joinValue, type FieldValue } from './fields.js';
+import { HeadHook, type DecidedHead, type HeadListener } from './head-hook.js';
+import { sameValue, type HeadFacts } from './response-head.js';
+import { SentRuleFields } from './rule-fields.js';
+import { concernsResource, type Unstorable } from './storable.js';
+
+export class KnownPass implements HeadListener {
+  readonly #settings: CacheSettings;
+  readonly #x: Exchange;
+  readonly #answers: Answers;
+  readonly #request: RequestFacts;
+  /** Cookies that middleware before the cache set are not part of the handler's response. */
+  readonly #cookiesBefore: FieldValue;
+  #unstorable: Unstorable | undefined;
+
+  constructor(settings: CacheSettings, exchange: Exchange, answers: Answers, now: number) {
+    this.#settings = settings;
+    this.#x = exchange;
+    this.#answers = answers;
+    this.#request = new RequestFacts(exchange, now);
+    this.#cookiesBefore = cookiesOf(exchange.res);
+  }
+
+  start(): void {
+    const { req, res, next } = this.#x;
+    new HeadHook(res, this);
+    try {
+      next();
+    } catch (error) {
+      sendError(req, res, error);
+    }
+  }
+
+  judge(decided: DecidedHead): string {
+    const { name, exposeKey } = this.#settings;
+    const { served, key } = this.#x;
+    const head = this.#factsOf(decided);
+    // A response to HEAD says nothing about those to GET.
+    this.#unstorable = served.isHead ? undefined : this.#whyNotStorable(head);
+    const shownKey = exposeKey ? key : undefined;
+    const member = cacheStatus(name, { hit: false, fwd: 'uri-miss', key: shownKey, detail: this.#unstorable });
+    return appendCacheStatus(head.fields['cache-status'], member);
+  }
+
+  accept(): void {
+    const { counts, clock } = this.#settings;
+    counts.misses++;
+    if (this.#unstorable !== undefined) counts.uncacheable++;
+    if (this.#x.served.isHead) return;
+    if (this.#unstorable === undefined) this.#answers.markStorable();
+    else if (concernsResource(this.#unstorable)) this.#answers.markUnstorable(this.#unstorable, clock.now(), true);
+  }
+
+  #factsOf(decided: DecidedHead): HeadFacts {
+    const cookies = decided.valueOf('set-cookie');
+    const own = sameValue(cookies, this.#cookiesBefore) ? undefined : joinValue(cookies);
+    return { status: decided.status, fields: new SentRuleFields(decided, own) };
+  }
+
+  /** A body without a stated length that was too large before is taken to be so again. */
+  #whyNotStorable(head: HeadFacts): Unstorable | undefined {
+    const { unstorable } = assessHead(this.#settings, this.#x, this.#request, head);
+    const mayBeTooLarge = this.#answers.wasTooLarge && head.fields['content-length'] === undefined;
+    return unstorable ?? (mayBeTooLarge ? 'too-large' : undefined);
+  }
+}
+
+/** `appendHeader` adds to the same list, so a copy is kept. */
+function cookiesOf(res: ServerResponse): FieldValue {
+  const cookies = res.getHeader('set-cookie');
+  return Array.isArray(cookies) ? cookies.slice() : cookies;
+}
