@@ -16,6 +16,7 @@ const BROWSER_GLOBALS = Object.fromEntries(
     'FormData',
     'getComputedStyle',
     'history',
+    'IntersectionObserver',
     'localStorage',
     'location',
     'navigator',

@@ -87,6 +87,13 @@ export const parts = [
     },
   },
   {
+    name: 'control-room',
+    aliases: [],
+    title: 'The control room',
+    modules: { 'control-room/history.js': { ROUNDS: 6 } },
+    alone: true,
+  },
+  {
     name: 'adoption',
     aliases: [],
     title: 'Import and installation',

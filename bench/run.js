@@ -1,5 +1,5 @@
 // Runs the comparisons one after the other, keeps what they found and writes docs/performance.md and docs/design-decisions.md:
-//   npm run bench               all of them but the soak
+//   npm run bench               all of them but those that run alone
 //   npm run bench -- cache      those whose name begins with the word
 //   npm run bench -- --keep     keeps what was found with other settings than the usual ones, too
 import { spawn } from 'node:child_process';

@@ -32,7 +32,27 @@ export interface OpenedHistory extends History {
 const MEGABYTE = 1_000_000;
 
 /** Close it after the server has closed. */
-export function openHistory({ name, config, tracer, clock, log }: HistoryParts): OpenedHistory {
+export function openHistory(parts: HistoryParts): OpenedHistory {
+  return parts.config.HISTORY_MB === 0 ? emptyHistory() : recordedHistory(parts);
+}
+
+/** Records nothing, and is read as a history in which nothing was measured. */
+function emptyHistory(): OpenedHistory {
+  let opened: Promise<OpenedDatabase<HistorySchema>> | undefined;
+  return {
+    store: async () => {
+      opened ??= openDatabase<HistorySchema>({ path: ':memory:', migrations: historyMigrations, maxConnections: 1 });
+      return new HistoryStore((await opened).db, MEGABYTE);
+    },
+    note: () => undefined,
+    called: () => undefined,
+    follow: () => undefined,
+    finish: () => Promise.resolve(),
+    close: async () => (await opened)?.close(),
+  };
+}
+
+function recordedHistory({ name, config, tracer, clock, log }: HistoryParts): OpenedHistory {
   let database: OpenedDatabase<HistorySchema> | undefined;
   const recorder = new HistoryRecorder({
     service: name,

@@ -9,7 +9,9 @@ import {
 } from '../../src/index.js';
 import { readConfig, type Environment, type FleetConfig } from '../support/config.js';
 import { portVariable, type ServiceName } from '../support/fleet.js';
+import { LogTail } from '../support/log-tail.js';
 import type { Logger } from '../support/logger.js';
+import { secretRemover } from '../support/secret-text.js';
 import { defineServer, type FleetServer } from '../support/service.js';
 import { fleetToken } from './control-token.js';
 import { EventStream } from './event-stream.js';
@@ -18,7 +20,6 @@ import { recordSizes } from './fleet-history.js';
 import { fleetLease, type FleetLease } from './fleet-lease.js';
 import { FleetRunner, type InstanceRecord } from './fleet-runner.js';
 import { livenessMonitor, type LivenessSettings } from './liveness.js';
-import { LogTail } from './log-tail.js';
 import { openScaling } from './open-scaling.js';
 import { Origin } from './origin.js';
 import { readPolicies } from './policies.js';
@@ -46,7 +47,7 @@ export interface OrchestratorOptions {
   /** The clock of the lease. Default: the system's. */
   readonly clock?: Clock;
   /** Called with each line that a service prints. */
-  readonly onLine?: (line: string, spec: Pick<InstanceSpec, 'id'>) => void;
+  readonly onLine?: (line: string, spec: Pick<InstanceSpec, 'id' | 'service'>) => void;
 }
 
 export interface Orchestrator {
@@ -65,6 +66,9 @@ export interface Orchestrator {
   readonly close: () => Promise<void>;
 }
 
+/** The orchestrator as the source of its own log lines. */
+const OWN = { id: 'orchestrator', service: 'orchestrator' };
+
 /** Time added to the services' own shutdown time before they are killed, in ms. */
 const STOP_MARGIN = 2_000;
 
@@ -80,9 +84,9 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
   });
   const origin = new Origin(options.programOf, readConfig(fleetEnv), controlToken);
 
-  const logs = new LogTail();
-  const onLine = (line: string, spec: Pick<InstanceSpec, 'id'>): void => {
-    logs.add(line, spec.id);
+  const logs = new LogTail(secretRemover(fleetEnv));
+  const onLine = (line: string, spec: Pick<InstanceSpec, 'id' | 'service'>): void => {
+    logs.add(ownCopy(line), { service: spec.service, instance: spec.id });
     options.onLine?.(line, spec);
   };
   const processes = openDriver({ ...options, onLine }, config, fleetEnv, () => origin.url);
@@ -104,7 +108,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
     routes: ({ history, clock }) => ({
       fleetSizes: recordSizes(manager, engine, history, clock),
       routes: [
-        orchestratorRoutes({ fleet, stream, logs, controlToken }),
+        orchestratorRoutes({ fleet, stream, controlToken }),
         scalingRoutes({ fleet, engine, loop, holdTime: config.SCALING_HOLD_MS, controlToken }),
       ],
       close: () => stream.close(),
@@ -112,8 +116,9 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
   }).create({
     env: fleetEnv,
     ...(options.clock && { clock: options.clock }),
+    logs,
     // Its own log lines appear among those of the services, in the same format.
-    ...(options.onLine && { logTo: { write: (line: string) => onLine(line.trimEnd(), { id: 'orchestrator' }) } }),
+    logTo: { write: (line: string) => onLine(line.trimEnd(), OWN) },
   });
   const db = server.context.db as Kysely<OrchestratorSchema>;
   const lease = fleetLease({
@@ -216,6 +221,11 @@ function keepRecord(
     stop();
     await writing;
   };
+}
+
+/** A line is a part of a chunk of output, and would otherwise keep the whole chunk in memory (V8's sliced strings). */
+function ownCopy(line: string): string {
+  return Buffer.from(line).toString();
 }
 
 function withValues(env: Environment): Record<string, string> {

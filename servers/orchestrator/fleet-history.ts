@@ -78,7 +78,8 @@ export function recordSizes(
   };
 }
 
-function textOf({ event, from, to, outcome, reason, error }: ScalingRecord): string {
+/** One line that says what was done, and why. */
+export function textOf({ event, from, to, outcome, reason, error }: ScalingRecord): string {
   const what = event.toLowerCase().replaceAll('_', ' ');
   const size = from === to ? '' : ` ${from} → ${to}`;
   const result = outcome === 'done' ? '' : `, ${outcome}`;

@@ -15,6 +15,7 @@ import { portOf, type FleetConfig } from '../support/config.js';
 import { MANAGED_SERVICES } from '../support/fleet.js';
 import type { Logger } from '../support/logger.js';
 import { loadSampler } from './load-sample.js';
+import { loggedHistory } from './logged-history.js';
 
 export interface ScalingSetUp {
   readonly config: FleetConfig;
@@ -55,10 +56,13 @@ function openManager(
     ...(stallWindow !== undefined && { stallWindow }),
     demandOf: (service, instance) => engine.demandOf(service, instance),
     settleTime,
-    history: sqliteScalingHistory({
-      path: join(config.DATA_DIR, 'scaling-history.sqlite'),
-      onError: (err) => log().warn({ err }, 'the scaling history could not be written'),
-    }),
+    history: loggedHistory(
+      sqliteScalingHistory({
+        path: join(config.DATA_DIR, 'scaling-history.sqlite'),
+        onError: (err) => log().warn({ err }, 'the scaling history could not be written'),
+      }),
+      log,
+    ),
     services: Object.fromEntries(
       MANAGED_SERVICES.map((service) => {
         const { min, max } = widest(policies[service] ?? {});

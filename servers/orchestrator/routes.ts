@@ -6,7 +6,6 @@ import { askInstance } from '../support/ask-instance.js';
 import { ANSWERED, RouteTable } from '../support/route-table.js';
 import type { EventStream } from './event-stream.js';
 import type { FleetRunner } from './fleet-runner.js';
-import type { LogTail } from './log-tail.js';
 import { serviceMetrics } from './service-metrics.js';
 import { serviceName } from './service-param.js';
 
@@ -16,11 +15,10 @@ export interface OrchestratorParts {
   readonly fleet: FleetRunner;
   /** The stream of instances for subscribers to changes. */
   readonly stream: EventStream<unknown>;
-  readonly logs: LogTail;
   readonly controlToken: string | undefined;
 }
 
-export function orchestratorRoutes({ fleet, stream, logs, controlToken }: OrchestratorParts): RouteTable {
+export function orchestratorRoutes({ fleet, stream, controlToken }: OrchestratorParts): RouteTable {
   const { manager } = fleet;
   const control = true;
   const metricsOf = serviceMetrics(fleet);
@@ -37,15 +35,6 @@ export function orchestratorRoutes({ fleet, stream, logs, controlToken }: Orches
         throw new ResilienceError('CONCURRENCY_EXCEEDED', 'too many subscribers of the instance stream', {
           retryAfter: 5,
         });
-      },
-    )
-    .get(
-      '/instances/:id/log',
-      { summary: 'The last lines an instance printed', params: z.object({ id: z.string().max(200) }), control },
-      ({ params: { id } }) => {
-        const lines = logs.of(id);
-        if (lines === undefined) throw new ResilienceError('NOT_FOUND', `nothing that ${id} printed is held here`);
-        return { id, lines };
       },
     )
     .get(

@@ -99,7 +99,11 @@ const VARIABLES = {
     "'adaptive', or a whole number of requests, at least 1",
   ),
   REDIS_URL: optional(z.string().regex(/^rediss?:\/\/\S+$/), 'a redis:// or rediss:// URL', true),
-  HISTORY_MB: variable(amount(1, 10_000), 'megabytes, at least 1', '20'),
+  HISTORY_MB: variable(
+    amount(0, 10_000).refine((megabytes) => megabytes === 0 || megabytes >= 1),
+    'megabytes, at least 1 (0: no history)',
+    '20',
+  ),
   DATABASE_URL: optional(z.string().regex(/^postgres(ql)?:\/\/\S+$/), 'a postgres:// URL', true),
   PROVIDER_MAX_IN_FLIGHT: variable(wholeNumber(1), 'a whole number of requests, at least 1', '50'),
   PROVIDERS_FILE: variable(text, 'a JSON file of model providers', './providers.json'),
@@ -122,6 +126,14 @@ export const VARIABLE_NAMES = Object.keys(VARIABLES) as readonly VariableName[];
 /** One or more variables are invalid. The message has one line per variable and says what was expected. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+}
+
+/** Keys of model providers. `PROVIDERS_FILE` defines their names, so any name with this ending is valid. */
+const PROVIDER_KEY = /_KEY$/;
+
+/** Whether the value of a variable must not appear anywhere. */
+export function isSecret(name: string): boolean {
+  return PROVIDER_KEY.test(name) || (Object.hasOwn(VARIABLES, name) && VARIABLES[name as VariableName].secret);
 }
 
 /**
@@ -160,9 +172,6 @@ export function readEnvironment(folder = process.cwd()): Environment {
   const file = join(folder, '.env');
   return existsSync(file) ? { ...parseEnv(readFileSync(file, 'utf8')), ...process.env } : process.env;
 }
-
-/** Keys of model providers. `PROVIDERS_FILE` defines their names, so any name with this ending is valid. */
-const PROVIDER_KEY = /_KEY$/;
 
 /** Names in a `.env` file that the fleet does not use. They are probably typing errors and are reported at startup. */
 export function unknownVariables(folder = process.cwd()): string[] {

@@ -11,8 +11,10 @@ import { openDatabase, type OpenedDatabase } from './database.js';
 import { boundedServer, listen } from './http-server.js';
 import { openLimitStore } from './limit-store.js';
 import { createLogger, type Logger } from './logger.js';
+import { LogTail } from './log-tail.js';
 import { openPeers } from './peers.js';
 import { Pulse } from './pulse.js';
+import { secretRemover } from './secret-text.js';
 import type { CreateOptions, FleetServer, ServiceContext, ServiceDefinition, ServiceParts } from './service.js';
 import { openServiceCache, type ServiceCache } from './service-cache.js';
 import { openServiceLimit } from './service-limit.js';
@@ -40,11 +42,13 @@ async function build<DB>(
   const { name } = definition;
   const env = options.env ?? process.env;
   const config = readConfig(env);
+  const logs = options.logs ?? new LogTail(secretRemover(env));
   const log = createLogger({
     service: name,
     level: config.LOG_LEVEL,
     ...(config.INSTANCE_ID !== undefined && { instance: config.INSTANCE_ID }),
     ...(options.logTo !== undefined && { destination: options.logTo }),
+    ...(options.logs === undefined && { tail: logs }),
   });
   // In this mode, local requests need no token. `authenticateLocal` adds this one to them.
   const isOpen = config.CONTROL === 'loopback';
@@ -92,7 +96,7 @@ async function build<DB>(
   stack.add(() => parts.close?.());
   coordination = cache && (await openCacheCoordination({ name, cache, config, peers, log, stack }));
   const store = parts.limit && (await openLimitStore(name, config, log, stack));
-  return serve({ definition, context, parts, database, tracing, history, cache, coordination, store, stack });
+  return serve({ definition, context, parts, database, tracing, history, logs, cache, coordination, store, stack });
 }
 
 function openServiceDatabase<DB>(

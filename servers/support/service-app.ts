@@ -25,7 +25,10 @@ import type { CloseStack } from './close-stack.js';
 import type { OpenedDatabase } from './database.js';
 import { engineFigures, exposeEngines } from './engines.js';
 import { loadRoutes, measureLoad } from './load-routes.js';
+import { logRoutes } from './log-routes.js';
+import type { LogTail } from './log-tail.js';
 import type { Logger } from './logger.js';
+import { isSystemRoute } from './pulse.js';
 import { pulseRoutes } from './pulse-routes.js';
 import { queryRoutes } from './query-routes.js';
 import type { ServiceContext, ServiceDefinition, ServiceParts } from './service.js';
@@ -53,7 +56,9 @@ const SECURITY_HEADERS: HelmetOptions = {
 };
 
 const BODY_LIMIT = '256kb';
-const UNLOGGED = new Set([
+
+/** Requests that do not count as load: they come all the time, or are cheap. */
+const NO_LOAD = new Set([
   '/health',
   '/livez',
   '/readyz',
@@ -63,6 +68,9 @@ const UNLOGGED = new Set([
   '/api/v1/system/load',
 ]);
 
+/** Routes of the control room that only read, although they need a body. */
+const READING_POSTS = /\/(traces\/hold|purge\/preview)$/;
+
 /** The parts needed to build the middleware. */
 export interface Assembly<DB> {
   readonly definition: ServiceDefinition<DB>;
@@ -71,6 +79,7 @@ export interface Assembly<DB> {
   readonly database: OpenedDatabase<DB>;
   readonly tracing: Tracing;
   readonly history: OpenedHistory;
+  readonly logs: LogTail;
   readonly cache: ServiceCache | undefined;
   readonly coordination: CacheCoordination | undefined;
   readonly store: RateLimitStore | undefined;
@@ -86,12 +95,12 @@ export interface FrontMiddleware {
 
 /** The middleware in order, and the Express application with the routes behind them. */
 export function createApp<DB>(assembly: Assembly<DB>, { traced, health, limit }: FrontMiddleware): RequestListener {
-  const { context, parts, database, tracing, history, cache, coordination, stack } = assembly;
+  const { context, parts, database, tracing, history, logs, cache, coordination, stack } = assembly;
   const { name, config, controlToken, log } = context;
   const limited = limit?.middleware;
   const waiting = (): number =>
     database.pool.getStats().waitingRequests + (limited?.limiter.getStats().waitingRequests ?? 0);
-  const load = measureLoad(tracing.tracer, waiting, (route) => !UNLOGGED.has(route));
+  const load = measureLoad(tracing.tracer, waiting, (route) => !NO_LOAD.has(route));
   stack.add(() => load.close());
   const running = { database, cache, coordination, limit, load, router: context.peers.router };
   const inFlight = (): number => tracing.tracer.getMetrics().activeTraces;
@@ -117,6 +126,7 @@ export function createApp<DB>(assembly: Assembly<DB>, { traced, health, limit }:
     queryRoutes({ name, controlToken, ...database }),
     loadRoutes({ name, instance: config.INSTANCE_ID, load, router: context.peers.router }),
     historyRoutes({ ...context, history }),
+    logRoutes({ logs, controlToken }),
     pulseRoutes({ ...context, instance: config.INSTANCE_ID, engines }),
     ...(cache ? [cacheRoutes({ cache, coordination, controlToken })] : []),
   ];
@@ -161,15 +171,23 @@ export function isEventStream(req: IncomingMessage): boolean {
   return req.headers.accept?.includes('text/event-stream') === true;
 }
 
-/** Logs one line per request. Probes, scrapes and requests of the control room are logged at level `debug`. */
+/**
+ * Logs one line per request. Probes, scrapes and what the control room reads are logged at level `debug`: it reads every
+ * two seconds, and would otherwise fill the log that it shows.
+ */
 export function logRequests(tracer: DistributedTracer, log: Logger): void {
   tracer.onRequest(({ method, route, status, duration, traceId, spanId, aborted }) => {
     const durationMs = Math.round(duration * 100) / 100;
     const line = { method, route, status, durationMs, aborted: aborted || undefined, traceId, spanId };
-    if (UNLOGGED.has(route)) log.debug(line, 'request');
-    else if (status !== undefined && status >= 500) log.warn(line, 'request failed');
+    const isProbe = NO_LOAD.has(route);
+    if (!isProbe && status !== undefined && status >= 500) log.warn(line, 'request failed');
+    else if (isProbe || isReading(method, route)) log.debug(line, 'request');
     else log.info(line, 'request');
   });
+}
+
+function isReading(method: string, route: string): boolean {
+  return isSystemRoute(route) && (method === 'GET' || method === 'HEAD' || READING_POSTS.test(route));
 }
 
 /** Answers with the problem document of an error, and logs server errors. */

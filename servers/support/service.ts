@@ -19,6 +19,7 @@ import type { Environment, FleetConfig } from './config.js';
 import { createServer } from './create-server.js';
 import type { Migration } from './database.js';
 import type { ServiceName } from './fleet.js';
+import type { LogTail } from './log-tail.js';
 import type { Logger } from './logger.js';
 import type { Peers } from './peers.js';
 import type { Pulse } from './pulse.js';
@@ -93,6 +94,8 @@ export interface CreateOptions {
   readonly clock?: Clock;
   /** Receives the log lines instead of standard output. */
   readonly logTo?: DestinationStream;
+  /** Stores the latest lines of the whole fleet. The caller adds those of this server. Default: a tail of its own. */
+  readonly logs?: LogTail;
 }
 
 export interface FleetServer {

@@ -118,9 +118,9 @@ function logLines(log: readonly string[] | null, width: number): Line[] {
   const entries = [...log].reverse().map(readLogLine);
   return [
     line(entries.length === 0 ? 'LOG: nothing yet' : 'LOG, THE NEWEST FIRST', 'muted'),
-    ...entries.flatMap(({ time, level, text }) =>
-      wrapped(printable([time, level === 'info' ? '' : level, text].filter(Boolean).join(' ')), width).map((piece) =>
-        line(piece, LEVEL_TONES[level] ?? 'plain'),
+    ...entries.flatMap(({ time, level, text, stack }) =>
+      wrapped(printable([time, level === 'info' ? '' : level, text, stack].filter(Boolean).join(' ')), width).map(
+        (piece) => line(piece, LEVEL_TONES[level] ?? 'plain'),
       ),
     ),
   ];

@@ -15,6 +15,13 @@ const OPERATORS = { name: 'operators', rateLimit: 1000, refillRate: 200 };
 /** For each address without access: pages, and attempts to get access. */
 const OTHERS = { name: 'visitor', rateLimit: 120, refillRate: 10 };
 
+/**
+ * For all searches of log lines together, because each search goes through all stored lines. A page that follows them
+ * sends one every two seconds.
+ */
+const LOGS = { name: 'logs', rateLimit: 60, refillRate: 20 };
+const LOGS_PATH = `${DASHBOARD_PREFIX}/logs`;
+
 const SYSTEM = '/api/v1/system/';
 
 export interface ControlRoomLimitOptions {
@@ -53,12 +60,14 @@ export function controlRoomLimit({ tokens, trustProxy, folder }: ControlRoomLimi
     headers: 'none',
     skip: (req) => !isExempt(req) || isOperator(req),
   });
+  const logs = rateLimit({ ...LOGS, key: () => 'all', headers: 'none', skip: (req) => pathOf(req) !== LOGS_PATH });
   return {
     isExempt,
-    handlers: [operators, others],
+    handlers: [operators, others, logs],
     async close() {
       await operators.close();
       await others.close();
+      await logs.close();
     },
   };
 }

@@ -3,12 +3,14 @@ import { z } from 'zod';
 import { ResilienceError } from '../../src/index.js';
 import { historyFields, rangeFields } from '../history/history-routes.js';
 import { purgeTarget } from '../support/cache-routes.js';
+import { logQuery } from '../support/log-search.js';
 import { ANSWERED, RouteTable } from '../support/route-table.js';
 import type { ServiceContext } from '../support/service.js';
 import { attributesOf, traceFields, traceId, traceIdList } from '../support/trace-query.js';
 import { parseTraceTerms, TraceTermError } from '../dashboard/model/trace-terms.js';
 import { accessOf, type DashboardTokens } from './dashboard-access.js';
 import { readEvents, readHistory } from './fleet-history.js';
+import { readLogs } from './fleet-logs.js';
 import type { FrameStream } from './frame-stream.js';
 import { describeCaches, previewPurge } from './cache-detail.js';
 import { adviseOn, describeInstance } from './instance-detail.js';
@@ -86,6 +88,9 @@ export function dashboardRoutes({ context, tokens, stream }: DashboardParts): Ro
       '/events',
       { summary: 'Scaling, restarts, purges and the like in a time range, newest first', query: z.object(rangeFields) },
       ({ query }) => readEvents(context, query),
+    )
+    .get('/logs', { summary: 'The latest log lines of every instance, oldest first', query: logQuery }, ({ query }) =>
+      readLogs(context, query),
     )
     .get('/caches', { summary: 'What the caches are asked for most, and where the last invalidations went' }, () =>
       describeCaches(context),

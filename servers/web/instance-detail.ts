@@ -3,6 +3,7 @@ import { ResilienceError } from '../../src/index.js';
 import type { ServiceContext } from '../support/service.js';
 import { askInstance } from '../support/ask-instance.js';
 import { isRunning, listInstances, type FleetInstance } from './fleet-instances.js';
+import { readLogs } from './fleet-logs.js';
 
 /** The members of a check that are shown. */
 export interface HealthCheck {
@@ -24,9 +25,12 @@ export interface InstanceDetail {
   readonly instance: FleetInstance;
   /** Null if the instance does not answer. */
   readonly health: HealthReport | null;
-  /** Log lines, oldest first; null if they are not stored anywhere. */
+  /** Log lines, oldest first; null if none is stored anywhere. */
   readonly log: readonly string[] | null;
 }
+
+/** Maximum number of log lines. */
+const MOST_LINES = 200;
 
 /** Milliseconds. The limit is long because the instance queries its database. */
 const ADVICE_TIMEOUT = 5_000;
@@ -35,15 +39,14 @@ type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
 
 /** @throws ResilienceError NOT_FOUND if the instance does not exist */
 export async function describeInstance(parts: Parts, id: string): Promise<InstanceDetail> {
-  const { instance, instances } = await findInstance(parts, id);
-  const orchestrator = instances.find(({ service }) => service === 'orchestrator');
-  const logPath = `/api/v1/system/instances/${encodeURIComponent(id)}/log`;
+  const { instance } = await findInstance(parts, id);
   const healthOptions = { ...parts, acceptsUnavailable: true };
-  const [health, printed] = await Promise.all([
+  const [health, logs] = await Promise.all([
     isRunning(instance) ? answerOf(askInstance<HealthReport>(instance, '/health', healthOptions)) : null,
-    orchestrator && answerOf(askInstance<{ lines: readonly string[] }>(orchestrator, logPath, parts)),
+    readLogs(parts, { instance: id, limit: MOST_LINES }),
   ]);
-  return { instance, health, log: printed?.lines ?? null };
+  const isStored = logs.sources.some((source) => source.instance === id);
+  return { instance, health, log: isStored ? logs.lines.map(({ line }) => line) : null };
 }
 
 /**
@@ -60,11 +63,11 @@ export async function adviseOn(parts: Parts, id: string, statement: string): Pro
   return { advice: answer.advice };
 }
 
-async function findInstance(parts: Parts, id: string) {
+async function findInstance(parts: Parts, id: string): Promise<{ readonly instance: FleetInstance }> {
   const { instances } = await listInstances(parts);
   const instance = instances.find((one) => one.id === id);
   if (instance === undefined) throw new ResilienceError('NOT_FOUND', `there is no instance ${id}`);
-  return { instance, instances };
+  return { instance };
 }
 
 /** Returns null for a failed request, so that the page can show it. */

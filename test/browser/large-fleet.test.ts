@@ -96,7 +96,13 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
       const counted: Record<string, number> = {};
       for (const view of VIEWS.filter((one) => one !== 'scaling')) {
         await page.goto(`${web}/#/${view}`);
-        await page.getByRole('table').or(page.getByRole('figure')).first().waitFor();
+        const content = page.getByRole('table').or(page.getByRole('figure'));
+        await content
+          .or(page.getByRole('list', { name: 'Log lines' }))
+          .first()
+          .waitFor();
+        // Calls are known with the second frame.
+        if (view === 'fleet') await page.getByRole('table', { name: 'Calls' }).waitFor();
         counted[view] = await elements(page);
       }
       expect(Math.max(...Object.values(counted))).toBeLessThan(MOST_ELEMENTS);
@@ -125,6 +131,25 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
         await page.getByRole('link', { name: 'Older traces' }).click();
       }
       expect(seen.size).toBeGreaterThan(145);
+    });
+
+    test('statements are listed once per service, those with advice first, filtered, and held', async () => {
+      const { page } = await openPage(browser);
+      await page.goto(`${web}/#/queries`);
+      const rows = page.getByRole('table', { name: 'Statements' }).getByRole('row');
+      const services = new Set(Array.from({ length: INSTANCES }, (_, n) => serviceOf(n))).size;
+      const oncePerService = () => until(async () => (await rows.count()) === 1 + services);
+      await rows.nth(1).getByText('in one request (N+1)').waitFor();
+      await page.getByLabel('Filter').fill('SELECT 39');
+      await oncePerService();
+      await page.getByLabel('Filter').fill('begin');
+      await page.getByText('No statement matches.').waitFor();
+      await page.getByLabel('Transactions and schema changes').selectOption('shown');
+      await oncePerService();
+      await page.getByRole('button', { name: 'Hold the list' }).click();
+      const asked = page.waitForRequest(/dashboard\/queries$/);
+      await page.keyboard.press('p');
+      await asked;
     });
 
     test('the instances get no more requests after the page is closed', async () => {
@@ -193,6 +218,7 @@ async function servePages(stream: FrameStream): Promise<{ url: string; close(): 
   const answers: Readonly<Record<string, object>> = {
     '/api/v1/dashboard/access': { read: true, control: true },
     '/api/v1/dashboard/traces': { traces: [], silent: [] },
+    '/api/v1/dashboard/logs': { lines: [], sources: [], silent: [], cursor: '', hasMore: false, isWhole: true },
     '/api/v1/dashboard/caches': { hottest: [], invalidations: [], silent: [] },
     '/api/v1/dashboard/queries': { services: [], silent: [] },
     '/api/v1/dashboard/events': { events: [], silent: [] },

@@ -16,6 +16,8 @@ const SERVICE = `
       service: process.env.INSTANCE_ID.split('-')[0], load: { cpu: Number(process.env.CPU ?? 5), memory: 1, p99: null, errorRate: null } })));
   server.listen(0, '127.0.0.1', () => process.send({ type: 'ready', port: server.address().port }));
   process.on('SIGTERM', () => process.exit(0));
+  console.log(JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg: 'began with ' + process.env.CONTROL_TOKEN }));
+  console.error('    at somewhere.js:1:2');
 `;
 
 let folder: string;
@@ -35,7 +37,7 @@ afterEach(async () => {
 
 function create(env: Record<string, string> = {}): Promise<Orchestrator> {
   return createOrchestrator({
-    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'silent', CONTROL: 'loopback', SCALING_MAX: '3', ...env },
+    env: { ...FREE_PORTS, DATA_DIR: folder, LOG_LEVEL: 'info', CONTROL: 'loopback', SCALING_MAX: '3', ...env },
     programOf: () => join(folder, 'service.cjs'),
     liveness: { checkInterval: 100, timeout: 2000, fall: 2, stallWindow: 500 },
     settleTime: 50, // no gateway has to learn of a change
@@ -101,6 +103,25 @@ test('instances are added and removed within the bounds, and the history records
     expect.objectContaining({ event: 'SCALE_DOWN', outcome: 'failed', reason: 'ordered by hand' }),
     expect.objectContaining({ event: 'SCALE_DOWN', outcome: 'done', from: 3, to: 1 }),
   ]);
+});
+
+test('what the instances print is stored, without secrets, and remains after they have stopped', async () => {
+  const linesOf = async (query: string) =>
+    (await get(`/api/v1/system/logs?${query}`).expect(200)).body.lines as { instance: string; line: string }[];
+  await until(async () => (await linesOf('text=began')).length === MANAGED_SERVICES.length);
+  await post('/api/v1/system/services/training/stop').expect(200);
+  const [structured, ...others] = await linesOf('instance=training-1&level=warn');
+  expect(structured).toMatchObject({ service: 'training', instance: 'training-1', level: 'warn' });
+  expect(structured!.line).toContain('began with [redacted]');
+  expect(others.map(({ line }) => line)).toEqual(['    at somewhere.js:1:2']);
+});
+
+test('the orchestrator logs what becomes of an instance, a crash as a warning', async () => {
+  const { pid } = orchestrator.fleet.instancesOf('coach')[0]!;
+  process.kill(pid!, 'SIGKILL');
+  const ownLines = async () =>
+    (await get('/api/v1/system/logs?instance=orchestrator&level=warn').expect(200)).body.lines as { line: string }[];
+  await until(async () => (await ownLines()).some(({ line }) => line.includes('coach-1') && line.includes('crash')));
 });
 
 test('an instance migrates to another port', async () => {

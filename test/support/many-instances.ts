@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CacheReading } from '../../servers/support/cache-routes.js';
+import { logQuery, searchLogs } from '../../servers/support/log-search.js';
+import { LogTail } from '../../servers/support/log-tail.js';
 import type { PulseReading } from '../../servers/support/pulse-routes.js';
 import { SLOT_MS } from '../../servers/support/pulse.js';
 import { newTally, record } from '../../servers/support/tally.js';
@@ -11,6 +13,7 @@ import { SERVICE_NAMES } from '../../servers/support/fleet.js';
 
 export const INSTANCES = 50;
 export const TRACES_EACH = 200;
+const LINES_EACH = 200;
 
 const SERVICES = SERVICE_NAMES.filter((name) => name !== 'web' && name !== 'orchestrator');
 const ROUTES = 8;
@@ -44,8 +47,10 @@ export async function startManyInstances(): Promise<ManyInstances> {
   };
   const servers = await Promise.all(Array.from({ length: INSTANCES }, (_, n) => serve((url) => answer(n, url))));
   const instances = servers.map((server, n) => recordOf(n, portOf(server)));
+  const logs = logsOf(instances, begun);
   const orchestrator = await serve(({ pathname, searchParams }) => {
     if (pathname === '/api/v1/system/instances') return { instances };
+    if (pathname === '/api/v1/system/logs') return searchLogs(logs, logQuery.parse(Object.fromEntries(searchParams)));
     if (pathname !== '/api/v1/system/pulse') return undefined;
     return { ...pulseOf(0, Number(searchParams.get('since'))), service: 'orchestrator', instance: 'orchestrator' };
   });
@@ -112,13 +117,31 @@ function pulseOf(n: number, since: number): PulseReading {
   };
 }
 
+/** Many lines of each instance, all of the last seconds, each with a trace. */
+function logsOf(instances: readonly InstanceRecord[], begun: number): LogTail {
+  const logs = new LogTail((text) => text);
+  for (let i = 0; i < LINES_EACH; i++)
+    for (const [n, { service, id }] of instances.entries()) {
+      const traceId = (i * INSTANCES + n).toString(16).padStart(32, '0');
+      const time = new Date(begun - i).toISOString();
+      logs.add(JSON.stringify({ level: 'info', time, msg: 'request', status: 200, traceId }), {
+        service,
+        instance: id,
+      });
+    }
+  return logs;
+}
+
 function queriesOf(n: number): object {
   const statement = (i: number) => ({ fingerprint: `select ${i}`, calls: 9, errors: 0, totalTime: i + n, rows: 1 });
   const latency = { p95: 2, maxTime: 3 };
   const slow = (i: number) => ({ fingerprint: `select ${i}`, at: i, duration: 1_000, route: `/${i}` });
   return {
     service: serviceOf(n),
-    statements: Array.from({ length: 40 }, (_, i) => ({ ...statement(i), ...latency })),
+    statements: [
+      ...Array.from({ length: 40 }, (_, i) => ({ ...statement(i), ...latency })),
+      { ...statement(0), fingerprint: 'begin', ...latency },
+    ],
     slow: Array.from({ length: 20 }, (_, i) => slow(i)),
     repeated: Array.from({ length: 20 }, (_, i) => ({ fingerprint: `select ${i}`, count: i + n })),
   };

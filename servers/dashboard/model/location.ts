@@ -1,6 +1,6 @@
 /** Page addresses: `#/traces/4bf9…`, `#/traffic?service=training`. Each view has its own address. */
 
-export const VIEWS = ['fleet', 'traffic', 'traces', 'caches', 'limits', 'scaling', 'queries'] as const;
+export const VIEWS = ['fleet', 'traffic', 'traces', 'logs', 'caches', 'limits', 'scaling', 'queries'] as const;
 
 export type View = (typeof VIEWS)[number];
 

@@ -5,15 +5,17 @@ import { getJson } from './api.js';
 /**
  * @param path undefined: no request is sent
  * @param every milliseconds between requests while the page is visible; 0: no repetition
+ * @param isPaused whether the data stays as it is
  * @returns { data, error, isLoading, reload }; `data` keeps its value during a repeated request
  */
-export function useAnswer(path, every = 0) {
+export function useAnswer(path, every = 0, isPaused = false) {
   const [answer, setAnswer] = useState({ path, data: undefined, error: undefined });
   const [round, setRound] = useState(0);
   const reload = useCallback(() => setRound((before) => before + 1), []);
 
   useEffect(() => {
-    if (path === undefined) return undefined;
+    const isKnown = answer.path === path && answer.data !== undefined;
+    if (path === undefined || (isPaused && isKnown)) return undefined;
     const abort = new AbortController();
     let timer;
     const ask = async () => {
@@ -24,14 +26,14 @@ export function useAnswer(path, every = 0) {
         if (abort.signal.aborted) return;
         setAnswer((before) => ({ path, data: before.path === path ? before.data : undefined, error }));
       }
-      if (every > 0 && !abort.signal.aborted) timer = setTimeout(ask, every);
+      if (every > 0 && !isPaused && !abort.signal.aborted) timer = setTimeout(ask, every);
     };
     void ask();
     return () => {
       abort.abort();
       clearTimeout(timer);
     };
-  }, [path, every, round]);
+  }, [path, every, round, isPaused]);
 
   const isCurrent = answer.path === path;
   const data = isCurrent ? answer.data : undefined;

@@ -2,6 +2,7 @@
 import { CachesView } from './caches.js';
 import { FleetView } from './fleet.js';
 import { LimitsView } from './limits.js';
+import { LogsView } from './logs.js';
 import { QueriesView } from './queries.js';
 import { ScalingView } from './scaling.js';
 import { TracesView } from './traces.js';
@@ -11,6 +12,7 @@ export const VIEW_COMPONENTS = {
   fleet: FleetView,
   traffic: TrafficView,
   traces: TracesView,
+  logs: LogsView,
   caches: CachesView,
   limits: LimitsView,
   scaling: ScalingView,
@@ -21,6 +23,7 @@ export const VIEW_TITLES = {
   fleet: 'Fleet',
   traffic: 'Traffic',
   traces: 'Traces',
+  logs: 'Logs',
   caches: 'Caches',
   limits: 'Limits',
   scaling: 'Scaling',

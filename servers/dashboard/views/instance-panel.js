@@ -2,15 +2,14 @@
 import { html } from '../ui/html.js';
 import { bytes, clockTime, count, duration, percent, rate } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
-import { readLogLine } from '../model/log-line.ts';
 import { session } from '../state/session.js';
 import { useObservable } from '../state/observable.js';
 import { useAnswer } from '../state/use-answer.js';
 import { Facts } from '../ui/facts.js';
+import { LogLine } from '../ui/log-line.js';
 import { Answered } from '../ui/notice.js';
 import { DataTable } from '../ui/data-table.js';
 import { StateSign } from '../ui/state-sign.js';
-import { TraceLink } from '../ui/trace-link.js';
 import { InstanceActions } from './instance-actions.js';
 
 const REFRESH_MS = 4000;
@@ -91,21 +90,12 @@ function Probes({ health }) {
 
 function Log({ lines, id }) {
   if (lines === null)
-    return html`<p class="muted">Nobody holds the log of ${id}: it is on the output of its process.</p>`;
-  if (lines.length === 0) return html`<p class="muted">${id} has printed nothing yet.</p>`;
+    return html`<p class="muted">No line of ${id} is stored: it has printed nothing, or does not answer.</p>`;
   return html`
     <h3>Log, the latest first</h3>
+    <p><a href=${hrefOf('logs', [], { instance: id })}>Filter and follow its lines</a></p>
     <ol class="log" tabindex="0" aria-label=${`Last lines of ${id}`}>
-      ${[...lines]
-        .reverse()
-        .map(readLogLine)
-        .map(
-          ({ time, level, text, traceId }, i) =>
-            html`<li key=${i} data-level=${level}>
-              <span class="muted">${time}</span> ${level !== 'info' && html`<strong>${level}</strong> `}${text}
-              ${traceId && html` <${TraceLink} traceId=${traceId} otherwise="">trace<//>`}
-            </li>`,
-        )}
+      ${[...lines].reverse().map((line, i) => html`<${LogLine} key=${lines.length - i} line=${line} />`)}
     </ol>
   `;
 }

@@ -45,6 +45,7 @@ function Trace({ trace, spanId }) {
       <h2>${nameOf(trace.spans)}</h2>
       <${PinButton} trace=${trace} />
       <${CopyButton} label="Copy as curl" text=${() => curlOf(trace.spans, location.origin, newTraceId())} />
+      <a class="button quiet" href=${hrefOf('logs', [], { trace: trace.traceId })}>Log lines</a>
       <${CopyButton} label="Copy link" text=${() => location.href} />
     </div>
     <p>

@@ -1,4 +1,5 @@
 // Traces: the search, and one trace as a waterfall.
+import { useState } from 'preact/hooks';
 import { html } from '../ui/html.js';
 import { clockTime, duration } from '../model/format.ts';
 import { hrefOf } from '../model/location.ts';
@@ -11,6 +12,7 @@ import { goTo } from '../state/place.js';
 import { useAnswer } from '../state/use-answer.js';
 import { DataTable, ShareBar } from '../ui/data-table.js';
 import { Answered, Empty, Silent } from '../ui/notice.js';
+import { PauseButton } from '../ui/pause-button.js';
 import { TraceLink } from '../ui/trace-link.js';
 import { TraceView } from './trace.js';
 
@@ -28,11 +30,14 @@ function TraceSearch({ query }) {
   lastSearch.query = query;
   const asked = new URLSearchParams(SEARCH.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
   // A window in the past no longer changes, so it is not refreshed.
-  const answer = useAnswer(`/api/v1/dashboard/traces?${asked}`, query.to === undefined ? REFRESH_MS : 0);
+  const isLive = query.to === undefined;
+  const [isPaused, setIsPaused] = useState(false);
+  const answer = useAnswer(`/api/v1/dashboard/traces?${asked}`, isLive ? REFRESH_MS : 0, isPaused);
   return html`
     <${PinnedTraces} />
     <section class="panel">
       <${SearchForm} query=${query} />
+      ${isLive && html`<p><${PauseButton} isPaused=${isPaused} onChange=${setIsPaused} /></p>`}
       <${Answered}
         what="Traces"
         answer=${answer}

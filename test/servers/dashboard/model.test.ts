@@ -110,8 +110,13 @@ test('a log line is parsed if it is JSON, and otherwise shown unchanged', () => 
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
   const line = JSON.stringify({ level: 'warn', time: '2026-05-01T09:00:00.123Z', msg: 'failed', status: 503, traceId });
   expect(readLogLine(line)).toMatchObject({ level: 'warn', text: 'failed  status=503', traceId });
+  const err = { type: 'TypeError', message: 'no', code: 7, stack: 'TypeError: no\n    at x.ts:1' };
+  expect(readLogLine(JSON.stringify({ level: 'error', msg: 'failed', err }))).toMatchObject({
+    text: 'failed  err=TypeError: no {"code":7}',
+    stack: err.stack,
+  });
   for (const plain of ['    at Object.<anonymous> (x.ts:1:2)', '42', 'null', '{"broken'])
-    expect(readLogLine(plain)).toEqual({ time: '', level: 'info', text: plain, traceId: undefined });
+    expect(readLogLine(plain)).toEqual({ time: '', level: 'info', text: plain, stack: undefined, traceId: undefined });
 });
 
 describe('the timeline', () => {
