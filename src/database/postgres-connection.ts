@@ -33,7 +33,7 @@ interface Turn {
 /** The severities after which the server ends the session (PostgreSQL documentation, table 20.2). */
 const ENDING: ReadonlySet<unknown> = new Set(['FATAL', 'PANIC']);
 
-/** Milliseconds between two attempts to cancel what keeps a session from ending. */
+/** Milliseconds between two attempts to cancel what still runs. */
 const CANCEL_AGAIN = 1_000;
 
 function severityOf(error: unknown): unknown {
@@ -89,6 +89,8 @@ export class PostgresConnection implements DatabaseConnection {
   #resolveEnded!: () => void;
   #isOpen = true;
   #isRunning = false;
+  /** How many statements have begun. */
+  #begun = 0;
   #failed: FailedStatement | undefined;
   #canceling: Promise<boolean> | undefined;
   #closing: Promise<void> | undefined;
@@ -135,6 +137,7 @@ export class PostgresConnection implements DatabaseConnection {
 
   async #run<R>(sql: string, params: readonly unknown[]): Promise<QueryResult<R>> {
     this.#isRunning = true;
+    this.#begun++;
     if (this.#failed !== undefined && !this.inTransaction) this.#failed = undefined;
     try {
       const { rows, rowCount, command } = await this.client.query<Row>({ text: sql, values: [...params] });
@@ -157,10 +160,17 @@ export class PostgresConnection implements DatabaseConnection {
     next?.start();
   }
 
-  /** Cancels the statement that runs; those behind it are rejected. */
+  /**
+   * Cancels the statement that runs; those behind it are rejected. Tries again until it ends: a request to cancel that
+   * overtakes the statement on another connection has no effect (PostgreSQL documentation, 53.2.8).
+   */
   async cancel(): Promise<void> {
     this.#refuseTurns(canceledError());
-    await this.#cancelRunning();
+    const running = this.#begun;
+    do {
+      if (!(await this.#cancelRunning())) return; // the server cannot be reached
+      if (this.#isRunning && this.#begun === running) await this.#settled();
+    } while (this.#isRunning && this.#begun === running);
   }
 
   #refuseTurns(error: Error): void {
