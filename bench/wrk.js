@@ -17,7 +17,7 @@ function read(output) {
   const socketErrors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(output) ?? [];
   return {
     rate: number(/Requests\/sec:\s+([\d.]+)/),
-    p99: milliseconds(/99%\s+(\S+)/.exec(output)[1]),
+    p99: milliseconds(/^ +99%\s+(\S+)/m.exec(output)[1]),
     requests: number(/(\d+) requests in/),
     failed: socketErrors.slice(1).reduce((sum, count) => sum + Number(count), 0),
     refused: number(/Non-2xx or 3xx responses: (\d+)/),

@@ -22,6 +22,7 @@ export class OpenConnections {
   #latencies = [];
   /** For each socket, the end of what came last, in which a status line may begin. */
   #rest = new Map();
+  #isFlooding = false;
   /** Answers that were no success. */
   failed = 0;
 
@@ -48,6 +49,19 @@ export class OpenConnections {
     while (this.#latencies.length < total) await this.#answered();
     clearInterval(timer);
     return this.#latencies;
+  }
+
+  /** Answers a second while each connection has one open request at all times. */
+  async most(seconds) {
+    this.#latencies = [];
+    const began = performance.now();
+    this.#isFlooding = true;
+    for (const socket of this.#sockets) this.#send(socket, began);
+    while (performance.now() - began < seconds * 1000) await this.#answered();
+    this.#isFlooding = false;
+    const rate = (1000 * this.#latencies.length) / (performance.now() - began);
+    while (this.#sockets.some((socket) => this.#due.get(socket).length > 0)) await this.#answered();
+    return rate;
   }
 
   /** At once, so that no port of this machine stays taken for a minute. */
@@ -86,6 +100,7 @@ export class OpenConnections {
       if (kind !== '2') this.failed++;
       this.#latencies.push(now - this.#due.get(socket).shift());
       read = index + line.length;
+      if (this.#isFlooding) this.#send(socket, now);
     }
     this.#rest.set(socket, received.slice(Math.max(read, received.length - LONGEST_PART)));
     this.#wake();

@@ -25,7 +25,7 @@ let trackers = 0;
 function onAccepted(message: unknown): void {
   const { socket } = message as { socket: Socket };
   sockets.add(socket);
-  socket.once('close', () => sockets.delete(socket));
+  socket.on('close', forgetSocket);
   const server = serverOf(socket) as Server | undefined;
   if (server === undefined || tlsServers.has(server) || !isTls(server)) return;
   tlsServers.add(server);
@@ -57,9 +57,15 @@ function acceptedSocket(socket: Socket): Socket {
   return beneath ?? socket;
 }
 
+/** One function for all sockets, and not `once`, because either takes memory for each open connection. */
+function forgetSocket(this: Socket): void {
+  sockets.delete(this);
+  carriers.delete(this);
+}
+
 function noteCarrier(socket: Socket): void {
   carriers.add(socket);
-  socket.once('close', () => carriers.delete(socket));
+  if (!sockets.has(socket)) socket.on('close', forgetSocket);
 }
 
 function noteSession(session: ServerHttp2Session): void {

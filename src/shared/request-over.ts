@@ -200,8 +200,13 @@ function http2StreamOf(req: IncomingMessage): Http2Stream | undefined {
 function watched(holder: Partial<Duplex>): ConnectionRecord {
   subscribeOnce();
   const connection = new ConnectionRecord(holder.destroyed === true);
-  holder.once?.('close', () => connection.endAll());
+  holder.on?.('close', endRequests);
   return connection;
+}
+
+/** One function for all connections, because a closure takes memory for each open one. */
+function endRequests(this: Connection): void {
+  this[KEY]?.endAll();
 }
 
 /**
