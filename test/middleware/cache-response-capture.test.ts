@@ -135,6 +135,25 @@ describe('what is captured', () => {
     expect(cache.stats()).toMatchObject({ stored: 0, uncacheable: 2 });
   });
 
+  test('a body that was too large is collected again after a while, however many requests come', async () => {
+    let parts = 10;
+    const { ask, clock } = await given(
+      (_req, res) => {
+        res.writeHead(200, MINUTE);
+        for (let i = 0; i < parts; i++) res.write('x'.repeat(100));
+        res.end();
+      },
+      { maxBodySize: 999 },
+    );
+    await ask('/');
+    parts = 1;
+    for (let i = 0; i < 3; i++) {
+      clock.tick(50_000);
+      await ask('/');
+    }
+    expect((await ask('/')).cache).toMatch(/^hit/);
+  });
+
   test('a body shorter than its Content-Length is not stored', async () => {
     const { cache, port } = await given((_req, res) => {
       res.writeHead(200, { ...MINUTE, 'Content-Length': '10' });

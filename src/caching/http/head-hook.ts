@@ -22,6 +22,7 @@ export class DecidedHead {
   /** The argument of `writeHead`. */
   readonly headers: object | undefined;
   readonly #res: ServerResponse;
+  #fields: FieldList | undefined;
 
   constructor(res: ServerResponse, status: number, reason: string | undefined, headers: object | undefined) {
     this.status = status;
@@ -32,7 +33,7 @@ export class DecidedHead {
 
   /** All fields, as Node merges those set with those given to `writeHead`. */
   get fields(): FieldList {
-    return mergeFields(this.#res, this.headers);
+    return (this.#fields ??= mergeFields(this.#res, this.headers));
   }
 
   /** The value of one field, by its name in lowercase. */

@@ -25,6 +25,8 @@ export class KnownPass implements HeadListener {
   /** Cookies that middleware before the cache set are not part of the handler's response. */
   readonly #cookiesBefore: FieldValue;
   #unstorable: Unstorable | undefined;
+  /** Whether the reason is only expected, because it held for an earlier response. */
+  #isExpected = false;
 
   constructor(settings: CacheSettings, exchange: Exchange, answers: Answers, now: number) {
     this.#settings = settings;
@@ -61,7 +63,9 @@ export class KnownPass implements HeadListener {
     if (this.#unstorable !== undefined) counts.uncacheable++;
     if (this.#x.served.isHead) return;
     if (this.#unstorable === undefined) this.#answers.markStorable();
-    else if (concernsResource(this.#unstorable)) this.#answers.markUnstorable(this.#unstorable, clock.now(), true);
+    // What is only expected must not prolong itself, or a body that has become smaller would never be collected again.
+    else if (!this.#isExpected && concernsResource(this.#unstorable))
+      this.#answers.markUnstorable(this.#unstorable, clock.now(), true);
   }
 
   #factsOf(decided: DecidedHead): HeadFacts {
@@ -74,7 +78,8 @@ export class KnownPass implements HeadListener {
   #whyNotStorable(head: HeadFacts): Unstorable | undefined {
     const { unstorable } = assessHead(this.#settings, this.#x, this.#request, head);
     const mayBeTooLarge = this.#answers.wasTooLarge && head.fields['content-length'] === undefined;
-    return unstorable ?? (mayBeTooLarge ? 'too-large' : undefined);
+    this.#isExpected = unstorable === undefined && mayBeTooLarge;
+    return this.#isExpected ? 'too-large' : unstorable;
   }
 }
 
