@@ -59,6 +59,19 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "AssignmentExpression[left.type='MemberExpression'][right.type=/^(Arrow)?FunctionExpression$/]",
+          message:
+            'V8 creates a function that is written where it is assigned to a property in the old generation, where it keeps all that it refers to until a full collection. Give it to a constant first.',
+        },
+      ],
+    },
+  },
+  {
     // Supertest bodies and parsed JSON are `any` by their own types; a test's assertions are its checks.
     files: ['test/**/*.ts'],
     rules: {

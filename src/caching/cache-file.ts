@@ -174,7 +174,8 @@ export class CacheFile {
     database.pragma(`max_page_count = ${Math.max(1, Math.floor(maxSize / this.#pragma('page_size')))}`);
     this.#statements = prepareStatements(database);
     const transaction = database.transaction((work: () => unknown) => work());
-    this.#inTransaction = (work) => transaction.immediate(work);
+    const inTransaction = (work: () => unknown): unknown => transaction.immediate(work);
+    this.#inTransaction = inTransaction;
   }
 
   #pragma(name: string): number {

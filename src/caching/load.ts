@@ -131,10 +131,11 @@ export class Load {
     this.tags = options.tags ?? [];
     this.scope = beginScope(isRepeated);
     this.answer = new Promise((resolve, reject) => {
-      this.#resolve = (value) => {
+      const answered = (value: unknown): void => {
         this.#isAnswered = true;
         resolve(value);
       };
+      this.#resolve = answered;
       this.#reject = reject;
     });
   }

@@ -88,8 +88,9 @@ export class CallerQueue<C extends DatabaseConnection> {
     else place.value.timer = startTimer(clock, () => this.#expire(place), timeout, true);
     if (this.#queue.length === 1) this.#expiry?.keepAlive?.(true);
     if (signal === undefined) return;
-    place.value.onAbort = () => this.#leave(place, signal.reason);
-    signal.addEventListener('abort', place.value.onAbort, { once: true });
+    const onAbort = (): void => this.#leave(place, signal.reason);
+    place.value.onAbort = onAbort;
+    signal.addEventListener('abort', onAbort, { once: true });
   }
 
   #expireUsual(): void {

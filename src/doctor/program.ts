@@ -59,10 +59,11 @@ async function loadQuietly(path: string, load: DoctorHost['load']) {
   const note = (warning: Error): void => void emitted.push(warning);
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is put back, never called
   const { listen } = Server.prototype;
-  Server.prototype.listen = function keep(this: Server): Server {
+  const keep = function (this: Server): Server {
     servers.push(this);
     return this;
   };
+  Server.prototype.listen = keep;
   process.on('warning', note);
   try {
     const exported = await load(path);

@@ -193,7 +193,8 @@ export class ServerDrain {
     const server = this.#server;
     if (server.closeIdleConnections === undefined) return void server.close(callback);
     const own = Object.getOwnPropertyDescriptor(server, 'closeIdleConnections');
-    server.closeIdleConnections = () => undefined;
+    const keepIdle = (): void => undefined;
+    server.closeIdleConnections = keepIdle;
     try {
       server.close(callback);
     } finally {

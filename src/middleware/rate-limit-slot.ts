@@ -38,10 +38,11 @@ function releaseWithHandler(res: ServerResponse, release: ReleaseSlot, rules: Sl
   const watched = res as unknown as Record<'end' | 'destroy', (...args: unknown[]) => unknown>;
   for (const method of ['end', 'destroy'] as const) {
     const original = watched[method].bind(res);
-    watched[method] = (...args) => {
+    const releasing = (...args: unknown[]): unknown => {
       done();
       return original(...args);
     };
+    watched[method] = releasing;
   }
 }
 

@@ -30,10 +30,11 @@ type WriteHead = (this: ServerResponse, ...args: unknown[]) => ServerResponse;
 /** Adds `Server-Timing` when the head is written, because the durations are known only then. */
 export function sendServerTiming(res: ServerResponse, trace: RequestTrace): void {
   const writeHead = res.writeHead.bind(res) as WriteHead;
-  res.writeHead = function writeHeadWithTiming(this: ServerResponse, ...args: unknown[]): ServerResponse {
+  const writeHeadWithTiming: WriteHead = function (...args) {
     if (!this.headersSent) this.appendHeader('Server-Timing', timings(trace));
     return Reflect.apply(writeHead, this, args);
   };
+  res.writeHead = writeHeadWithTiming;
 }
 
 /** The total, then the total duration of each operation: `total;dur=12.5, db.query;dur=3.1`. */

@@ -88,8 +88,9 @@ export function nodeSqliteOpener(sqlite: NodeSqlite): SqliteOpener {
       this.#native = guarded(() => database.prepare(sql));
       this.#changesRows = CHANGES_ROWS.test(sql);
       this.#isExplanation = EXPLAINS.test(sql);
-      this.#explain = () =>
+      const explain = (): Array<{ opcode: string; p2: number }> =>
         database.prepare(`EXPLAIN ${sql.replace(EXPLAINS, '')}`).all() as Array<{ opcode: string; p2: number }>;
+      this.#explain = explain;
     }
 
     get reader(): boolean {

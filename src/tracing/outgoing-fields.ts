@@ -25,10 +25,11 @@ export function replaceOutgoingFields(): void {
     // Instrumentation that is notified after this listener still appends its field.
     const { addHeader } = request;
     if (typeof addHeader !== 'function') return;
-    request.addHeader = function addFieldOnce(name, value) {
+    const addFieldOnce: typeof addHeader = (name, value) => {
       if (FIELDS.has(name.toLowerCase())) remove(request, name.toLowerCase());
       return addHeader.call(request, name, value);
     };
+    request.addHeader = addFieldOnce;
   });
 }
 

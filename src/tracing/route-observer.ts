@@ -63,7 +63,7 @@ function watch(prototype: LayerPrototype): void {
   const original = method === undefined ? undefined : prototype[method];
   if (method === undefined || original === undefined) return;
   prototype[WATCHED] = true;
-  prototype[method] = function watchedHandleRequest(req, res, next) {
+  const watchedHandleRequest: HandleRequest = function (req, res, next) {
     if (this.route !== undefined) {
       const state = routesOf(req);
       if (state === undefined) return original.call(this, req, res, next);
@@ -85,6 +85,7 @@ function watch(prototype: LayerPrototype): void {
     const before = isMounted ? state.mounted(this, req) : state.filesEntered();
     return original.call(this, req, res, unmounting(state, before, res, next));
   };
+  prototype[method] = watchedHandleRequest;
 }
 
 /** A router may come from another copy of Express, or of `router`, with its own layers. */

@@ -5,14 +5,10 @@
 import express, { type Express, type Request, type Response } from 'express';
 import { createServer, get, Agent, ServerResponse, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
 import express4 from 'express4';
 import request from 'supertest';
 import { cacheResponse, compose, rateLimit, trace } from '../../src/index.js';
-
-setFlagsFromString('--allow-natives-syntax');
-// eslint-disable-next-line @typescript-eslint/no-implied-eval -- V8's own syntax, which no parser of this project knows
-const haveSameMap = new Function('a', 'b', 'return %HaveSameMap(a, b)') as (a: object, b: object) => boolean;
+import { haveSameMap } from '../support/v8-natives.js';
 
 const AT_ONCE = 12;
 const ROUNDS = 3;

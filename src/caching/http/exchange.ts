@@ -33,13 +33,13 @@ export class Exchange {
 
   constructor(settings: CacheSettings, req: IncomingMessage, res: ServerResponse, next: NextFunction, whole: Resource) {
     const { headers, method = 'GET' } = req;
-    const target = settings.key === undefined ? whole.target : targetOf(settings, req);
+    const own = settings.key === undefined ? whole : withOwnKey(settings, req, whole);
     const { credentials, apart } = identityOf(settings, req);
     this.req = req;
     this.res = res;
     this.next = next;
-    this.resource = withFacet(target === undefined ? whole : withTarget(whole, target), apart);
-    this.isUnkeyed = target === undefined;
+    this.resource = withFacet(own ?? whole, apart);
+    this.isUnkeyed = own === undefined;
     this.baseKey = keyOf(method, this.resource);
     this.key = this.resource.facet === '' ? this.baseKey : '';
     this.credentials = credentials;
@@ -75,6 +75,11 @@ export function exchangeOf(
 ): Exchange | undefined {
   const whole = resourceOf(req, settings.isTrusted);
   return whole === undefined ? undefined : new Exchange(settings, req, res, next, whole);
+}
+
+function withOwnKey(settings: CacheSettings, req: IncomingMessage, whole: Resource): Resource | undefined {
+  const target = targetOf(settings, req);
+  return target === undefined ? undefined : withTarget(whole, target);
 }
 
 /** If the option `cookies` fails, every cookie counts as a credential. */

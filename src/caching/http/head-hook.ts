@@ -118,8 +118,9 @@ export class HeadHook {
     this.#res = res;
     this.#listener = listener;
     this.#original = writer.writeHead;
-    this.#hook = (...args) => this.#onWriteHead(args);
-    writer.writeHead = this.#hook;
+    const hook: WriteHead = (...args) => this.#onWriteHead(args);
+    this.#hook = hook;
+    writer.writeHead = hook;
   }
 
   get isDecided(): boolean {

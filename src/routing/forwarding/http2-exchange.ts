@@ -101,10 +101,11 @@ export class Http2Exchange {
   #watchEnd(): void {
     const stream = this.#stream;
     const push = stream.push.bind(stream);
-    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    const watched = (chunk: unknown, encoding?: BufferEncoding): boolean => {
       if (chunk === null && !stream.closed) this.#wasEnded = true;
       return push(chunk, encoding);
     };
+    stream.push = watched;
   }
 
   #informed({ ':status': status = 0 }: Head, raw: string[]): void {

@@ -82,8 +82,9 @@ function attach(server: AttachedServer, refuse: (socket: Duplex) => void): Attac
 function deferContinue(req: AwaitingRequest, res: ServerResponse): void {
   req[AWAITS_CONTINUE] = true;
   const read = req._read.bind(req);
-  req._read = (size) => {
+  const readAfterContinue = (size: number): void => {
     if (takeOverContinue(req) && !res.headersSent && !res.writableEnded) res.writeContinue();
     read(size);
   };
+  req._read = readAfterContinue;
 }
