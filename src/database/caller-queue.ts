@@ -5,7 +5,7 @@ import { bindContext, startSpan, type RecordedSpan } from '../shared/instrumenta
 import type { DatabaseConnection } from './connection.js';
 import type { PoolCounters } from './pool-statistics.js';
 import type { BorrowOrigin, PooledConnection } from './pooled-connection.js';
-import { WaiterQueue, type Waiter } from './waiter-queue.js';
+import { WaiterQueue, type Waiter } from '../shared/waiter-queue.js';
 
 export interface CallerQueueOptions {
   readonly name: string;
@@ -96,15 +96,17 @@ export class CallerQueue<C extends DatabaseConnection> {
   #expireUsual(): void {
     const { clock, usualTimeout } = this.#options;
     this.#expiry = undefined;
+    const late: Waiter<Caller<C>>[] = [];
     for (let place = this.#queue.first; place !== undefined; place = place.next) {
       if (place.value.timeout !== usualTimeout) continue;
       const left = place.value.now + usualTimeout - clock.now();
       if (left > 0) {
         this.#expiry = startTimer(clock, () => this.#expireUsual(), left, true);
-        return;
+        break;
       }
-      this.#expire(place);
+      late.push(place);
     }
+    for (const place of late) this.#expire(place);
   }
 
   #expire(place: Waiter<Caller<C>>): void {

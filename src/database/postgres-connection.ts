@@ -5,7 +5,7 @@ import { ResilienceError } from '../shared/errors.js';
 import type { DatabaseConnection, FailedStatement, QueryResult, Row } from './connection.js';
 import { cancelStatement } from './postgres-cancel.js';
 import { ABORTED } from './transaction.js';
-import { WaiterQueue } from './waiter-queue.js';
+import { WaiterQueue } from '../shared/waiter-queue.js';
 
 /** The server's word on the transaction: idle, in one, in one that has failed (ReadyForQuery in the protocol). */
 type TransactionStatus = 'I' | 'T' | 'E';

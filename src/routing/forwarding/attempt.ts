@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { monotonicClock, startTimer, type Timer } from '../../shared/clock.js';
 import { startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
+import type { Waiter } from '../../shared/waiter-queue.js';
 import type { Route } from '../route.js';
 import { judgeAnswer } from '../verdict.js';
 import { checkHead, isBodiless, type ResponseHead } from './answer-head.js';
@@ -49,6 +50,7 @@ export class Attempt implements UpstreamCall {
   head: ResponseHead | undefined;
   /** Its place among those that wait for the instance, while it does and could be moved. */
   wait: Wait | undefined;
+  place: Waiter<UpstreamCall> | undefined = undefined;
   /** Whether it was handed to a connection, open or still to be opened. */
   wasDispatched = false;
   /** Whether any of the request was written to a connection. */

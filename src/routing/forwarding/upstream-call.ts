@@ -1,6 +1,7 @@
 /** The request to an upstream and its listener: the contract between an attempt and every transport. */
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { Waiter } from '../../shared/waiter-queue.js';
 
 /** How `https:` instances are trusted, and which certificate is presented to them. */
 export interface TlsOptions {
@@ -62,6 +63,8 @@ export interface UpstreamCall extends Required<
     'onRequestStart' | 'onResponseStarted' | 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError'
   >
 > {
+  /** Its place in the queue of the instance, set there; undefined: it waits for no connection. */
+  place: Waiter<UpstreamCall> | undefined;
   /** The request, read when a connection is free. */
   request(): UpstreamRequest;
   /** The upstream accepts the body, or did not say in time whether it does. */

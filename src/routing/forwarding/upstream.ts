@@ -9,6 +9,7 @@ import { ListeningCheck } from './listening-check.js';
 import { sendThroughNode } from './node-transport.js';
 import { tlsConnectOptions, type TlsConnectOptions } from './tls.js';
 import { loadUndici, undiciNow, type UndiciModule } from '../../shared/lazy-undici.js';
+import { WaiterQueue } from '../../shared/waiter-queue.js';
 import type { UpstreamCall, UpstreamOptions, UpstreamRequest } from './upstream-call.js';
 import { isUnaskedContinue } from './upstream-error.js';
 
@@ -22,7 +23,7 @@ export class Upstream {
   #loading: Promise<void> | undefined;
   #isDestroyed = false;
   readonly #http2: Http2Transport | undefined;
-  readonly #waiting = new Set<UpstreamCall>();
+  readonly #waiting = new WaiterQueue<UpstreamCall>();
   readonly #listening: ListeningCheck;
   /** The instance sends an unrequested 100, which Node's client accepts and undici does not. */
   #needsNode = false;
@@ -46,7 +47,7 @@ export class Upstream {
   }
 
   get queued(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   get hasRoom(): boolean {
@@ -56,20 +57,22 @@ export class Upstream {
   /** Sends a request now, or when a connection is free. Returns false, and does nothing, if the queue is full. */
   send(call: UpstreamCall): boolean {
     if (this.hasRoom) this.#dispatch(call);
-    else if (this.#waiting.size < this.#options.maxQueue) this.#waiting.add(call);
+    else if (this.#waiting.length < this.#options.maxQueue) call.place = this.#waiting.push(call);
     else return false;
     return true;
   }
 
   /** Takes a request out of the queue. Returns false if it is not there, because it was sent. */
   withdraw(call: UpstreamCall): boolean {
-    return this.#waiting.delete(call);
+    const { place } = call;
+    call.place = undefined;
+    return place !== undefined && this.#waiting.remove(place);
   }
 
   /** A request handed to a connection is over, and the next one may have its place. Called once per request. */
   release(): void {
     this.#active--;
-    if (this.#waiting.size > 0) queueMicrotask(this.#admit); // undici calls from inside its parser
+    if (this.#waiting.length > 0) queueMicrotask(this.#admit); // undici calls from inside its parser
   }
 
   /** Waits for the requests in flight, then closes the connections. */
@@ -88,9 +91,10 @@ export class Upstream {
   }
 
   readonly #admit = (): void => {
-    for (const next of this.#waiting) {
-      if (!this.hasRoom) return;
-      this.#waiting.delete(next);
+    while (this.hasRoom) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      next.place = undefined;
       this.#dispatch(next);
     }
   };

@@ -1,13 +1,21 @@
 /**
  * A queue in order of arrival, whose waiters can leave from any place: a doubly linked list, so that nothing is
- * searched.
+ * searched. It is not a Set: V8 replaces the table of a set again and again as members come and go, and each old table
+ * keeps its former members, and all later tables, until a full collection.
  */
 
-export interface Waiter<T> {
+/** The place of one waiter. After it has left, it refers to no other. */
+export class Waiter<T> {
   readonly value: T;
-  next: Waiter<T> | undefined;
+  /** The one behind it. */
+  next: Waiter<T> | undefined = undefined;
   /** @internal */ previous: Waiter<T> | undefined;
-  /** @internal */ isQueued: boolean;
+  /** @internal */ isQueued = true;
+
+  constructor(value: T, previous: Waiter<T> | undefined) {
+    this.value = value;
+    this.previous = previous;
+  }
 }
 
 export class WaiterQueue<T> {
@@ -19,14 +27,14 @@ export class WaiterQueue<T> {
     return this.#length;
   }
 
-  /** The longest waiter. Its `next` is the one behind it, and stays set after the waiter is removed. */
+  /** The longest waiter. */
   get first(): Waiter<T> | undefined {
     return this.#first;
   }
 
   /** Adds at the end. What it returns is the place in the queue, for `remove`. */
   push(value: T): Waiter<T> {
-    const waiter: Waiter<T> = { value, next: undefined, previous: this.#last, isQueued: true };
+    const waiter = new Waiter(value, this.#last);
     if (this.#last === undefined) this.#first = waiter;
     else this.#last.next = waiter;
     this.#last = waiter;
@@ -45,12 +53,20 @@ export class WaiterQueue<T> {
   /** Takes one out, wherever it stands; false when it was out already. */
   remove(waiter: Waiter<T>): boolean {
     if (!waiter.isQueued) return false;
+    const { previous, next } = waiter;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    // In V8's old generation, a waiter that is gone would otherwise keep those behind it.
+    waiter.next = undefined;
+    waiter.previous = undefined;
     waiter.isQueued = false;
-    if (waiter.previous === undefined) this.#first = waiter.next;
-    else waiter.previous.next = waiter.next;
-    if (waiter.next === undefined) this.#last = waiter.previous;
-    else waiter.next.previous = waiter.previous;
     this.#length--;
     return true;
+  }
+
+  clear(): void {
+    while (this.#first !== undefined) this.remove(this.#first);
   }
 }
