@@ -1,7 +1,7 @@
 /**
  * A queue in order of arrival, whose waiters can leave from any place: a doubly linked list, so that nothing is
- * searched. It is not a Set: V8 replaces the table of a set again and again as members come and go, and each old table
- * keeps its former members, and all later tables, until a full collection.
+ * searched. It is not a Set: V8 replaces the table of a set again and again as members come and go. Each old table keeps
+ * its former members, and all later tables, until a full collection.
  */
 
 /** The place of one waiter. After it has left, it refers to no other. */

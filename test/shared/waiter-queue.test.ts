@@ -6,7 +6,7 @@ const steps = fc.array(
   fc.oneof(fc.constant('push' as const), fc.constant('shift' as const), fc.double({ min: 0, max: 0.999, noNaN: true })),
 );
 
-test('serves in order of arrival, whoever leaves in between, and lets go of who left', () => {
+test('serves in order of arrival while others leave, and keeps none that left', () => {
   fc.assert(
     fc.property(steps, (taken) => {
       const queue = new WaiterQueue<number>();

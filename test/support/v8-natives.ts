@@ -1,4 +1,4 @@
-/** What V8 knows about an object, by functions that only its own syntax can call. */
+/** Facts about objects that only V8's own syntax reports. */
 import { setFlagsFromString } from 'node:v8';
 
 setFlagsFromString('--allow-natives-syntax');
