@@ -1,0 +1,11 @@
+/** `/metrics` of a server with workers: over the public port the sum of all, over the port of a worker its own. */
+import { createSummedMetrics, type Metrics } from '../../src/index.js';
+import type { WorkerGroup } from './worker-group.js';
+
+export function scrapeHandler(own: Metrics, serviceName: string, workers: WorkerGroup | undefined): Metrics['handler'] {
+  if (workers === undefined) return own.handler;
+  // The primary process adds up, because it also knows the counts of workers that have ended.
+  const collect = async () => new Map([[workers.name, JSON.parse(await workers.metrics())]]);
+  const all = createSummedMetrics({ collect, serviceName });
+  return (req, res) => (workers.isPublic(req) ? all : own).handler(req, res);
+}
