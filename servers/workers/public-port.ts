@@ -7,7 +7,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 
 /** What the port needs of a worker. */
 export interface Receiver {
-  /** Hands over a connection. The worker confirms with `accepted`. */
+  /** Hands over a connection, and keeps it open here. The worker confirms with `accepted`. */
   receive(socket: Socket): void;
 }
 
@@ -22,9 +22,11 @@ export class PublicPort {
   readonly #server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#onConnection(socket));
   /** Workers that can take a connection, the one that waited longest first. */
   readonly #free = new Set<Receiver>();
-  /** Workers that have not confirmed their last connection. One that hangs gets no other. */
-  readonly #busy = new Set<Receiver>();
-  #waiting: Socket[] = [];
+  /** The last connection of each worker that has not confirmed it. One that hangs gets no other. */
+  readonly #busy = new Map<Receiver, Socket>();
+  /** Workers that get no more connections. */
+  readonly #retired = new WeakSet<Receiver>();
+  readonly #waiting: Socket[] = [];
   #accepted = 0;
   #onFlushed: (() => void) | undefined;
 
@@ -44,17 +46,26 @@ export class PublicPort {
     this.#handOver();
   }
 
-  /** The worker gets no more connections: it stops, or has ended. */
-  remove(worker: Receiver): void {
+  /** The worker stops: it gets no more connections, but still confirms the one that is on its way. */
+  retire(worker: Receiver): void {
+    this.#retired.add(worker);
     this.#free.delete(worker);
+  }
+
+  /** The worker has ended. Another one gets the connection that it did not confirm. */
+  remove(worker: Receiver): void {
+    this.retire(worker);
+    const lost = this.#busy.get(worker);
     this.#busy.delete(worker);
+    if (lost !== undefined) this.#waiting.unshift(lost);
     this.#handOver();
   }
 
   /** The worker has got its last connection. */
   accepted(worker: Receiver): void {
-    if (!this.#busy.delete(worker)) return;
-    this.#free.add(worker);
+    this.#busy.get(worker)?.destroy(); // closes it here only
+    this.#busy.delete(worker);
+    if (!this.#retired.has(worker)) this.#free.add(worker);
     this.#handOver();
   }
 
@@ -81,7 +92,7 @@ export class PublicPort {
       const socket = this.#waiting.shift();
       if (socket === undefined) break;
       this.#free.delete(worker);
-      this.#busy.add(worker);
+      this.#busy.set(worker, socket);
       worker.receive(socket);
     }
     const isFlushed = this.#waiting.length === 0 && this.#busy.size === 0;

@@ -51,10 +51,9 @@ class Seat implements Party, Receiver {
   }
 
   receive(socket: Socket): void {
-    // A worker that has just ended is removed when its exit is noticed, and the connection ends with it.
+    // A worker that has just ended does not get it. Another one does, once the exit is noticed.
     if (this.worker.isConnected())
-      this.worker.send(envelope({ kind: 'connection' }), socket, undefined, () => undefined);
-    else socket.destroy();
+      this.worker.send(envelope({ kind: 'connection' }), socket, { keepOpen: true }, () => undefined);
   }
 }
 
@@ -231,7 +230,7 @@ class Workers implements RunningWorkers {
   }
 
   #letGo(seat: Seat): void {
-    this.#port.remove(seat);
+    this.#port.retire(seat);
     seat.send({ kind: 'left' });
   }
 
