@@ -31,14 +31,7 @@ const COMPARED_AFTER = 50;
 /** Interval between comparisons with all peers, in ms. A lost invalidation is repaired after at most this time. */
 const COMPARED_EVERY = 30_000;
 
-export function followCachePeers({
-  coordinator,
-  router,
-  except,
-  isSelf,
-  onAlone,
-  stack,
-}: CachePeersOptions): void {
+export function followCachePeers({ coordinator, router, except, isSelf, onAlone, stack }: CachePeersOptions): void {
   const services = SERVICES.filter((service) => service !== except);
   const known = new Set<string>();
   let comparison: Timer | undefined;

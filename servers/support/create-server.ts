@@ -98,7 +98,8 @@ async function build<DB>(
   const made = definition.routes(context);
   const parts: ServiceParts = 'routes' in made ? made : { routes: made };
   stack.add(() => parts.close?.());
-  coordination = cache && (await openCacheCoordination({ name, cache, config, peers, log, stack, workers: options.workers }));
+  coordination =
+    cache && (await openCacheCoordination({ name, cache, config, peers, log, stack, workers: options.workers }));
   const store = parts.limit && (await openLimitStore(context, stack));
   return serve({ definition, context, parts, database, tracing, history, logs, cache, coordination, store, stack });
 }

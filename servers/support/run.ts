@@ -39,7 +39,7 @@ async function run(definition: ServerDefinition): Promise<void> {
     const config = readConfig(env);
     server = await open(definition, env, config);
     const { close, log } = server;
-    endOnSignals(close, undefined, config.DETACH === 'true');
+    endOnSignals(close, undefined, config.DETACH === 'true', cluster.isWorker);
     if (cluster.isPrimary) endWithOrchestrator(config, log, close);
     const url = await server.listen();
     process.send?.({ type: 'ready', port: Number(new URL(url).port) });

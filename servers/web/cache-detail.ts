@@ -34,7 +34,9 @@ export interface CacheDetail {
 const SAME = 2_000;
 const MOST_ROWS = 50;
 
-export async function describeCaches(parts: Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>): Promise<CacheDetail> {
+export async function describeCaches(
+  parts: Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>,
+): Promise<CacheDetail> {
   const { answers, silent } = await askAll<CacheReading>(parts, '/api/v1/system/cache');
   return {
     hottest: answers.map(({ instance, body }) => ({ ...body.hottest, instance: instance.id })),

@@ -65,7 +65,13 @@ export function controlRoomLimit({ tokens, trustProxy, store, folder }: ControlR
     headers: 'none',
     skip: (req) => !isExempt(req) || isOperator(req),
   });
-  const logs = rateLimit({ ...kept, ...LOGS, key: () => 'all', headers: 'none', skip: (req) => pathOf(req) !== LOGS_PATH });
+  const logs = rateLimit({
+    ...kept,
+    ...LOGS,
+    key: () => 'all',
+    headers: 'none',
+    skip: (req) => pathOf(req) !== LOGS_PATH,
+  });
   return {
     isExempt,
     handlers: [operators, others, logs],

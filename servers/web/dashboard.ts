@@ -41,7 +41,7 @@ function pagesFolder(): string {
 export function openDashboard(context: ServiceContext): Dashboard {
   const { config, controlToken, pulse } = context;
   const tokens = { controlToken, dashboardToken: config.DASHBOARD_TOKEN };
-  const { stream, close: closeStream } = openStream(context);
+  const frames = openStream(context);
   const stack = new CloseStack();
   const store = context.workers && workersStore(stack);
   const guard = requireDashboard(tokens);
@@ -55,11 +55,11 @@ export function openDashboard(context: ServiceContext): Dashboard {
   return {
     front: [...session, ...limit.handlers],
     isExempt: limit.isExempt,
-    routes: dashboardRoutes({ context, tokens, stream }),
+    routes: dashboardRoutes({ context, tokens, stream: frames.stream }),
     forward: countForwards(pulse),
     handlers: [access, ...servePages(pagesFolder())],
     async close() {
-      await closeStream();
+      await frames.close();
       await limit.close();
       await stack.close();
     },
@@ -69,7 +69,9 @@ export function openDashboard(context: ServiceContext): Dashboard {
 /** The frames of the fleet, sampled while a page is connected. With workers, one samples for all of them. */
 function openStream(context: ServiceContext): { readonly stream: FrameStream; close(): Promise<void> } {
   const sampler: FleetSampler = new FleetSampler(context, (frame) => stream.publish(frame));
-  const stream = new FrameStream((watchers) => (shared === undefined ? sampler.watchedBy(watchers) : shared.watchedBy(watchers)));
+  const stream = new FrameStream((watchers) =>
+    shared === undefined ? sampler.watchedBy(watchers) : shared.watchedBy(watchers),
+  );
   const shared = context.workers && sharedFrames(context.workers, stream, sampler);
   return {
     stream,

@@ -40,11 +40,12 @@ export function joinedRoutes(workers: WorkerGroup, controlToken: string | undefi
     const guard = requireControl(controlToken);
     router[method](`${SYSTEM}${path}`, (req, res, next) => {
       if (!workers.isPublic(req)) return next();
-      const answer = (): void => void answerTogether(workers, join, controlToken, req).then(
-        // If no worker has an answer, this one says why.
-        (body) => (body === undefined ? next() : res.set('Cache-Control', 'no-store').json(body)),
-        next,
-      );
+      const answer = (): void =>
+        void answerTogether(workers, join, controlToken, req).then(
+          // If no worker has an answer, this one says why.
+          (body) => (body === undefined ? next() : res.set('Cache-Control', 'no-store').json(body)),
+          next,
+        );
       if (control) guard(req, res, (error?: unknown) => (error === undefined ? answer() : next(error)));
       else answer();
     });
@@ -80,7 +81,11 @@ const known = (values: readonly (number | null | undefined)[]): number[] =>
 const highest = (values: readonly (number | null | undefined)[]): number | null =>
   known(values).length === 0 ? null : Math.max(...known(values));
 
-function weighted<T>(parts: readonly T[], value: (part: T) => number | null, weight: (part: T) => number): number | null {
+function weighted<T>(
+  parts: readonly T[],
+  value: (part: T) => number | null,
+  weight: (part: T) => number,
+): number | null {
   const counted = parts.filter((part) => value(part) !== null && weight(part) > 0);
   const total = sumOf(counted.map(weight));
   return total === 0 ? null : sumOf(counted.map((part) => value(part)! * weight(part))) / total;
@@ -107,7 +112,11 @@ function joinLoads(answers: readonly Answer[], { name, primaryPid }: WorkerGroup
       queueDepth: sumOf(loads.map(({ queueDepth }) => queueDepth)),
       requests: sumOf(loads.map(({ requests }) => requests)),
       p99: highest(loads.map(({ p99 }) => p99)),
-      errorRate: weighted(loads, ({ errorRate }) => errorRate, ({ requests }) => requests),
+      errorRate: weighted(
+        loads,
+        ({ errorRate }) => errorRate,
+        ({ requests }) => requests,
+      ),
     },
     demand: joinDemands(demands),
   };
@@ -117,7 +126,10 @@ function joinDemands(demands: ReadonlyArray<Record<string, TargetDemand[]>>): Re
   const services = [...new Set(demands.flatMap((one) => Object.keys(one)))];
   return Object.fromEntries(
     services.map((service) => {
-      const groups = groupBy(demands.flatMap((one) => one[service] ?? []), ({ host, port }) => `${host} ${port}`);
+      const groups = groupBy(
+        demands.flatMap((one) => one[service] ?? []),
+        ({ host, port }) => `${host} ${port}`,
+      );
       return [service, groups.map(joinDemand)];
     }),
   );
@@ -125,7 +137,11 @@ function joinDemands(demands: ReadonlyArray<Record<string, TargetDemand[]>>): Re
 
 function joinDemand(parts: readonly TargetDemand[]): TargetDemand {
   const { host, port } = parts[0]!;
-  const latency = weighted(parts, (one) => one.latency, ({ answered }) => answered);
+  const latency = weighted(
+    parts,
+    (one) => one.latency,
+    ({ answered }) => answered,
+  );
   return {
     host,
     port,
@@ -161,7 +177,10 @@ function joinRouting(answers: readonly Answer[]): object {
     services: Object.fromEntries(
       names.map((service) => {
         const parts = told.flatMap((one) => one[service] ?? []);
-        const groups = groupBy(parts.flatMap(({ instances }) => instances), ({ host, port }) => `${host} ${port}`);
+        const groups = groupBy(
+          parts.flatMap(({ instances }) => instances),
+          ({ host, port }) => `${host} ${port}`,
+        );
         return [service, { ...addRouted(parts), instances: groups.map(addRouted) }];
       }),
     ),

@@ -21,7 +21,13 @@ export type ToWorker =
   /** This worker gets no more connections. */
   | { readonly kind: 'left' }
   /** What another worker says. With an `id`, it expects an answer. */
-  | { readonly kind: 'told'; readonly from: string; readonly topic: string; readonly data: unknown; readonly id?: number }
+  | {
+      readonly kind: 'told';
+      readonly from: string;
+      readonly topic: string;
+      readonly data: unknown;
+      readonly id?: number;
+    }
   /** All other workers have done what was asked, or one has failed. */
   | { readonly kind: 'done'; readonly id: number; readonly ok: boolean }
   /** The metrics of all workers, as JSON. */

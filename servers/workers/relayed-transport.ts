@@ -28,8 +28,7 @@ export function relayedTransport(workers: WorkerGroup, options: HttpTransportOpt
     http.start({
       serviceId: receiver.serviceId,
       // A failure of either is answered with an error, and the sender repeats the messages.
-      receive: async (messages) =>
-        void (await Promise.all([receiver.receive(messages), workers.ask(TOPIC, messages)])),
+      receive: async (messages) => void (await Promise.all([receiver.receive(messages), workers.ask(TOPIC, messages)])),
       delivered: (peer, messages) => receiver.delivered?.(peer, messages),
       compare: (question) => receiver.compare(question),
       everything: () => receiver.everything(),
@@ -43,7 +42,11 @@ export function relayedTransport(workers: WorkerGroup, options: HttpTransportOpt
     if (!isElsewhere || leader === undefined) return http.router(req, res, next);
     // Without a secret the leader trusts this machine, from which it gets this request.
     if (options.secret === undefined && refuseControl(req, undefined, options.control) !== undefined)
-      return sendError(req, res, new ResilienceError('CONTROL_FORBIDDEN', 'cache coordination: open to this machine only'));
+      return sendError(
+        req,
+        res,
+        new ResilienceError('CONTROL_FORBIDDEN', 'cache coordination: open to this machine only'),
+      );
     passOn(req, res, leader.port);
   };
 
@@ -73,7 +76,8 @@ function passOn(req: IncomingMessage, res: ServerResponse, port: number): void {
     answer.pipe(res);
   });
   onward.on('error', () => {
-    if (!res.headersSent) sendError(req, res, new ResilienceError('UPSTREAM_REFUSED', 'the first worker does not answer'));
+    if (!res.headersSent)
+      sendError(req, res, new ResilienceError('UPSTREAM_REFUSED', 'the first worker does not answer'));
     else res.destroy();
   });
   res.on('close', () => onward.destroy());

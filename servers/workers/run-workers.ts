@@ -190,7 +190,8 @@ class Workers implements RunningWorkers {
   #watchFailures(): void {
     for (const { id, state, reason } of this.#details) {
       const told = state === 'waiting' || state === 'failed' ? (reason ?? state) : undefined;
-      if (told !== undefined && this.#told.get(id) !== told) this.log.error({ worker: id, reason: told }, 'a worker ended');
+      if (told !== undefined && this.#told.get(id) !== told)
+        this.log.error({ worker: id, reason: told }, 'a worker ended');
       if (told === undefined) this.#told.delete(id);
       else this.#told.set(id, told);
     }
@@ -215,7 +216,11 @@ class Workers implements RunningWorkers {
       case 'leaving':
         return this.#leaves(seat);
       case 'tell':
-        return this.#exchange.tell(said, seat, [...this.#seats.values()].filter((one) => one !== seat));
+        return this.#exchange.tell(
+          said,
+          seat,
+          [...this.#seats.values()].filter((one) => one !== seat),
+        );
       case 'answer':
         return this.#exchange.answered(said, seat);
       case 'metrics':

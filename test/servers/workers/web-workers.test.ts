@@ -52,7 +52,8 @@ describe('the limits', () => {
     const served = await Promise.all(
       [1, 2].map(async (number) => {
         const { port } = await web.worker(number);
-        return json(await ask(port, '/api/v1/system/observability', { headers: CONTROL })).tracer.totalRequests as number;
+        return json(await ask(port, '/api/v1/system/observability', { headers: CONTROL })).tracer
+          .totalRequests as number;
       }),
     );
     expect(Math.min(...served)).toBeGreaterThan(20);
@@ -112,7 +113,7 @@ describe('two workers behind one port', () => {
       expect(service.getCoordinationStatus().peerStatus['web']).toMatchObject({ state: 'up', failures: 0 });
     } finally {
       service.destroy();
-      await cache.destroy();
+      cache.destroy();
     }
   });
 
@@ -152,7 +153,9 @@ describe('two workers behind one port', () => {
     );
     const routed = json(await web.get('/api/v1/system/load-distribution')).services.training;
     const each = await Promise.all(
-      [1, 2].map(async (number) => json(await ask((await web.worker(number)).port, '/api/v1/system/load-distribution'))),
+      [1, 2].map(async (number) =>
+        json(await ask((await web.worker(number)).port, '/api/v1/system/load-distribution')),
+      ),
     );
     expect(routed.requests).toBe(each.reduce((sum, one) => sum + Number(one.services.training.requests), 0));
   });
@@ -237,7 +240,9 @@ describe('two workers behind one port', () => {
     const before = await web.worker(1);
     const count = async (): Promise<number> => {
       const { text } = await web.get('/metrics');
-      const samples = text.split('\n').filter((line) => /^http_server_request_duration_seconds_count.*challenges/.test(line));
+      const samples = text
+        .split('\n')
+        .filter((line) => /^http_server_request_duration_seconds_count.*challenges/.test(line));
       return samples.reduce((sum, line) => sum + Number(line.split(' ')[1]), 0);
     };
     const counted = await count();
