@@ -32,7 +32,7 @@ import { PublicPort, type Receiver } from './public-port.js';
 const STOP_MARGIN = 1_000;
 
 /** Milliseconds that a worker may take to report its metrics. */
-const METRICS_TIMEOUT = 500;
+const METRICS_TIMEOUT = 2_000;
 
 /** Milliseconds until a worker that crashed again and again is tried again. */
 const RETRY = 30_000;

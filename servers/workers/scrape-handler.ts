@@ -6,6 +6,9 @@ export function scrapeHandler(own: Metrics, serviceName: string, workers: Worker
   if (workers === undefined) return own.handler;
   // The primary process adds up, because it also knows the counts of workers that have ended.
   const collect = async () => new Map([[workers.name, JSON.parse(await workers.metrics())]]);
-  const all = createSummedMetrics({ collect, serviceName });
-  return (req, res) => (workers.isPublic(req) ? all : own).handler(req, res);
+  return (req, res) => {
+    if (!workers.isPublic(req)) return own.handler(req, res);
+    // One for each scrape, because it would take a new worker for a restart of the whole server, and count it twice.
+    createSummedMetrics({ collect, serviceName }).handler(req, res);
+  };
 }
