@@ -10,10 +10,10 @@
 const SAME_SIGNAL_MS = 500;
 
 /**
- * @param close shuts down gracefully; anything it leaves open does not keep the process alive
- * @param exit ends the process; tests replace it
- * @param isDetached whether the process continues without its terminal
- * @param isWorker whether the terminal's signals are left to the primary process, which ends its workers in order
+ * @param close shuts down gracefully. What it leaves open does not keep the process alive.
+ * @param exit ends the process. Tests replace it.
+ * @param isDetached whether the process continues without its terminal.
+ * @param isWorker whether to ignore the signals of the terminal, because the primary process ends its workers.
  */
 export function endOnSignals(
   close: () => Promise<void>,

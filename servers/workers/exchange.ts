@@ -1,4 +1,4 @@
-/** In the primary process: passes on what a worker says to the others, and tells it when they have done it. */
+/** In the primary process: passes messages of a worker on to the others, and reports to it when they have handled them. */
 import type { ToPrimary, ToWorker } from './messages.js';
 
 /** A worker, as the exchange sees it. */

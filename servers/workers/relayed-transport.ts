@@ -1,6 +1,6 @@
 /**
  * Messages between caches for a server with workers. For the other services it is one peer: one worker receives their
- * messages, and answers once all workers have applied them. What a worker publishes reaches the others without HTTP.
+ * messages, and answers once all workers have applied them. Messages that a worker publishes reach the others without HTTP.
  */
 import { request, type IncomingMessage, type ServerResponse } from 'node:http';
 import {

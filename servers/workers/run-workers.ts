@@ -61,7 +61,7 @@ export interface RunningWorkers {
   readonly log: Logger;
   /** Waits until all workers are ready, and listens. Resolves to the URL. */
   listen(): Promise<string>;
-  /** Stops to accept connections, and ends the workers once they have served theirs. Idempotent. */
+  /** Stops to accept connections, and ends the workers once their connections are over. Idempotent. */
   readonly close: () => Promise<void>;
 }
 
@@ -115,7 +115,7 @@ class Workers implements RunningWorkers {
     this.#metrics = (format) => summed.render(format);
     cluster.on('message', this.#onMessage);
     this.#stack.add(() => cluster.removeListener('message', this.#onMessage));
-    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined); // nobody reads any more
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined); // without a reader, lines are lost
   }
 
   async listen(): Promise<string> {
@@ -146,7 +146,7 @@ class Workers implements RunningWorkers {
     await this.#stack.close();
   }
 
-  /** What is counted in each process is divided, so that the sum is what was configured. */
+  /** Divides the limit that each process counts for itself, so that the sum is the configured one. */
   #environmentOf({ id }: InstanceSpec): Record<string, string> {
     const { MAX_IN_FLIGHT: most, WEB_WORKERS: count } = this.#config;
     if (typeof most !== 'number') return { INSTANCE_ID: id };
@@ -155,7 +155,7 @@ class Workers implements RunningWorkers {
     return { INSTANCE_ID: id, MAX_IN_FLIGHT: String(share) };
   }
 
-  /** Gives connections to a worker that has become ready, and tells all of each other. */
+  /** Gives connections to a worker that has become ready, and sends all workers the new list. */
   #changed(): void {
     const ready = this.#details.filter(({ state }) => state === 'ready');
     const workers = new Map(Object.values(cluster.workers ?? {}).map((worker) => [worker!.process.pid, worker!]));

@@ -1,4 +1,4 @@
-/** `/metrics` of a server with workers: over the public port the sum of all, over the port of a worker its own. */
+/** `/metrics` of a server with workers: the sum over all workers at the public port, and the metrics of one worker at its own port. */
 import { createSummedMetrics, type Metrics } from '../../src/index.js';
 import type { WorkerGroup } from './worker-group.js';
 

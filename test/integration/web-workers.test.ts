@@ -89,7 +89,7 @@ test('what changes in one service is gone from the caches of both workers', asyn
   for (const at of workers) expect(await stored(at)).toMatchObject({ enabled: false });
 });
 
-test('a killed worker comes back under the same orchestrator record', async () => {
+test('a killed worker returns under the same orchestrator record', async () => {
   const { instance } = await read('/api/v1/dashboard/instances/web-1-1');
   process.kill(instance.pid, 'SIGKILL');
   const after = await eventually(

@@ -24,13 +24,13 @@ let others: Worker[];
 
 beforeEach(() => {
   exchange = new Exchange();
-  asker = new Worker(a!);
-  others = [new Worker(b!), new Worker(c!)];
+  asker = new Worker(a);
+  others = [new Worker(b), new Worker(c)];
 });
 
 const ask = (id: number): void => exchange.tell({ kind: 'tell', topic: 't', data: 1, id }, asker, others);
 
-test('what needs no answer is told to all others', () => {
+test('a message without an answer goes to all others', () => {
   exchange.tell({ kind: 'tell', topic: 't', data: { x: 1 } }, asker, others);
   for (const { heard } of others) expect(heard).toEqual([{ kind: 'told', from: 'a', topic: 't', data: { x: 1 } }]);
   expect(asker.heard).toEqual([]);

@@ -129,7 +129,7 @@ describe('two workers behind one port', () => {
     expect((await web.get('/api/v1/system/cache/purge', empty)).status).toBe(400);
   });
 
-  test('/metrics adds the workers up, whichever of them answers', async () => {
+  test('/metrics adds the workers up, regardless of the one that answers', async () => {
     await times(30, (i) => web.get(`/api/v1/challenges/counted/${i}`));
     const counted = async (): Promise<number> => {
       const { text } = await web.get('/metrics');
@@ -161,7 +161,7 @@ describe('two workers behind one port', () => {
     expect(routed.requests).toBe(each.reduce((sum, one) => sum + Number(one.services.training.requests), 0));
   });
 
-  test('a trace is found, whichever worker is asked for it', async () => {
+  test('a trace is found, regardless of the worker that is asked', async () => {
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
     await web.get('/api/v1/training/traced', { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } });
     const found = await inTurn(4, () => web.get(`/api/v1/system/traces/${traceId}`, { headers: CONTROL }));
@@ -237,7 +237,7 @@ describe('two workers behind one port', () => {
     expect(new Set(lines).size).toBe(lines.length);
   });
 
-  test('a killed worker comes back, the port answers meanwhile, and no count is lost', async () => {
+  test('a killed worker returns, the port answers meanwhile, and no count is lost', async () => {
     const before = await web.worker(1);
     const count = async (): Promise<number> => {
       const { text } = await web.get('/metrics');
@@ -264,7 +264,7 @@ describe('two workers behind one port', () => {
     expect(await count()).toBe(counted);
   });
 
-  test('a worker that is told to stop loses no request, and is replaced', async () => {
+  test('a worker that gets SIGTERM loses no request, and is replaced', async () => {
     const { pid } = await web.worker(2);
     let isOver = false;
     const failures: unknown[] = [];
