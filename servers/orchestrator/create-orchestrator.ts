@@ -86,7 +86,7 @@ export async function createOrchestrator(options: OrchestratorOptions): Promise<
 
   const logs = new LogTail(secretRemover(fleetEnv));
   const onLine = (line: string, spec: Pick<InstanceSpec, 'id' | 'service'>): void => {
-    logs.add(ownCopy(line), { service: spec.service, instance: spec.id });
+    logs.add(ownCopy(line), { service: spec.service, instance: workerOf(line, spec.id) ?? spec.id });
     options.onLine?.(line, spec);
   };
   const processes = openDriver({ ...options, onLine }, config, fleetEnv, () => origin.url);
@@ -221,6 +221,12 @@ function keepRecord(
     stop();
     await writing;
   };
+}
+
+/** The worker of that instance that logged the line; undefined if it is not one of a worker. */
+function workerOf(line: string, instance: string): string | undefined {
+  const [, named] = /^\{[^{}]{0,300}?"instance":"([^"\\]{1,200})"/.exec(line) ?? [];
+  return named?.startsWith(`${instance}-`) === true ? named : undefined;
 }
 
 /** A line is a part of a chunk of output, and would otherwise keep the whole chunk in memory (V8's sliced strings). */

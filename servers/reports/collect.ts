@@ -3,6 +3,7 @@ import type { AxiosInstance } from 'axios';
 import { ResilienceError, type ErrorCode } from '../../src/index.js';
 import { MANAGED_SERVICES, type ServiceName } from '../support/fleet.js';
 import { answerOf, peerError } from '../support/peer-answer.js';
+import { addUp, type RequestFigures } from '../support/request-figures.js';
 import type { Answers } from './ask-each.js';
 import { SECTION_NAMES, SOURCES, type Metrics, type SectionData, type SectionName } from './sources.js';
 
@@ -13,41 +14,10 @@ export type Section<T> =
 
 export type Sections = { readonly [K in SectionName]: Section<{ readonly data: SectionData<K> }> };
 
-export interface Performance {
-  readonly totalRequests: number;
-  readonly averageLatency: number;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly errorRate: number;
-  readonly throughput: number;
+export interface Performance extends RequestFigures {
   /** Number of instances with figures, and number of instances without. */
   readonly instances: number;
   readonly silent: number;
-}
-
-type Figures = Omit<Performance, 'instances' | 'silent'>;
-
-/**
- * Combines the figures of several instances. Counters are added. Rates and medians are weighted by the number of
- * requests; the combined median is an estimate. For high percentiles the highest value is used, because the percentile
- * over all instances cannot exceed it.
- */
-export function addUp(parts: readonly Figures[]): Figures {
-  const sum = (pick: (one: Figures) => number): number => parts.reduce((total, one) => total + pick(one), 0);
-  const highest = (pick: (one: Figures) => number): number => Math.max(0, ...parts.map(pick));
-  const totalRequests = sum((one) => one.totalRequests);
-  const weighted = (pick: (one: Figures) => number): number =>
-    totalRequests === 0 ? 0 : sum((one) => pick(one) * one.totalRequests) / totalRequests;
-  return {
-    totalRequests,
-    averageLatency: weighted((one) => one.averageLatency),
-    p50: weighted((one) => one.p50),
-    p95: highest((one) => one.p95),
-    p99: highest((one) => one.p99),
-    errorRate: weighted((one) => one.errorRate),
-    throughput: sum((one) => one.throughput),
-  };
 }
 
 export type Client = (service: ServiceName) => AxiosInstance;

@@ -12,6 +12,8 @@ import {
   type Target,
   type Timer,
 } from '../../src/index.js';
+import { relayedTransport } from '../workers/relayed-transport.js';
+import type { WorkerGroup } from '../workers/worker-group.js';
 import { followCachePeers } from './cache-peers.js';
 import type { CloseStack } from './close-stack.js';
 import type { FleetConfig } from './config.js';
@@ -44,6 +46,8 @@ export interface CacheCoordinationOptions {
   readonly peers: Peers;
   readonly log: Logger;
   readonly stack: CloseStack;
+  /** The processes of this server, if it has several: they are one peer for the others. */
+  readonly workers: WorkerGroup | undefined;
 }
 
 /** Number of invalidations reported to the control room. */
@@ -61,14 +65,16 @@ const SETTLED = 500;
  * token.
  */
 export async function openCacheCoordination(options: CacheCoordinationOptions): Promise<CacheCoordination> {
-  const { name, cache, config, peers, stack } = options;
+  const { name, cache, config, peers, stack, workers } = options;
   const { manager, plan } = cache;
   const secret = config.CONTROL_TOKEN;
-  const transport = await openRedisTransport(options);
+  const redis = await openRedisTransport(options);
+  const transport =
+    redis ?? (workers && relayedTransport(workers, { ...(secret && { secret }), ...controlOf(config) }));
   const coordinator = new DistributedCacheCoordinator(manager, name, {
     ...(transport !== undefined && { transport }),
     ...(secret !== undefined && { secret }),
-    ...(config.CONTROL === 'loopback' && { control: config.CONTROL }),
+    ...controlOf(config),
   });
   stack.add(() => coordinator.destroy());
   for (const pattern of plan.subscriptions ?? []) coordinator.subscribeToInvalidations(pattern);
@@ -76,7 +82,7 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
 
   return {
     router: coordinator.router,
-    status: () => ({ ...coordinator.getCoordinationStatus(), refused: transport?.refused ?? 0 }),
+    status: () => ({ ...coordinator.getCoordinationStatus(), refused: redis?.refused ?? 0 }),
     deliveries: () => coordinator.recentDeliveries(MOST_TOLD),
     async publish(pattern) {
       await coordinator.publishInvalidation(pattern);
@@ -86,11 +92,12 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
       );
     },
     join(port) {
-      if (transport !== undefined) return; // all instances read the same stream
+      if (redis !== undefined) return; // all instances read the same stream
       const hosts = ['127.0.0.1', config.HOST];
       followCachePeers({
         coordinator,
         router: peers.router,
+        ...(workers && { except: name }), // they hear of each other from the primary process, which clears the file
         isSelf: (target: Target) => target.port === port && hosts.includes(target.host),
         // Invalidations during the downtime may be lost, but the cache file still has the old entries. So it is
         // cleared.
@@ -99,6 +106,10 @@ export async function openCacheCoordination(options: CacheCoordinationOptions): 
       });
     },
   };
+}
+
+function controlOf({ CONTROL }: FleetConfig): { control?: 'loopback' } {
+  return CONTROL === 'loopback' ? { control: CONTROL } : {};
 }
 
 /** Continues where this instance stopped, even after a restart, because its disk cache survives the restart. */

@@ -15,6 +15,8 @@ export interface CachePeersOptions {
   readonly coordinator: DistributedCacheCoordinator;
   /** Knows the instances. */
   readonly router: IntelligentRouter;
+  /** A service whose instances are no peers. */
+  readonly except?: ServiceName;
   readonly isSelf: (target: Target) => boolean;
   /** Called when this instance is the only one of its service. */
   readonly onAlone: () => void;
@@ -22,14 +24,15 @@ export interface CachePeersOptions {
 }
 
 /** The services that have a cache. */
-const SERVICES: ReadonlySet<string> = new Set<ServiceName>(['web', 'budget', 'reports']);
+const SERVICES: readonly ServiceName[] = ['web', 'budget', 'reports'];
 
 /** Delay before comparing with new peers, in ms, so that peers that start together are handled together. */
 const COMPARED_AFTER = 50;
 /** Interval between comparisons with all peers, in ms. A lost invalidation is repaired after at most this time. */
 const COMPARED_EVERY = 30_000;
 
-export function followCachePeers({ coordinator, router, isSelf, onAlone, stack }: CachePeersOptions): void {
+export function followCachePeers({ coordinator, router, except, isSelf, onAlone, stack }: CachePeersOptions): void {
+  const services = SERVICES.filter((service) => service !== except);
   const known = new Set<string>();
   let comparison: Timer | undefined;
 
@@ -57,7 +60,7 @@ export function followCachePeers({ coordinator, router, isSelf, onAlone, stack }
   }
 
   const stop = router.onTargetChange(({ service, target, state }) => {
-    if (!SERVICES.has(service)) return;
+    if (!services.some((one) => one === service)) return;
     if (state === 'removed') gone(service, target);
     else appeared(service, target);
   });
@@ -65,7 +68,7 @@ export function followCachePeers({ coordinator, router, isSelf, onAlone, stack }
     stop();
     comparison?.cancel();
   });
-  for (const service of SERVICES) for (const target of router.getHealthyTargets(service)) appeared(service, target);
+  for (const service of services) for (const target of router.getHealthyTargets(service)) appeared(service, target);
 
   const comparing = repeatingTask({
     clock: monotonicClock,

@@ -60,6 +60,11 @@ const PORTS = Object.fromEntries(
 
 const VARIABLES = {
   ...PORTS,
+  WEB_WORKERS: variable(
+    numeric.pipe(z.number().int().min(1).max(64)),
+    'a whole number of processes, from 1 to 64',
+    '1',
+  ),
   HOST: variable(text, 'an address to listen on', '127.0.0.1'),
   DATA_DIR: variable(text, 'a folder', './data'),
   LOG_LEVEL: variable(

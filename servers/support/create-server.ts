@@ -21,6 +21,9 @@ import { openServiceLimit } from './service-limit.js';
 import { openTracing } from './tracing.js';
 import { createApp, isEventStream, logRequests, type Assembly } from './service-app.js';
 
+/** Where a worker answers alone. The public port belongs to the primary process. */
+const LOCAL = '127.0.0.1';
+
 export async function createServer<DB>(
   definition: ServiceDefinition<DB>,
   options: CreateOptions,
@@ -84,6 +87,7 @@ async function build<DB>(
     history,
     db: database.db,
     controlToken,
+    workers: options.workers,
     client: (service) => peers.client(service),
     openCache: (plan) => {
       cache = openServiceCache(plan, name, config, stack);
@@ -94,8 +98,9 @@ async function build<DB>(
   const made = definition.routes(context);
   const parts: ServiceParts = 'routes' in made ? made : { routes: made };
   stack.add(() => parts.close?.());
-  coordination = cache && (await openCacheCoordination({ name, cache, config, peers, log, stack }));
-  const store = parts.limit && (await openLimitStore(name, config, log, stack));
+  coordination =
+    cache && (await openCacheCoordination({ name, cache, config, peers, log, stack, workers: options.workers }));
+  const store = parts.limit && (await openLimitStore(context, stack));
   return serve({ definition, context, parts, database, tracing, history, logs, cache, coordination, store, stack });
 }
 
@@ -112,7 +117,7 @@ function openServiceDatabase<DB>(
 /** The HTTP side: the middleware in order, and the server around them. */
 function serve<DB>(assembly: Assembly<DB>): FleetServer {
   const { definition, context, parts, database, tracing, coordination, store, stack } = assembly;
-  const { name, config, log } = context;
+  const { name, config, log, workers } = context;
   const traced = trace({
     tracer: tracing.tracer,
     context: tracing.carrier,
@@ -126,6 +131,7 @@ function serve<DB>(assembly: Assembly<DB>): FleetServer {
     ...(context.controlToken !== undefined && { controlToken: context.controlToken }),
     drainDelay: config.DRAIN_DELAY_MS,
     drainTimeout: config.DRAIN_DELAY_MS + config.SHUTDOWN_TIMEOUT_MS,
+    ...(workers && { beforeShutdown: () => workers.leave() }),
   });
   stack.add(() => health.close());
   health.probes.registerReadinessProbe('database', poolProbe(database.pool));
@@ -144,6 +150,12 @@ function serve<DB>(assembly: Assembly<DB>): FleetServer {
     app,
     context: context as ServiceContext,
     async listen(port = portOf(config, definition.name)) {
+      if (workers !== undefined) {
+        const own = await listen(server, 0, LOCAL);
+        coordination?.join(own);
+        workers.serve(server);
+        return `http://${LOCAL}:${own}`;
+      }
       const actual = await listen(server, port, config.HOST);
       coordination?.join(actual);
       return `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${actual}`;

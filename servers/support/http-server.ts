@@ -32,7 +32,8 @@ export function boundedServer(listener: RequestListener, isBehindGateway = false
 export function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    // A worker of a cluster would otherwise share the port with the others.
+    server.listen({ port, host, exclusive: true }, () => {
       server.removeListener('error', reject);
       resolve((server.address() as AddressInfo).port);
     });

@@ -2,10 +2,14 @@
  * Runs a server file as a program: it reads the settings, listens, reports to the parent process, and shuts down
  * gracefully. If the server cannot start, it prints one line that says what to do.
  */
+import cluster from 'node:cluster';
 import { basename } from 'node:path';
 import { EXIT_CONFIG, messageOf, monotonicClock } from '../../src/index.js';
-import { ConfigError, readConfig, readEnvironment } from './config.js';
+import { runWorkers } from '../workers/run-workers.js';
+import { WorkerGroup } from '../workers/worker-group.js';
+import { ConfigError, readConfig, readEnvironment, type Environment, type FleetConfig } from './config.js';
 import { portVariable, type ServiceName } from './fleet.js';
+import type { Logger } from './logger.js';
 import { answersAt, watchForOrchestrator } from './parent-watch.js';
 import type { FleetServer, ServerDefinition } from './service.js';
 import { endOnSignals } from './signals.js';
@@ -22,28 +26,41 @@ export function isMain(name: ServiceName): boolean {
   return basename(process.argv[1] ?? '').replace(/\.[cm]?[jt]s$/, '') === file;
 }
 
+/** A server of this process, or the workers that it runs. */
+interface Running extends Pick<FleetServer, 'listen' | 'close'> {
+  readonly log: Logger;
+}
+
 async function run(definition: ServerDefinition): Promise<void> {
   showSourcePositions();
-  let server: FleetServer | undefined;
+  let server: Running | undefined;
   try {
     const env = readEnvironment();
-    readConfig(env);
-    server = await definition.create({ env });
-    const { close } = server;
-    const { config } = server.context;
-    endOnSignals(close, undefined, config.DETACH === 'true');
-    endWithOrchestrator(server);
+    const config = readConfig(env);
+    server = await open(definition, env, config);
+    const { close, log } = server;
+    endOnSignals(close, undefined, config.DETACH === 'true', cluster.isWorker);
+    if (cluster.isPrimary) endWithOrchestrator(config, log, close);
     const url = await server.listen();
     process.send?.({ type: 'ready', port: Number(new URL(url).port) });
-    server.context.log.info({ url }, 'ready');
+    log.info({ url }, 'ready');
   } catch (error) {
     await server?.close();
     fail(explainStart(error, definition.name), (error as { code?: unknown }).code);
   }
 }
 
+/** Only the gateway uses several processes: the other services have several instances behind it. */
+async function open(definition: ServerDefinition, env: Environment, config: FleetConfig): Promise<Running> {
+  const hasWorkers = definition.name === 'web' && config.WEB_WORKERS > 1;
+  if (hasWorkers && cluster.isPrimary) return runWorkers(definition.name, config);
+  const workers = hasWorkers ? new WorkerGroup(config.INSTANCE_ID ?? definition.name) : undefined;
+  const server = await definition.create({ env, ...(workers && { workers }) });
+  return { listen: () => server.listen(), close: server.close, log: server.context.log };
+}
+
 /** An instance whose orchestrator died waits for the next one, and shuts down if none starts. */
-function endWithOrchestrator({ context: { config, log }, close }: FleetServer): void {
+function endWithOrchestrator(config: FleetConfig, log: Logger, close: () => Promise<void>): void {
   const url = config.ORCHESTRATOR_URL;
   if (process.send === undefined || url === undefined || config.DETACH === 'true') return;
   process.once('disconnect', () => {

@@ -19,6 +19,8 @@ import type { OpenedHistory } from '../history/history.js';
 import { KeptTraces } from '../history/kept-traces.js';
 import { historyRoutes } from '../history/history-routes.js';
 import { readEngines } from '../history/engine-reading.js';
+import { joinedRoutes } from '../workers/joined-routes.js';
+import { scrapeHandler } from '../workers/scrape-handler.js';
 import type { CacheCoordination } from './cache-coordination.js';
 import { cacheRoutes } from './cache-routes.js';
 import type { CloseStack } from './close-stack.js';
@@ -96,7 +98,7 @@ export interface FrontMiddleware {
 /** The middleware in order, and the Express application with the routes behind them. */
 export function createApp<DB>(assembly: Assembly<DB>, { traced, health, limit }: FrontMiddleware): RequestListener {
   const { context, parts, database, tracing, history, logs, cache, coordination, stack } = assembly;
-  const { name, config, controlToken, log } = context;
+  const { name, config, controlToken, log, workers } = context;
   const limited = limit?.middleware;
   const waiting = (): number =>
     database.pool.getStats().waitingRequests + (limited?.limiter.getStats().waitingRequests ?? 0);
@@ -139,6 +141,7 @@ export function createApp<DB>(assembly: Assembly<DB>, { traced, health, limit }:
   app.disable('x-powered-by');
   for (const handler of parts.handlers ?? []) app.use(handler);
   app.use(express.json({ limit: BODY_LIMIT }));
+  if (workers !== undefined) app.use(joinedRoutes(workers, controlToken));
   for (const table of tables) app.use(table.seal().router);
   app.use((_req, _res, next) => next(new ResilienceError('NOT_FOUND', 'there is nothing at this address')));
   app.use(answerError(log));
@@ -148,7 +151,7 @@ export function createApp<DB>(assembly: Assembly<DB>, { traced, health, limit }:
     traced,
     helmet(SECURITY_HEADERS),
     health,
-    answerScrapes(metrics),
+    answerScrapes(scrapeHandler(metrics, name, workers)),
     ...(parts.front ?? []),
     limited,
     cache?.responses,
@@ -158,11 +161,11 @@ export function createApp<DB>(assembly: Assembly<DB>, { traced, health, limit }:
 }
 
 /** Answers `GET /metrics`, before the limits. */
-function answerScrapes(metrics: Metrics): Middleware {
+function answerScrapes(answer: Metrics['handler']): Middleware {
   return function scrapes(req, res, next) {
     if ((req.method !== 'GET' && req.method !== 'HEAD') || pathOf(req) !== '/metrics') return next();
     nameRoute('/metrics');
-    metrics.handler(req, res);
+    answer(req, res);
   };
 }
 

@@ -24,7 +24,7 @@ export interface ServiceLimit {
 }
 
 export interface ServiceLimitParts {
-  readonly context: Pick<ServiceContext, 'config' | 'controlToken' | 'clock' | 'history'>;
+  readonly context: Pick<ServiceContext, 'config' | 'controlToken' | 'clock' | 'history' | 'workers'>;
   readonly limit: RateLimitOptions;
   readonly store: RateLimitStore | undefined;
 }
@@ -36,13 +36,17 @@ function pathOf({ url = '' }: IncomingMessage): string {
 }
 
 export function openServiceLimit({ context, limit, store }: ServiceLimitParts): ServiceLimit {
-  const { config, controlToken, clock, history } = context;
+  const { config, controlToken, clock, history, workers } = context;
   const rejections = new Rejections(clock);
   let nameOf: ReturnType<typeof routeNames> = () => undefined;
 
   /** Polls of the web server and of the orchestrator, and requests of an operator. */
   const isOfFleet = (req: IncomingMessage): boolean =>
-    controlToken !== undefined && pathOf(req).startsWith(SYSTEM) && refuseControl(req, controlToken) === undefined;
+    pathOf(req).startsWith(SYSTEM) &&
+    (isOfAnotherWorker(req) || (controlToken !== undefined && refuseControl(req, controlToken) === undefined));
+
+  /** The request was counted when it reached the server, by the worker that asks now. */
+  const isOfAnotherWorker = (req: IncomingMessage): boolean => workers?.isPublic(req) === false;
 
   function noteRejection(limited: LimitedRequest, req: IncomingMessage): void {
     const { method = 'GET' } = req;

@@ -27,6 +27,7 @@ import type { DestinationStream } from 'pino';
 import type { RouteTable } from './route-table.js';
 import type { CachePlan } from './service-cache.js';
 import type { Forward } from './system-routes.js';
+import type { WorkerGroup } from '../workers/worker-group.js';
 
 export { runWhenMain } from './run.js';
 
@@ -45,6 +46,8 @@ export interface ServiceContext<DB = unknown> {
   /** Epoch milliseconds, and timers. */
   readonly clock: Clock;
   readonly controlToken: string | undefined;
+  /** The processes of this server, if it has several. */
+  readonly workers: WorkerGroup | undefined;
   /**
    * An HTTP client for another service. It propagates the trace, retries, has a circuit breaker, and deduplicates equal
    * requests.
@@ -92,6 +95,8 @@ export interface CreateOptions {
   /** Base URLs of peers, which replace the default addresses. */
   readonly clients?: Partial<Record<ServiceName, string>>;
   readonly clock?: Clock;
+  /** The processes of this server, if it has several. */
+  readonly workers?: WorkerGroup;
   /** Receives the log lines instead of standard output. */
   readonly logTo?: DestinationStream;
   /** Stores the latest lines of the whole fleet. The caller adds those of this server. Default: a tail of its own. */

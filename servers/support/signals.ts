@@ -10,14 +10,16 @@
 const SAME_SIGNAL_MS = 500;
 
 /**
- * @param close shuts down gracefully; anything it leaves open does not keep the process alive
- * @param exit ends the process; tests replace it
- * @param isDetached whether the process continues without its terminal
+ * @param close shuts down gracefully. What it leaves open does not keep the process alive.
+ * @param exit ends the process. Tests replace it.
+ * @param isDetached whether the process continues without its terminal.
+ * @param isWorker whether to ignore the signals of the terminal, because the primary process ends its workers.
  */
 export function endOnSignals(
   close: () => Promise<void>,
   exit: (code: number) => void = (code) => process.exit(code),
   isDetached = false,
+  isWorker = false,
 ): void {
   let closingSince: number | undefined;
   const onSignal = (): void => {
@@ -31,6 +33,6 @@ export function endOnSignals(
     } else if (now - closingSince > SAME_SIGNAL_MS) exit(1);
   };
   process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  process.on('SIGHUP', isDetached ? () => {} : onSignal);
+  process.on('SIGINT', isWorker ? () => {} : onSignal);
+  process.on('SIGHUP', isDetached || isWorker ? () => {} : onSignal);
 }

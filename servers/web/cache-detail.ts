@@ -34,7 +34,9 @@ export interface CacheDetail {
 const SAME = 2_000;
 const MOST_ROWS = 50;
 
-export async function describeCaches(parts: Pick<ServiceContext, 'peers' | 'controlToken'>): Promise<CacheDetail> {
+export async function describeCaches(
+  parts: Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>,
+): Promise<CacheDetail> {
   const { answers, silent } = await askAll<CacheReading>(parts, '/api/v1/system/cache');
   return {
     hottest: answers.map(({ instance, body }) => ({ ...body.hottest, instance: instance.id })),
@@ -53,7 +55,7 @@ export interface PurgePreview {
 
 /** Counts what a purge would remove. Instances of a service on one machine share their file and count as one. */
 export async function previewPurge(
-  parts: Pick<ServiceContext, 'peers' | 'controlToken'>,
+  parts: Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>,
   target: object,
 ): Promise<PurgePreview> {
   const { answers, silent } = await askAll<{ entries: number }>(parts, '/api/v1/system/cache/purge/preview', target);

@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { rateLimit, type Middleware, type TrustProxy } from '../../src/index.js';
+import { rateLimit, type Middleware, type RateLimitStore, type TrustProxy } from '../../src/index.js';
 import { pathOf } from '../support/request-path.js';
 import { accessOf, type DashboardTokens } from './dashboard-access.js';
 import { DASHBOARD_PREFIX } from './dashboard-routes.js';
@@ -27,6 +27,8 @@ const SYSTEM = '/api/v1/system/';
 export interface ControlRoomLimitOptions {
   readonly tokens: DashboardTokens;
   readonly trustProxy: TrustProxy;
+  /** Keeps the limits. Default: the memory of this process. */
+  readonly store?: RateLimitStore | undefined;
   /** The folder with the files of the pages. */
   readonly folder: string;
 }
@@ -39,7 +41,7 @@ export interface ControlRoomLimit {
   close(): Promise<void>;
 }
 
-export function controlRoomLimit({ tokens, trustProxy, folder }: ControlRoomLimitOptions): ControlRoomLimit {
+export function controlRoomLimit({ tokens, trustProxy, store, folder }: ControlRoomLimitOptions): ControlRoomLimit {
   const pages = new Set(['/', ...readdirSync(folder, { recursive: true }).map((name) => `/${String(name)}`)]);
   const isOperator = (req: IncomingMessage): boolean => accessOf(req, tokens).read;
   const isExempt = (req: IncomingMessage): boolean => {
@@ -48,19 +50,28 @@ export function controlRoomLimit({ tokens, trustProxy, folder }: ControlRoomLimi
     if (path.startsWith(SYSTEM)) return accessOf(req, tokens).control;
     return (req.method === 'GET' || req.method === 'HEAD') && pages.has(path);
   };
+  const kept = store === undefined ? {} : { store };
   const operators = rateLimit({
+    ...kept,
     ...OPERATORS,
     key: () => 'all',
     headers: 'none',
     skip: (req) => !isExempt(req) || !isOperator(req),
   });
   const others = rateLimit({
+    ...kept,
     ...OTHERS,
     trustProxy,
     headers: 'none',
     skip: (req) => !isExempt(req) || isOperator(req),
   });
-  const logs = rateLimit({ ...LOGS, key: () => 'all', headers: 'none', skip: (req) => pathOf(req) !== LOGS_PATH });
+  const logs = rateLimit({
+    ...kept,
+    ...LOGS,
+    key: () => 'all',
+    headers: 'none',
+    skip: (req) => pathOf(req) !== LOGS_PATH,
+  });
   return {
     isExempt,
     handlers: [operators, others, logs],

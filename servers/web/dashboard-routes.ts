@@ -19,7 +19,7 @@ import { askAll, findTrace, searchTraces } from './trace-search.js';
 export const DASHBOARD_PREFIX = '/api/v1/dashboard';
 
 export interface DashboardParts {
-  readonly context: Pick<ServiceContext, 'peers' | 'controlToken' | 'clock' | 'history'>;
+  readonly context: Pick<ServiceContext, 'peers' | 'controlToken' | 'workers' | 'clock' | 'history'>;
   readonly tokens: DashboardTokens;
   readonly stream: FrameStream;
 }

@@ -37,7 +37,7 @@ const TIMEOUT = 10_000;
 
 const MOST_EVENTS = 500;
 
-type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'clock'>;
+type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'workers' | 'clock'>;
 
 export interface HistoryQuery extends Range, Selection {
   /** Only this service. */

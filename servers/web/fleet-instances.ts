@@ -2,6 +2,7 @@
 import type { TargetStats } from '../../src/index.js';
 import type { ServiceContext } from '../support/service.js';
 import type { ServiceName } from '../support/fleet.js';
+import type { WorkerGroup } from '../workers/worker-group.js';
 import { askInstance } from '../support/ask-instance.js';
 
 /** An instance as listed by the orchestrator. Other members are passed on to the page. */
@@ -38,7 +39,7 @@ const lastTold = new WeakMap<object, readonly InstanceRecord[]>();
 
 const ORCHESTRATOR = 'orchestrator' satisfies ServiceName;
 
-type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
+type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>;
 
 /** States in which an instance answers requests. */
 const RUNNING = new Set(['ready', 'draining']);
@@ -48,7 +49,7 @@ export function isRunning({ state, port }: InstanceRecord): boolean {
   return RUNNING.has(state) && port !== 0;
 }
 
-export async function listInstances({ peers, controlToken }: Parts): Promise<FleetListing> {
+export async function listInstances({ peers, controlToken, workers }: Parts): Promise<FleetListing> {
   const routing = new Map<string, TargetStats & { service: string }>();
   for (const { service, instances } of Object.values(peers.router.getRoutingStats()))
     for (const target of instances) routing.set(`${service} ${target.port}`, { ...target, service });
@@ -58,7 +59,8 @@ export async function listInstances({ peers, controlToken }: Parts): Promise<Fle
   const told = orchestrator && (await ask(orchestrator, controlToken));
   if (told !== undefined) lastTold.set(peers.router, told);
   const records = told ?? withKnownNames(known, lastTold.get(peers.router) ?? []);
-  const all = orchestrator === undefined ? records : [...records, recordOf(orchestrator, told !== undefined)];
+  const others = orchestrator === undefined ? [] : [recordOf(orchestrator, told !== undefined)];
+  const all = [...records.flatMap((one) => withWorkers(one, workers)), ...others];
   const present = new Set(all.map(({ service }) => service));
   return {
     isOrchestrated: told !== undefined,
@@ -67,6 +69,13 @@ export async function listInstances({ peers, controlToken }: Parts): Promise<Fle
     ),
     instances: all.map((one) => ({ ...one, routing: viewOf(routing.get(`${one.service} ${one.port}`)) })),
   };
+}
+
+/** In place of this web server, its workers: each has figures, logs, traces and a cache of its own. */
+function withWorkers(record: InstanceRecord, workers: WorkerGroup | undefined): readonly InstanceRecord[] {
+  const isOwn = record.service === 'web' && (record.id === workers?.name || record.port === workers?.publicPort);
+  if (workers === undefined || !isOwn || !isRunning(record)) return [record];
+  return workers.members.map((member) => ({ ...record, ...member, host: '127.0.0.1' }));
 }
 
 function withKnownNames(

@@ -29,7 +29,7 @@ export interface FleetLogs {
   readonly silent: readonly string[];
 }
 
-type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
+type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>;
 
 export async function readLogs(parts: Parts, query: LogQuery): Promise<FleetLogs> {
   const round = await askForLines(parts, query);

@@ -61,7 +61,7 @@ export interface Frame {
   readonly scaling: Readonly<Record<string, ScalingFigures>> | null;
 }
 
-type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'clock' | 'log'>;
+type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'workers' | 'clock' | 'log'>;
 
 /** Milliseconds for which sampling continues without a viewer, so that reloading the page leaves no gap. */
 const LINGER = 10_000;

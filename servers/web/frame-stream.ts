@@ -15,7 +15,8 @@ const RETRY = 1000;
 /** Follows the stored frames: those after it are new. */
 const CURRENT = 'event: current\ndata: {}\n\n';
 
-interface HeldFrame {
+/** A frame as it is sent. */
+export interface HeldFrame {
   readonly id: string;
   readonly text: string;
 }
@@ -27,6 +28,8 @@ export class FrameStream {
   #held: HeldFrame[] = [];
   #heldSize = 0;
   #number = 0;
+  /** Called with each frame that was made here. */
+  onPublish: ((frame: HeldFrame) => void) | undefined;
 
   /** @param onCount called with the number of subscribers whenever it changes */
   constructor(onCount?: (subscribers: number) => void) {
@@ -46,10 +49,25 @@ export class FrameStream {
   publish(frame: object): void {
     const id = `${this.#epoch}-${++this.#number}`;
     const text = eventText({ id, event: 'frame', data: JSON.stringify(frame) });
-    this.#held.push({ id, text });
-    this.#heldSize += text.length;
+    this.#send({ id, text });
+    this.onPublish?.({ id, text });
+  }
+
+  /** The stored frames, oldest first. */
+  get held(): readonly HeldFrame[] {
+    return this.#held;
+  }
+
+  /** Sends frames that another process made. Those that are stored already are left out. */
+  take(frames: readonly HeldFrame[]): void {
+    for (const frame of frames) if (!this.#held.some(({ id }) => id === frame.id)) this.#send(frame);
+  }
+
+  #send(frame: HeldFrame): void {
+    this.#held.push(frame);
+    this.#heldSize += frame.text.length;
     while (this.#heldSize > MAX_HELD) this.#heldSize -= this.#held.shift()!.text.length;
-    this.#channel.send(text);
+    this.#channel.send(frame.text);
   }
 
   close(): void {

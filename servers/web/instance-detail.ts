@@ -35,7 +35,7 @@ const MOST_LINES = 200;
 /** Milliseconds. The limit is long because the instance queries its database. */
 const ADVICE_TIMEOUT = 5_000;
 
-type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
+type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>;
 
 /** @throws ResilienceError NOT_FOUND if the instance does not exist */
 export async function describeInstance(parts: Parts, id: string): Promise<InstanceDetail> {

@@ -49,7 +49,7 @@ export interface JoinedTrace {
   readonly silent: readonly string[];
 }
 
-type Parts = Pick<ServiceContext, 'peers' | 'controlToken'>;
+type Parts = Pick<ServiceContext, 'peers' | 'controlToken' | 'workers'>;
 
 /** The answers of all running instances to one request; `silent` lists the instances that did not answer. */
 export interface Round<T> {

@@ -181,10 +181,11 @@ export class ServerDrain {
   #closeListener(): void {
     this.#cancelQuietTurn?.();
     this.#cancelQuietTurn = undefined;
-    // A server that was closed before reports that as an error: what it still has open is waited for all the same.
-    this.#closeKeepingIdle((error) => {
+    // A server does not count the connections that another process accepted for it, and one that was closed before reports
+    // that as an error: what is still open is waited for all the same.
+    this.#closeKeepingIdle(() => {
       this.#isClosed = true;
-      if (error === undefined || this.#isEmpty) this.#end();
+      if (this.#isEmpty) this.#end();
     });
   }
 

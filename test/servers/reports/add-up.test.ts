@@ -1,5 +1,5 @@
 import fc from '../../support/fast-check.js';
-import { addUp } from '../../../servers/reports/collect.js';
+import { addUp } from '../../../servers/support/request-figures.js';
 
 const figure = fc.double({ min: 0, max: 1e6, noNaN: true });
 const figures = fc.record({
