@@ -1,4 +1,4 @@
-/** Pipelined requests: the responses come in the order of the requests, whichever of them the origin answers first. */
+/** Pipelined requests: the responses come in the order of the requests, also if the origin answers in another order. */
 import type { RequestListener, ServerResponse } from 'node:http';
 import { proxyBalanced } from '../../src/middleware/proxy-balanced.js';
 import type { Middleware } from '../../src/shared/http.js';

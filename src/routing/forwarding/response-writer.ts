@@ -102,7 +102,7 @@ export function addTrailers(res: ServerResponse, trailers: ResponseFields): void
   res.addTrailers(Object.fromEntries(trailerFields(trailers)));
 }
 
-/** Bytes of 1xx responses that are held for a response whose turn has not come. Further ones are left out. */
+/** Bytes of 1xx responses that are held while a response waits for an earlier one. Further ones are left out. */
 const MAX_HELD = 65_536;
 
 /** The 1xx responses for pipelined requests whose response has no socket yet. */
