@@ -100,18 +100,14 @@ export class RedisLink {
 
   #inTime<T>(reply: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = startTimer(
-        this.#clock,
-        () =>
-          reject(
-            new ResilienceError(
-              'STORE_UNAVAILABLE',
-              `RedisCacheLayer: Redis did not answer within ${this.#timeout} ms`,
-            ),
-          ),
-        this.#timeout,
-      );
+      const expire = (): void => reject(lateError(this.#timeout));
+      // Timers run before sockets are read. After a pause of this process, the reply may have arrived without being read.
+      const timer = startTimer(this.#clock, () => void setImmediate(expire), this.#timeout);
       reply.then(resolve, reject).finally(() => timer.cancel());
     });
   }
+}
+
+function lateError(timeout: number): ResilienceError {
+  return new ResilienceError('STORE_UNAVAILABLE', `RedisCacheLayer: Redis did not answer within ${timeout} ms`);
 }

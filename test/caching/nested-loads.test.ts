@@ -15,6 +15,7 @@ import { KeyvCacheLayer } from '../../src/caching/keyv-cache-layer.js';
 import { MultiLayerCacheManager } from '../../src/caching/multi-layer-cache-manager.js';
 import { RedisCacheLayer } from '../../src/redis.js';
 import { FakeClock } from '../../src/testing.js';
+import { PATIENT } from '../support/eventually.js';
 import fc from '../support/fast-check.js';
 import { describeWith, redisService } from '../support/services.js';
 
@@ -166,7 +167,7 @@ describeWith(redisService, 'one Redis', (url) => {
   test('a layer per manager', () =>
     proceedsAtOnce(() => {
       const own = `${prefix}${worlds++}:`;
-      const layer = (): CacheLayer => new RedisCacheLayer({ client, prefix: own, timeout: 5000 });
+      const layer = (): CacheLayer => new RedisCacheLayer({ client, prefix: own, timeout: PATIENT });
       return { layer, settle: () => client.ping().then(turn) };
     }, 30));
 });

@@ -8,7 +8,7 @@ import { FakeClock, cacheLayerCases, type CacheLayerFixture } from '../../src/te
 import fc from '../support/fast-check.js';
 import { describeWith, redisService } from '../support/services.js';
 import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/eventually.js';
+import { PATIENT, until } from '../support/eventually.js';
 
 const MINUTE = 60_000;
 
@@ -47,7 +47,7 @@ describeWith(redisService, 'RedisCacheLayer', (url) => {
 
   function create(options = {}): CacheLayerFixture {
     const prefix = newPrefix();
-    const layer = new RedisCacheLayer({ client, prefix, defaultTTL: MINUTE, timeout: 5000, ...options });
+    const layer = new RedisCacheLayer({ client, prefix, defaultTTL: MINUTE, timeout: PATIENT, ...options });
     return { layer, advance: (ms) => advance(prefix, ms), close: () => layer.destroy() };
   }
 
@@ -60,7 +60,7 @@ describeWith(redisService, 'RedisCacheLayer', (url) => {
 
   test('entries outlive neither their lifetime nor their tags in Redis itself', async () => {
     const prefix = newPrefix();
-    const layer = new RedisCacheLayer({ client, prefix });
+    const layer = new RedisCacheLayer({ client, prefix, timeout: PATIENT });
     await layer.write('a', { value: 1, ttl: 20_000, grace: 10_000, tags: ['t'] });
     const [entry = '', tag = ''] = [`${prefix}e:{.a}`, `${prefix}t:{.t}`];
     expect(await client.pttl(entry)).toBeGreaterThan(15_000);
@@ -73,7 +73,7 @@ describeWith(redisService, 'RedisCacheLayer', (url) => {
 
   test('a tag whose record Redis evicted covers what it was on', async () => {
     const prefix = newPrefix();
-    const layer = new RedisCacheLayer({ client, prefix });
+    const layer = new RedisCacheLayer({ client, prefix, timeout: PATIENT });
     await layer.write('a', { value: 1, ttl: MINUTE, grace: 0, tags: ['t'] });
     await layer.invalidateTag('u');
     await client.del(`${prefix}t:{.t}`);
@@ -86,7 +86,7 @@ describeWith(redisService, 'RedisCacheLayer', (url) => {
   });
 
   test('an entry and its lease share a cluster slot for any key', async () => {
-    const layer = new RedisCacheLayer({ client, prefix: newPrefix() });
+    const layer = new RedisCacheLayer({ client, prefix: newPrefix(), timeout: PATIENT });
     for (const key of ['', '{}', '}{', 'a{b}c', '{a', '%', 'a\ud800']) {
       await layer.set(key, key);
       expect(await layer.get(key)).toBe(key);
@@ -117,10 +117,32 @@ describeWith(redisService, 'RedisCacheLayer', (url) => {
     );
   });
 
+  test('a reply that arrives while the event loop is blocked is in time', async () => {
+    const clock = new FakeClock();
+    const { layer } = create({ clock, timeout: 50 });
+    await layer.set('a', 1);
+    const other = client.duplicate();
+    client.stream.pause();
+    const reply = layer.get('a');
+    // Redis writes the replies of one round before it reads the commands of the next.
+    await other.ping();
+    await other.ping();
+    await new Promise<void>((resolve) => {
+      // Node runs timers, and so the timeout, before it reads sockets.
+      setTimeout(() => {
+        client.stream.resume();
+        clock.tick(50);
+        resolve();
+      }, 0);
+    });
+    expect(await reply).toBe(1);
+    other.disconnect();
+  });
+
   test('two managers share loads and values, and an invalidation of one fences the other', async () => {
     const prefix = newPrefix();
     const managers = [1, 2].map(() => {
-      return new MultiLayerCacheManager({ redis: new RedisCacheLayer({ client, prefix, timeout: 5000 }) });
+      return new MultiLayerCacheManager({ redis: new RedisCacheLayer({ client, prefix, timeout: PATIENT }) });
     });
     const [a, b] = managers as [MultiLayerCacheManager, MultiLayerCacheManager];
     let finish!: (value: string) => void;
@@ -167,7 +189,7 @@ describeWith(redisService, 'RedisCacheLayer while Redis is away', () => {
   });
 
   test('no call fails, and what was invalidated meanwhile is gone when it is back', async () => {
-    const layer = new RedisCacheLayer({ client, timeout: 500 });
+    const layer = new RedisCacheLayer({ client, timeout: PATIENT });
     const cache = new MultiLayerCacheManager({ redis: layer });
     for (const key of ['a', 'b', 'c:1', 'd', 'e']) await cache.set(key, 'old', { tags: key === 'd' ? ['t'] : [] });
     await redis.kill();
@@ -225,7 +247,7 @@ describeWith(redisService, 'RedisCacheLayer while Redis is away', () => {
     await redis.kill();
     const late = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 50 });
     late.on('error', () => undefined);
-    const cache = new MultiLayerCacheManager({ redis: new RedisCacheLayer({ client: late, timeout: 500 }) });
+    const cache = new MultiLayerCacheManager({ redis: new RedisCacheLayer({ client: late, timeout: PATIENT }) });
     await cache.set('x', 1);
     expect(await cache.get('x')).toBe(1);
     await redis.start(...durable);

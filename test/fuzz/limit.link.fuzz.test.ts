@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { Pool } from 'pg';
+import { PATIENT } from '../support/eventually.js';
 import fc from '../support/fast-check.js';
 import { PostgresStore, type PostgresQueryable } from '../../src/postgres.js';
 import { MemoryStore, RateLimiter, type Algorithm, type RateLimitStore } from '../../src/rate-limiting/index.js';
@@ -78,9 +79,6 @@ function carry<T>(fault: Fault, send: () => Promise<T>): Promise<T> {
       return send().then(late);
   }
 }
-
-/** Milliseconds: no answer is late by itself. */
-const PATIENT = 30_000;
 
 /** The link of one process, which notices as the process does when it has been cut off for long. */
 class Link {

@@ -19,7 +19,7 @@ import {
 } from '../../src/rate-limiting/index.js';
 import { RedisStore } from '../../src/redis.js';
 import { FakeClock } from '../../src/testing.js';
-import { until } from '../support/eventually.js';
+import { PATIENT, until } from '../support/eventually.js';
 import { describeWith, postgresService, redisService } from '../support/services.js';
 import { fuzz, type Tally } from './harness.js';
 
@@ -64,7 +64,6 @@ const callOf = (req: IncomingMessage): Call => {
   return { client, tenant, cost };
 };
 const pathOf = ({ client, tenant, cost }: Call): string => `/${client}/${tenant}/${cost}`;
-const PATIENT = 30_000;
 
 /** The tokens admitted, by bucket. */
 class Spent {

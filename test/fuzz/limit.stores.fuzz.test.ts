@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { Pool } from 'pg';
+import { PATIENT } from '../support/eventually.js';
 import fc from '../support/fast-check.js';
 import { PostgresStore } from '../../src/postgres.js';
 import {
@@ -187,8 +188,6 @@ const storeScripts: fc.Arbitrary<StoreScript> = fc.record({
   policies: fc.tuple(policy, policy),
   steps: fc.array(step, { minLength: 10, maxLength: 60 }),
 });
-
-const PATIENT = 30_000;
 
 describeWith(redisService, 'with Redis', (redisUrl) => {
   describeWith(postgresService, 'and PostgreSQL', (postgresUrl) => {

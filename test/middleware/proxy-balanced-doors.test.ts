@@ -213,6 +213,7 @@ describe('in', () => {
     const bytes = await exchangeBytes(
       await rig.serve(proxy),
       'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc',
+      (received) => received.endsWith('}'), // Node keeps the connection for five seconds more
     );
     expect(statusOf(bytes)).toBe(408);
     expect(proxy.stats().active).toBe(0);

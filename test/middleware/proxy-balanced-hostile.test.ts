@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http';
 import { proxyBalanced, type ProxyBalancedOptions } from '../../src/middleware/proxy-balanced.js';
 import { ask, bodyOf, createRig, exchangeBytes, type Rig } from '../support/proxy-rig.js';
-import { until } from '../support/eventually.js';
 
 let rig: Rig;
 /** What the origin understood: method, path and body of each request, in order. */
@@ -178,22 +177,6 @@ test('pipelined requests are answered in order, one at a time', async () => {
   const answer = await exchangeBytes(port, bytes, (received) => received.split('ok').length === 4);
   expect(answer.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(3);
   expect([...understood].sort()).toEqual(['GET /1 ', 'GET /2 ', 'GET /3 ']);
-});
-
-test('a 1xx for a pipelined request does not get into the answer before it', async () => {
-  const origin = await rig.origin((req, res) => {
-    if (req.url === '/2') {
-      res.writeProcessing();
-      res.end('second');
-    } else void until(() => understood.includes('/2')).then(() => res.end('first'));
-    understood.push(req.url!);
-  });
-  const port = await rig.serve(proxyBalanced({ targets: [origin] }));
-  const bytes = ['/1', '/2'].map((path) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`).join('');
-  const answer = await exchangeBytes(port, bytes, (received) => received.includes('second'));
-  expect(answer.indexOf('first')).toBeGreaterThan(0);
-  const informed = answer.indexOf('HTTP/1.1 102');
-  expect(informed === -1 || informed > answer.indexOf('first')).toBe(true);
 });
 
 test('fields that say how to read a request, or who may, do not pass as trailers', async () => {

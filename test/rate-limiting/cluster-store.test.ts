@@ -7,12 +7,11 @@ import type { Answer, Request } from '../../src/rate-limiting/cluster-protocol.j
 import { ClusterWorker, type PrimaryChannel } from '../../src/rate-limiting/cluster-worker.js';
 import { charge, ClusterStore, MemoryStore, RateLimiter, resolveQuota } from '../../src/rate-limiting/index.js';
 import { FakeClock, rateLimitStoreCases, type RateLimitStoreFixture } from '../../src/testing.js';
+import { PATIENT } from '../support/eventually.js';
 import fc from '../support/fast-check.js';
 import { bundleProgram, nextMessage, startProgram } from '../support/bundled-child.js';
 
 const once10 = resolveQuota('once', { rateLimit: 10, refillRate: 0 });
-/** Long enough for a machine that runs other tests too: here a slow answer is not what is tested. */
-const PATIENT = 30_000;
 
 /** A channel to a primary in this process. The messages are JSON, as they are between processes. */
 function channelTo(

@@ -3,12 +3,10 @@ import { Pool } from 'pg';
 import { charge, RateLimiter, resolveQuota, type Charge } from '../../src/rate-limiting/index.js';
 import { PostgresStore, type PostgresStoreOptions } from '../../src/postgres.js';
 import { FakeClock, rateLimitStoreCases, type RateLimitStoreFixture } from '../../src/testing.js';
-import { until } from '../support/eventually.js';
+import { PATIENT, until } from '../support/eventually.js';
 import { describeWith, postgresService } from '../support/services.js';
 
 const once = resolveQuota('once', { rateLimit: 10, refillRate: 0 });
-/** Long enough for a machine that runs other tests too: here a slow answer is not what is tested. */
-const PATIENT = 5_000;
 
 describeWith(postgresService, 'PostgresStore', (url) => {
   const schema = `limit_${randomUUID().replaceAll('-', '')}`;

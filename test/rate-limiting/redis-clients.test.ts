@@ -5,9 +5,9 @@ import { createClient } from 'redis';
 import { charge, resolveQuota } from '../../src/rate-limiting/index.js';
 import { RedisStore, type RedisStoreOptions } from '../../src/redis.js';
 import { FakeClock, rateLimitStoreCases, type RateLimitStoreFixture } from '../../src/testing.js';
+import { PATIENT } from '../support/eventually.js';
 import { describeWith, redisService } from '../support/services.js';
 
-const PATIENT = 5_000;
 const once = resolveQuota('once', { rateLimit: 10, refillRate: 0 });
 
 interface Opened {

@@ -9,6 +9,7 @@ import { charge, type Charge, type RateLimitStore } from '../../src/rate-limitin
 import { CUT_OFF_AFTER, OPEN_FOR } from '../../src/rate-limiting/store-outage.js';
 import { RedisStore, type RedisStoreOptions } from '../../src/redis.js';
 import { FakeClock } from '../../src/testing.js';
+import { PATIENT } from '../support/eventually.js';
 import { RedisServer } from '../support/redis-server.js';
 
 jest.setTimeout(60_000); // processes start, stop and reconnect in real time
@@ -174,7 +175,7 @@ suite('an outage of Redis', () => {
     redis.resume();
     expect(statuses[200]! + later).toBe(99); // a quarter of the 399 that were left
     await client.ping(); // behind everything that was sent meanwhile
-    const fresh = new RedisStore({ client, timeout: 5_000 });
+    const fresh = new RedisStore({ client, timeout: PATIENT });
     expect(400 - (await fresh.read('127.0.0.1', limit.limiter.quota))).toBe(counted.admitted);
     await untilShared(url, counted);
     // Requests admitted meanwhile are charged once the server answers.

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { resolveQuota } from '../../src/rate-limiting/index.js';
 import { RedisStore } from '../../src/redis.js';
+import { PATIENT } from '../support/eventually.js';
 import { bundleProgram, nextMessage, startProgram } from '../support/bundled-child.js';
 import { describeWith, redisService } from '../support/services.js';
 import { storedBucket } from './stored-bucket.js';
@@ -62,7 +63,7 @@ describeWith(redisService, 'four processes on one Redis', (url) => {
   test('admit exactly what returns at 1,000 in ten seconds, to the token', async () => {
     const prefix = `{processes-${randomUUID()}}:`;
     const quota = resolveQuota('default', { rateLimit: 1_000, refillRate: 100 });
-    const store = new RedisStore({ client, prefix, timeout: 10_000, instances: 1 });
+    const store = new RedisStore({ client, prefix, timeout: PATIENT, instances: 1 });
     const bucket = () => storedBucket(client, `${prefix}b:default:everybody`);
     let began = 0;
     let last = { debt: 0, time: 0 };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { PATIENT } from '../support/eventually.js';
 import fc from '../support/fast-check.js';
 import { Redis } from 'ioredis';
 import { charge, RateLimiter, resolveQuota } from '../../src/rate-limiting/index.js';
@@ -9,8 +10,6 @@ import { ExactBucket } from './exact-bucket.js';
 import { storedBucket } from './stored-bucket.js';
 
 const once = resolveQuota('once', { rateLimit: 10, refillRate: 0 });
-/** Long enough for a machine that runs other tests too: here a slow answer is not what is tested. */
-const PATIENT = 5_000;
 
 describeWith(redisService, 'RedisStore', (url) => {
   let client: Redis;

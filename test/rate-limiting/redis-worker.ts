@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { RateLimiter } from '../../src/rate-limiting/index.js';
 import { RedisStore } from '../../src/redis.js';
+import { PATIENT } from '../support/eventually.js';
 
 /** What the parent sends once this process is ready. */
 export interface Offer {
@@ -21,7 +22,7 @@ export interface Answer {
 async function main(): Promise<void> {
   const [url, prefix, rateLimit, refillRate] = process.argv.slice(2) as [string, string, string, string];
   const client = new Redis(url);
-  const store = new RedisStore({ client, prefix, timeout: 10_000 });
+  const store = new RedisStore({ client, prefix, timeout: PATIENT });
   const limiter = new RateLimiter({
     rateLimit: Number(rateLimit),
     refillRate: Number(refillRate),

@@ -3,6 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 /** Milliseconds after which waiting is given up, so that a broken test fails instead of hanging. Never asserted. */
 const PATIENCE = 45_000;
+/** A `timeout` in milliseconds for a store or layer whose server is up: a busy machine is slow, and no outage. */
+export const PATIENT = 30_000;
 /** Milliseconds between looks: looking all the time would take the processor from what is waited for. */
 const BETWEEN_LOOKS = 5;
 

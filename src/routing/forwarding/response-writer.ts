@@ -1,5 +1,6 @@
 /** Writes a response with a checked head to the client, over HTTP/1 or HTTP/2. */
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { http2StreamOf } from '../../shared/abort-response.js';
 import { headLines, isBodiless, type ResponseHead } from './answer-head.js';
 import { eachEndToEndField, trailerFields, type ResponseFields } from './headers.js';
@@ -101,9 +102,16 @@ export function addTrailers(res: ServerResponse, trailers: ResponseFields): void
   res.addTrailers(Object.fromEntries(trailerFields(trailers)));
 }
 
+/** Bytes of 1xx responses that are held while a response waits for an earlier one. Further ones are left out. */
+const MAX_HELD = 65_536;
+
+/** The 1xx responses for pipelined requests whose response has no socket yet. */
+const held = new WeakMap<ServerResponse, string>();
+
 /**
- * Passes on a checked 1xx response (RFC 9110 §15.2). Node writes only some of them itself, so the lines go to the
- * socket. The socket belongs to this response once it is assigned, and nothing of the final response is written yet.
+ * Passes on a checked 1xx response, as a proxy must (RFC 9110 §15.2). Node writes only some of them itself, so the lines
+ * go to the socket. The socket belongs to this response once it is assigned, and nothing of the final response is
+ * written yet.
  */
 export function writeInformation(res: ServerResponse, head: ResponseHead): void {
   if (res.headersSent || head.status === 101) return; // a switch needs an upgrade
@@ -115,8 +123,27 @@ export function writeInformation(res: ServerResponse, head: ResponseHead): void 
     return;
   }
   const { socket, req } = res;
-  if (socket === null || !socket.writable || req.httpVersion !== '1.1') return; // HTTP/1.0 has no 1xx responses
-  socket.write(headLines(head), 'latin1');
+  if (req.httpVersion !== '1.1') return; // HTTP/1.0 has no 1xx responses
+  const lines = headLines(head);
+  if (socket === null) hold(res, lines);
+  else if (socket.writable) socket.write(lines, 'latin1');
+}
+
+/**
+ * Keeps the lines until the responses to earlier requests on the connection are sent. Node emits `socket` at that time,
+ * before it writes what it kept of this response.
+ */
+function hold(res: ServerResponse, lines: string): void {
+  const before = held.get(res);
+  if (before === undefined) res.once('socket', writeHeld);
+  const all = `${before ?? ''}${lines}`;
+  if (all.length <= MAX_HELD) held.set(res, all);
+}
+
+function writeHeld(this: ServerResponse, socket: Socket): void {
+  const lines = held.get(this);
+  held.delete(this);
+  if (lines !== undefined && socket.writable) socket.write(lines, 'latin1');
 }
 
 /** Asks the client to send its body. */
