@@ -84,7 +84,7 @@ function requireAxios(): AxiosStatic {
 
 /**
  * An instance with these defaults. axios loads with the first request: it makes Node load its own `fetch`, which takes 60
- * ms and 9 MB, also in a process that calls nobody.
+ * ms and 9 MB, also in a process that makes no request.
  */
 export function deferredAxios(given: CreateAxiosDefaults): AxiosInstance {
   const defaults = withHeaderGroups(given);

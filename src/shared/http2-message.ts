@@ -1,4 +1,4 @@
-/** Tells the messages of Node's HTTP/2 compatibility API, over TLS and in cleartext, from those of HTTP/1. */
+/** Whether a message is one of HTTP/2, as the compatibility API of Node creates them, over TLS and in cleartext. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 

@@ -52,7 +52,7 @@ test.each([
   ['in cleartext', 'http', () => createCleartextServer()],
   ['over TLS', 'https', () => createSecureServer({ key, cert })],
 ])('HTTP/2 %s, also after its stream has closed', async (_name, scheme, create) => {
-  const { req, res } = await served(create() as Http2Server, overHttp2(scheme));
+  const { req, res } = await served(create(), overHttp2(scheme));
   const stream = requestStreamOf(req)!;
   const judge = (): unknown[] => [isHttp2(req), isHttp2Response(res), responseStreamOf(res) === stream];
   expect(judge()).toEqual([true, true, true]);
@@ -61,7 +61,7 @@ test.each([
   expect(judge()).toEqual([true, true, true]);
 });
 
-test('simulated messages are HTTP/1, whatever else they have', () => {
+test('simulated messages are HTTP/1, even with a property named stream', () => {
   const req = new IncomingMessage(new Socket());
   const res = new ServerResponse(req);
   expect([isHttp2(req), isHttp2Response(res)]).toEqual([false, false]);
