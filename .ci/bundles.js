@@ -13,6 +13,10 @@ export function serverBundle(root, outdir) {
     outdir,
     bundle: true,
     external: ['better-sqlite3', 'pg', 'ioredis', 'cls-hooked'],
+    // Tables of encodings and of media types stay files, which only those who need them read.
+    loader: { '.json': 'copy' },
+    // form-data asks for an older copy, and each copy fills its maps at the start.
+    alias: { 'mime-types': join(root, 'node_modules/mime-types') },
     // CommonJS packages inside an ES module still ask for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",

@@ -78,6 +78,14 @@ describe('imports point one way', () => {
       .filter(({ to }) => inSource(to) && !entries.includes(to));
     expect(wrong.map(describeImport)).toEqual([]);
   });
+
+  // Both would be loaded whole by each of the nine processes at their start.
+  test.each([
+    ['only the types of axios', /^import (?!type\b).* from 'axios'/m],
+    ['zod member by member, not its namespace object', /^import \{.*\bz\b.*\} from 'zod'/m],
+  ])('servers import %s', (_what, loadsAll) => {
+    expect(sources('servers').filter((file) => loadsAll.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
+  });
 });
 
 /** The files that a file loads at run time: its imports and re-exports, except those that import only types. */

@@ -1,6 +1,6 @@
 /** `/api/v1/budget`: the limits, the spending, and the return on it. */
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import { newestFirst } from '../support/paging.js';
 import { created, RouteTable } from '../support/route-table.js';
 import { DEFAULT_COHORT, type Ledger } from './ledger.js';

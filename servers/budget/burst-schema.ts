@@ -1,5 +1,5 @@
 /** The input of bursts, and the policy for running them. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const MAX_PROMPT = 32_000;
 

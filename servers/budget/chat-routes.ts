@@ -1,6 +1,6 @@
 /** `/api/v1/chat`: streamed answers of the model providers. */
 import type { Request, Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type MultiLayerCacheManager, type Target } from '../../src/index.js';
 import { parseEventId } from '../support/replay-channel.js';
 import { ANSWERED, RouteTable } from '../support/route-table.js';

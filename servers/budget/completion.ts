@@ -1,6 +1,6 @@
 /** The messages of the chat completions protocol: the request, the whole answer, and the answer as a stream of parts. */
 import type { Readable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError } from '../../src/index.js';
 import { SseParser } from '../dashboard/model/sse-parser.js';
 import type { Question, Usage } from './meter.js';

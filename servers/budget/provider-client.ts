@@ -2,8 +2,8 @@
  * A client for one model provider: OpenAI-compatible chat completions with a time limit, a circuit breaker and a price.
  */
 import { addAbortSignal, type Readable } from 'node:stream';
-import { isAxiosError, type AxiosInstance, type AxiosRequestConfig, type AxiosResponse } from 'axios';
-import { z } from 'zod';
+import type { AxiosInstance, AxiosRequestConfig, AxiosResponse } from 'axios';
+import * as z from 'zod';
 import {
   CircuitBreaker,
   ConcurrencyLimiter,
@@ -15,6 +15,7 @@ import {
 import { completionRequest, MOST_BYTES, readCompletion, readParts } from './completion.js';
 import { Meter, NO_CHARGE, type Charge, type Question } from './meter.js';
 import type { Provider } from './providers.js';
+import { isAxiosError } from '../support/axios-error.js';
 
 export type Answer = Charge & { readonly latencyMs: number } & (
     | { readonly outcome: 'success'; readonly text: string }

@@ -1,5 +1,5 @@
 /** `/api/v1/providers`: the model providers, their quality, and prompts to the best of them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MultiLayerCacheManager } from '../../src/index.js';
 import { RouteTable } from '../support/route-table.js';
 import { patchOf, type SettingsStore } from '../support/settings-store.js';

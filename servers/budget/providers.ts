@@ -2,7 +2,7 @@
  * The model providers of the fleet: OpenAI-compatible endpoints from a JSON file, with their keys in the environment.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError, defaultOf, type Environment } from '../support/config.js';
 
 const providerSchema = z.strictObject({

@@ -1,6 +1,6 @@
 /** `/api/v1/capabilities`: the capabilities of the running services, whether they are active, and their history. */
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type Clock } from '../../src/index.js';
 import { textField } from '../support/fields.js';
 import { serviceNamed } from '../support/fleet.js';

@@ -1,6 +1,6 @@
 /** Requests the routes of all running services. */
 import type { AxiosInstance } from 'axios';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type ErrorCode } from '../../src/index.js';
 import { MANAGED_SERVICES, type ServiceName } from '../support/fleet.js';
 import { answerOf, peerError } from '../support/peer-answer.js';

@@ -1,7 +1,7 @@
 /** `/api/v1/auto-coach`: starts, stops and lists coaching runs. */
 import type { AxiosInstance } from 'axios';
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type Clock } from '../../src/index.js';
 import { learnerName, topicName } from '../support/fields.js';
 import { newestFirst } from '../support/paging.js';

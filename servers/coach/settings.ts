@@ -1,5 +1,5 @@
 /** The settings of the coach. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const SECOND = 1000;
 const HOUR = 3_600_000;

@@ -1,6 +1,6 @@
 /** The coach's requests to the training service. */
 import type { AxiosInstance } from 'axios';
-import { z } from 'zod';
+import * as z from 'zod';
 import { answerOf } from '../support/peer-answer.js';
 
 const session = z.object({ session: z.object({ id: z.number() }) });

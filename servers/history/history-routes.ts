@@ -1,5 +1,5 @@
 /** `/api/v1/system/history` of each server: what the service did in a time range, and the events in it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { RouteTable } from '../support/route-table.js';
 import type { ServiceName } from '../support/fleet.js';
 import { aggregate, gridOf, type HistoryReading } from './aggregate.js';

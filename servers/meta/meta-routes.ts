@@ -3,7 +3,7 @@
  */
 import type { AxiosInstance } from 'axios';
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type Clock } from '../../src/index.js';
 import { learnerName, topicName } from '../support/fields.js';
 import { created, RouteTable } from '../support/route-table.js';

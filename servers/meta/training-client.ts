@@ -1,6 +1,6 @@
 /** Reads rounds and progress from the training service, and writes review plans to it. */
 import type { AxiosInstance } from 'axios';
-import { z } from 'zod';
+import * as z from 'zod';
 import { answerOf } from '../support/peer-answer.js';
 
 /** A round as returned by the training service, reduced to the fields used here. */

@@ -1,5 +1,5 @@
 /** Reads the load of an instance for scaling decisions. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { InstanceDetails, InstanceReport } from '../../src/index.js';
 
 const figure = z.number().nullish();

@@ -3,7 +3,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AutoScalingDecisionEngine, type ScalingPolicy } from '../../src/index.js';
 import { ConfigError, defaultOf, type FleetConfig } from '../support/config.js';
 import { MANAGED_SERVICES, serviceNamed, type ServiceName } from '../support/fleet.js';

@@ -1,5 +1,5 @@
 /** `/api/v1/system` of the orchestrator: lists, starts and stops instances. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError } from '../../src/index.js';
 import type { ServiceName } from '../support/fleet.js';
 import { askInstance } from '../support/ask-instance.js';

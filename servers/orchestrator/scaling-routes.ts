@@ -1,7 +1,7 @@
 /**
  * `/api/v1/system` routes of the orchestrator for scaling: manual scaling, decisions and their reasons, and history.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AutoScalingDecisionEngine, ScalingLoop, ScalingOutcome } from '../../src/index.js';
 import type { ServiceName } from '../support/fleet.js';
 import { RouteTable } from '../support/route-table.js';

@@ -1,5 +1,5 @@
 /** The schema of a service name in a path or a query: `training` or `training-server`. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MANAGED_SERVICES, serviceNamed, type ServiceName } from '../support/fleet.js';
 
 export const serviceName = z.string().transform((text, context): ServiceName => {

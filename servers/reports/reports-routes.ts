@@ -1,6 +1,6 @@
 /** `/api/v1/reports`: reports over the data of the other services, and the changes over time. */
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../src/index.js';
 import { textField } from '../support/fields.js';
 import { newestFirst } from '../support/paging.js';

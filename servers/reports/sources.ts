@@ -1,5 +1,5 @@
 /** The source of each report section: the service, the route, and the numbers to follow over time. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ServiceName } from '../support/fleet.js';
 
 /** Numbers that are followed over time. */

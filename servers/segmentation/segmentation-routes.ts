@@ -1,6 +1,6 @@
 /** `/api/v1/segmentation`: analyses conversations, returns stored analyses, groups them, and changes the settings. */
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../src/index.js';
 import { textField } from '../support/fields.js';
 import { newestFirst } from '../support/paging.js';

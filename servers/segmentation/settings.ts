@@ -1,5 +1,5 @@
 /** The settings of segmentation. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const fields = {
   blockSize: z.number().int().min(1).max(20),

@@ -1,5 +1,5 @@
 /** `/api/v1/system/cache` of a server with a cache: its use, and manual invalidation. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   countEntries,
   type EntrySelection,

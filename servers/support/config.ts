@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { FLEET, portVariable, SERVICE_NAMES, type ServiceName } from './fleet.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

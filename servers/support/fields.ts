@@ -1,5 +1,5 @@
 /** Field schemas shared by the routes of several services. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Text of 1 to `max` characters, trimmed. It must not contain U+0000, because PostgreSQL cannot store it. */
 export function textField(max: number) {

@@ -1,5 +1,5 @@
 /** Finds stored log lines. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { readLogLine } from '../dashboard/model/log-line.js';
 import { isAtLeast, isNotable, LEVELS, type Level } from './log-level.js';
 import type { HeldLines, LogSource, LogTail, StoredLine } from './log-tail.js';

@@ -3,7 +3,7 @@
  * on its depth. Rows added in between cause no repeated or missing rows.
  */
 import { sql, type SelectQueryBuilder } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;

@@ -1,7 +1,8 @@
 /** The validated response of another service, or an error that says which service failed and how. */
-import { isAxiosError, type AxiosResponse } from 'axios';
+import type { AxiosResponse } from 'axios';
 import type { z } from 'zod';
 import { ERRORS, ResilienceError, type ErrorCode } from '../../src/index.js';
+import { isAxiosError } from './axios-error.js';
 import type { ServiceName } from './fleet.js';
 
 const TIMEOUTS = new Set(['ECONNABORTED', 'ETIMEDOUT']);

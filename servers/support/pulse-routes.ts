@@ -1,7 +1,7 @@
 /**
  * `/api/v1/system/pulse` of each server. The control room requests it every two seconds while a viewer is connected.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DistributedTracer } from '../../src/index.js';
 import type { ServiceName } from './fleet.js';
 import { SLOT_MS, type Pulse, type PulseSlot } from './pulse.js';

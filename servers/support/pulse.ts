@@ -2,8 +2,9 @@
  * The traffic of a service per time slot, for the control room: requests by route, and calls to other services by peer.
  * It is recorded only while the control room reads it, so otherwise it costs nothing.
  */
-import { isAxiosError, type AxiosAdapter, type AxiosInstance } from 'axios';
+import type { AxiosAdapter, AxiosInstance } from 'axios';
 import { startTimer, wallClock, type Clock, type DistributedTracer, type Timer } from '../../src/index.js';
+import { isAxiosError } from './axios-error.js';
 import { newTally, record, recordRequest, type Tally } from './tally.js';
 
 /** Length of a slot in ms. Slots are aligned to the epoch, so that slots of several processes can be added. */

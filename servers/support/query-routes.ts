@@ -1,5 +1,5 @@
 /** `/api/v1/system/queries` of each server: the cost of its statements, by their shape and without values. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type ConnectionPool, type QueryOptimizer } from '../../src/index.js';
 import { isControlStatement } from '../dashboard/model/query-rows.js';
 import { RouteTable } from './route-table.js';

@@ -3,7 +3,7 @@
  * one place, a wrong method gets a 405, and the routes can be listed.
  */
 import { Router, type Request, type Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { requireControl, ResilienceError } from '../../src/index.js';
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';

@@ -1,6 +1,6 @@
 /** Settings of a service that survive a restart: one validated JSON value per name. Concurrent changes are not lost. */
 import type { Kysely, SchemaModule, Transaction } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import { validate } from './route-table.js';
 
 /** The table for settings, created by `createSettingsTable`. */

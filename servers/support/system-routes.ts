@@ -1,5 +1,5 @@
 /** `/api/v1/system` of each server: its routes, its state, and the traces it stores. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type DistributedTracer } from '../../src/index.js';
 import type { KeptTraces } from '../history/kept-traces.js';
 import type { ServiceName } from './fleet.js';

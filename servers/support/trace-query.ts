@@ -1,5 +1,5 @@
 /** Query parameters for traces, equal for one service and for the whole fleet. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const MOST_ATTRIBUTES = 12;
 

@@ -1,6 +1,6 @@
 /** `/api/v1/challenges`: the challenge bank, its attempts, and their grades. */
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../src/index.js';
 import { learnerName, topicName } from '../support/fields.js';
 import { newestFirst } from '../support/paging.js';

@@ -1,5 +1,5 @@
 /** Schemas of challenges: a prompt and, depending on the kind, the facts that answers are graded against. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { textField, topicName } from '../support/fields.js';
 
 const term = textField(200);

@@ -1,6 +1,6 @@
 /** `/api/v1/feedback`: learners' feedback on their training. */
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../src/index.js';
 import { learnerName, textField, topicName } from '../support/fields.js';
 import { newestFirst } from '../support/paging.js';

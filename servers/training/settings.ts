@@ -1,5 +1,5 @@
 /** The training settings: the parameters of the mastery model, and how long an attempt stays open. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;

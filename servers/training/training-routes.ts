@@ -1,6 +1,6 @@
 /** `/api/v1/training`: sessions, rounds, progress, reviews, settings. */
 import type { Kysely } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError, type Clock } from '../../src/index.js';
 import { learnerName, textField, topicName } from '../support/fields.js';
 import { newestFirst, oldestFirst, pageLimit } from '../support/paging.js';

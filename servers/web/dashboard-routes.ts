@@ -1,5 +1,5 @@
 /** `/api/v1/dashboard`: the data for the control room's pages, collected from all instances of the fleet. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ResilienceError } from '../../src/index.js';
 import { historyFields, rangeFields } from '../history/history-routes.js';
 import { purgeTarget } from '../support/cache-routes.js';

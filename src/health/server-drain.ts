@@ -5,6 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import { startTimer, type Clock, type Timer } from '../shared/clock.js';
+import { isHttp2 } from '../shared/http2-message.js';
 import type { ConnectionTracker } from './connection-tracker.js';
 import { inQuietTurn } from './quiet-turn.js';
 import { READING_PERIOD, ServedTime } from './served-time.js';
@@ -44,10 +45,6 @@ type Phase = 'delaying' | 'draining' | 'ended';
 /** The methods of an HTTP/1 server, which an HTTP/2 server may lack. */
 type AnyServer = Omit<Server, 'closeIdleConnections' | 'closeAllConnections'> &
   Partial<Pick<Server, 'closeIdleConnections' | 'closeAllConnections'>>;
-
-function isHttp2(message: object): boolean {
-  return (message as { readonly stream?: unknown }).stream !== undefined;
-}
 
 /** Ends the connection with this response. Also where a handler writes its own raw header fields. */
 function closeWith(res: ServerResponse): void {

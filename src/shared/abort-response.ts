@@ -1,18 +1,13 @@
 /** Aborts a response so that the client cannot mistake the part it received for the whole. */
 import type { ServerResponse } from 'node:http';
-import type { ServerHttp2Stream } from 'node:http2';
+import { responseStreamOf } from './http2-message.js';
 
 /** NGHTTP2_INTERNAL_ERROR. Node's default for a destroyed stream is NO_ERROR, which RFC 9113 §8.1 allows after a whole response. */
 const INTERNAL_ERROR = 2;
 
-/** The stream of a response of Node's HTTP/2 compatibility API. */
-export function http2StreamOf(res: ServerResponse): ServerHttp2Stream | undefined {
-  return res.req?.httpVersionMajor === 2 ? (res as unknown as { stream?: ServerHttp2Stream }).stream : undefined;
-}
-
 /** HTTP/1.1: destroys the connection. HTTP/2: resets the stream, a moment later. */
 export function abortResponse(res: ServerResponse): void {
-  const stream = http2StreamOf(res);
+  const stream = responseStreamOf(res);
   if (stream === undefined) res.destroy();
   else afterFrame(() => stream.close(INTERNAL_ERROR));
 }

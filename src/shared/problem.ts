@@ -1,6 +1,7 @@
 /** Errors as RFC 9457 problem documents. */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { abortResponse } from './abort-response.js';
+import { isHttp2 } from './http2-message.js';
 import { ERRORS, messageOf, ResilienceError, type ErrorCode } from './errors.js';
 import { noteError } from './instrumentation.js';
 
@@ -137,7 +138,7 @@ export function sendProblem(
   for (const [name, value] of Object.entries(headers)) setField(res, name, value);
   res.statusCode = document.status;
   // HTTP/2 has no reason phrase (RFC 9113 §8.3.1), and Node warns if one is set.
-  if (req.httpVersionMajor < 2) res.statusMessage = STATUS_CODES[document.status] ?? '';
+  if (!isHttp2(req)) res.statusMessage = STATUS_CODES[document.status] ?? '';
   res.setHeader('Content-Type', 'application/problem+json');
   res.setHeader('Content-Length', body.length);
   res.end(req.method === 'HEAD' ? undefined : body);

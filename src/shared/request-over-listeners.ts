@@ -1,6 +1,7 @@
 /** The listeners for the end of a request, and when they are called. */
 import type { IncomingMessage } from 'node:http';
 import { afterFrame } from './abort-response.js';
+import { isHttp2 } from './http2-message.js';
 import { callGuarded } from './listeners.js';
 
 /** `finished`: the whole response was sent. `aborted`: the connection or the HTTP/2 stream ended before that. */
@@ -85,9 +86,4 @@ export class RequestOverListeners {
     (this.#others ??= new Set()).add(own);
     return () => void this.#others?.delete(own);
   }
-}
-
-/** The version is a property of the request itself, and cheap to read. */
-export function isHttp2(req: IncomingMessage): boolean {
-  return req.httpVersionMajor === 2;
 }

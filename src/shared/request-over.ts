@@ -12,12 +12,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asError } from './errors.js';
 import { callGuarded } from './listeners.js';
-import {
-  isHttp2,
-  RequestOverListeners,
-  type RequestOutcome,
-  type RequestOverListener,
-} from './request-over-listeners.js';
+import { RequestOverListeners, type RequestOutcome, type RequestOverListener } from './request-over-listeners.js';
+import { isHttp2, requestStreamOf } from './http2-message.js';
 
 export type { RequestOutcome, RequestOverListener };
 
@@ -28,7 +24,6 @@ export interface RequestObserver {
 }
 
 /** The properties read of an HTTP/2 stream of Node's compatibility API. */
-type Http2Stream = Duplex & { readonly session: unknown; readonly id: number; readonly aborted: boolean };
 
 /** Holds the record of a request: the connection, or its replacement in a test. */
 interface Connection {
@@ -135,7 +130,7 @@ let announced: RequestStarted | undefined;
 
 function connectionOf(req: IncomingMessage): Connection & Partial<Duplex> {
   // Each HTTP/2 request has its own stream; a simulated request may have no socket.
-  return http2StreamOf(req) ?? req.socket ?? req;
+  return requestStreamOf(req) ?? req.socket ?? req;
 }
 
 /** The record of a request in progress, if `servedRequest` was called for it before; otherwise undefined. */
@@ -189,14 +184,6 @@ export function onRequestOverAtOnce(
   return servedRequest(req, res).onOverAtOnce(listener);
 }
 
-function http2StreamOf(req: IncomingMessage): Http2Stream | undefined {
-  if (!isHttp2(req)) return undefined;
-  const stream = (req as { stream?: Partial<Http2Stream> }).stream;
-  return stream !== undefined && typeof stream.id === 'number' && 'session' in stream
-    ? (stream as Http2Stream)
-    : undefined;
-}
-
 function watched(holder: Partial<Duplex>): ConnectionRecord {
   subscribeOnce();
   const connection = new ConnectionRecord(holder.destroyed === true);
@@ -214,7 +201,7 @@ function endRequests(this: Connection): void {
  * closes it. A response was therefore sent only if the handler ended it and the stream wrote everything.
  */
 function outcomeAtClose({ req, res }: ServedRequest): RequestOutcome {
-  const stream = http2StreamOf(req);
+  const stream = requestStreamOf(req);
   const isSent =
     stream === undefined
       ? res?.writableFinished === true && res.errored == null

@@ -1,8 +1,10 @@
+import compression from 'compression';
 import express from 'express';
 import express4 from 'express4';
 import { createServer, get, request, type IncomingMessage, type RequestListener } from 'node:http';
 import { once } from 'node:events';
 import { connect, createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
+import { createGunzip } from 'node:zlib';
 import { compose } from '../../src/middleware/compose.js';
 import { proxyBalanced, type ProxyBalancedOptions } from '../../src/middleware/proxy-balanced.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
@@ -265,6 +267,30 @@ describe('responses', () => {
     expect(String((await once(res, 'data'))[0])).toBe('data: 2\n\n');
     req.destroy();
   });
+
+  test.each(['text/event-stream', 'text/html'])(
+    'a stream of %s is passed on as it comes through compression',
+    async (type) => {
+      let send: (text: string) => void = () => undefined;
+      const origin = await rig.origin((_req, res) => {
+        res.writeHead(200, { 'Content-Type': type });
+        res.flushHeaders();
+        send = (text) => res.write(text);
+      });
+      const proxy = proxyBalanced({ targets: [origin] });
+      const port = await rig.serveWith(createServer(express().use(compression(), proxy)));
+      const req = get({ port, host: '127.0.0.1', agent: false, headers: { 'Accept-Encoding': 'gzip' } });
+      const [res] = (await once(req, 'response')) as [IncomingMessage];
+      expect(res.headers['content-encoding']).toBe('gzip');
+      const events = res.pipe(createGunzip());
+      for (const event of ['data: 1\n\n', 'data: 2\n\n']) {
+        send(event);
+        expect(String((await once(events, 'data'))[0])).toBe(event);
+      }
+      req.destroy();
+      await proxy.close();
+    },
+  );
 
   test('the idle limit ends an event stream whose client leaves unnoticed before its request is read', async () => {
     const origin = createNetServer((socket) => {

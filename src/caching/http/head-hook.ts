@@ -13,6 +13,7 @@ import {
 import type { Socket } from 'node:net';
 import { FieldList } from './field-list.js';
 import type { FieldValue } from './fields.js';
+import { isHttp2Response } from '../../shared/http2-message.js';
 
 /** A valid head in the form that Node receives. Its fields are read while it is judged. */
 export class DecidedHead {
@@ -97,11 +98,6 @@ function mergesFields(res: ServerResponse): boolean {
 /** Whether `writeHead` sends every line of an array given to it. */
 export function keepsLinesOf(res: ServerResponse): boolean {
   return KEEPS_REPEATED_LINES || !mergesFields(res);
-}
-
-/** Whether a response is one of HTTP/2: a status of its own range, no reason phrase, no fields of the connection. */
-export function isHttp2(res: ServerResponse): boolean {
-  return (res as { stream?: unknown }).stream !== undefined;
 }
 
 export class HeadHook {
@@ -201,11 +197,11 @@ function readArguments(res: ServerResponse, args: readonly unknown[]): DecidedHe
   try {
     const [code, second, third] = args;
     const status = (code as number) | 0;
-    const [lowest, highest] = isHttp2(res) ? [200, 599] : [100, 999];
+    const [lowest, highest] = isHttp2Response(res) ? [200, 599] : [100, 999];
     if (status < lowest || status > highest) return undefined;
     const hasReason = typeof second === 'string';
     const headers = (hasReason ? third : (third ?? second)) ?? undefined;
-    const reason = isHttp2(res) ? undefined : (hasReason ? second : res.statusMessage) || undefined;
+    const reason = isHttp2Response(res) ? undefined : (hasReason ? second : res.statusMessage) || undefined;
     if (reason !== undefined) validateHeaderValue('reason', reason);
     if (headers !== undefined && (typeof headers !== 'object' || !isValid(headers, res.getHeaderNames().length > 0)))
       return undefined;

@@ -4,8 +4,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { abortResponse } from '../../shared/abort-response.js';
+import { isHttp2Response } from '../../shared/http2-message.js';
 import { backgroundExchange, serverOf } from './background-exchange.js';
-import { fieldsSet, HeadHook, isHttp2, setFields } from './head-hook.js';
+import { fieldsSet, HeadHook, setFields } from './head-hook.js';
 
 /** The client's conditions were for a response that is not available. */
 const UNCONDITIONAL = {
@@ -43,7 +44,7 @@ function relay(from: ServerResponse, to: ServerResponse): void {
     if (isHeadSent || !from.headersSent || to.headersSent) return;
     isHeadSent = true;
     setFields(to, fieldsSet(from));
-    if (!isHttp2(to)) to.statusMessage = from.statusMessage;
+    if (!isHttp2Response(to)) to.statusMessage = from.statusMessage;
     to.writeHead(from.statusCode);
   };
   new HeadHook(from, {

@@ -5,6 +5,7 @@ import { ResilienceError } from '../../shared/errors.js';
 import type { NextFunction } from '../../shared/http.js';
 import { nameRoute, startSpan, type Attributes } from '../../shared/instrumentation.js';
 import { sendError } from '../../shared/problem.js';
+import { isHttp2Response } from '../../shared/http2-message.js';
 import { AnswerMemory } from './answer-memory.js';
 import { BackgroundRefresh } from './background-refresh.js';
 import { NO_DIRECTIVES } from './cache-control.js';
@@ -15,7 +16,6 @@ import { Fence } from './fence.js';
 import { isReload, mayLead, reasonOf } from './forward-reason.js';
 import { ForwardOptions, type AnswerFacts, type LoadOutcome } from './forward-options.js';
 import { Forwarding } from './forwarding.js';
-import { isHttp2 } from './head-hook.js';
 import { isSafeMethod } from './invalidation.js';
 import { Invalidator } from './invalidator.js';
 import { KnownPass } from './known-pass.js';
@@ -126,7 +126,7 @@ export class ResponseCache {
     const now = this.#settings.clock.now();
     if (answers?.isNeitherStoredNorStorable(now) !== true) return false;
     // Under HTTP/2, Node does not call `writeHead` for a head that the handler leaves to it.
-    if (isHttp2(x.res)) this.#forwardAlone(x, new NothingFound(key), undefined);
+    if (isHttp2Response(x.res)) this.#forwardAlone(x, new NothingFound(key), undefined);
     else new KnownPass(this.#settings, x, answers, now).start();
     return true;
   }

@@ -9,10 +9,11 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { currentRoute } from '../../shared/instrumentation.js';
 import { onRequestOver } from '../../shared/request-over.js';
+import { isHttp2Response } from '../../shared/http2-message.js';
 import { CapturedChunks, type CaptureBudget } from './captured-chunks.js';
 import type { FieldList } from './field-list.js';
 import type { FlatFields } from './fields.js';
-import { fieldsSet, HeadHook, isHttp2, setFields, type DecidedHead, type HeadListener } from './head-hook.js';
+import { fieldsSet, HeadHook, setFields, type DecidedHead, type HeadListener } from './head-hook.js';
 import { ResponseHead } from './response-head.js';
 
 /** The plan for the rest of the response. */
@@ -131,7 +132,7 @@ export class ResponseCapture implements HeadListener {
     if (Object.hasOwn(res, 'headersSent')) delete (res as { headersSent?: boolean }).headersSent;
     for (const name of res.getHeaderNames()) res.removeHeader(name);
     setFields(res, this.#before);
-    if (!isHttp2(res)) res.statusMessage = '';
+    if (!isHttp2Response(res)) res.statusMessage = '';
   }
 
   /**
@@ -188,7 +189,7 @@ export class ResponseCapture implements HeadListener {
     if (this.#isEnded || this.#isReleased || this.#isEnding) return this.#end.original.apply(res, args);
     const last = typeof args[0] === 'function' ? undefined : args[0];
     if (this.#mayHold && (last === undefined || last === null || isChunk(last))) this.#head.probe();
-    else if (isHttp2(res) && !this.#head.isDecided && !res.headersSent) res.writeHead(res.statusCode);
+    else if (isHttp2Response(res) && !this.#head.isDecided && !res.headersSent) res.writeHead(res.statusCode);
     if (this.isHeld()) {
       this.#collect(last, args[1]);
       const done = doneOf(args);

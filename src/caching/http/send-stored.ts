@@ -4,10 +4,11 @@ import { appendCacheStatus } from './cache-status.js';
 import { ifRangeHolds, isNotModified, type Preconditions } from './conditional.js';
 import type { FlatFields } from './fields.js';
 import { ageSeconds } from './freshness.js';
-import { isHttp2, keepsLinesOf } from './head-hook.js';
+import { keepsLinesOf } from './head-hook.js';
 import { answerRange } from './range.js';
 import { ageOf } from './reuse.js';
 import type { StoredResponse } from './stored-response.js';
+import { isHttp2Response } from '../../shared/http2-message.js';
 
 /** The parts of a request that decide how the stored response is sent. */
 export interface ServedRequest extends Preconditions {
@@ -159,12 +160,12 @@ function writeHead(res: ServerResponse, stored: StoredResponse, headers: FlatFie
   const { reason, removed } = stored;
   if (removed !== undefined) for (const name of removed) res.removeHeader(name);
   const isFree =
-    res.writeHead === ServerResponse.prototype.writeHead && !isHttp2(res) && res.getHeaderNames().length === 0;
+    res.writeHead === ServerResponse.prototype.writeHead && !isHttp2Response(res) && res.getHeaderNames().length === 0;
   const isPlain = isFree && keepsLinesOf(res);
   // Someone else set fields or hooks the head (compression, sessions): they read fields where `setHeader` puts them.
   if (!isPlain) setHeaders(res, headers);
   const given = isPlain ? [headers as string[]] : [];
-  const phrase = reason === undefined || status !== stored.status || isHttp2(res) ? [] : [reason];
+  const phrase = reason === undefined || status !== stored.status || isHttp2Response(res) ? [] : [reason];
   (res.writeHead as (...args: unknown[]) => unknown)(status, ...phrase, ...given);
 }
 

@@ -1,5 +1,6 @@
 /** Handles every response of an instance: the changes that the application makes, and how the body is passed on. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isHttp2 } from '../../shared/http2-message.js';
 import type { StickySessions } from '../sticky-sessions.js';
 import { InvalidAnswerError, type ResponseHead } from './answer-head.js';
 import type { Attempt } from './attempt.js';
@@ -33,7 +34,7 @@ export class AnswerDoor {
    * @throws ResilienceError for a status that cannot be passed on to this client
    */
   finalHead(req: IncomingMessage, checked: ResponseHead, { route }: Attempt): ResponseHead {
-    if (req.httpVersionMajor === 2 && checked.status > MAX_HTTP2_STATUS) {
+    if (isHttp2(req) && checked.status > MAX_HTTP2_STATUS) {
       throw upstreamError(
         route.service,
         new InvalidAnswerError(`Node does not send status ${checked.status} over HTTP/2`),

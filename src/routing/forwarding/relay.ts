@@ -22,9 +22,12 @@ export interface BodySink {
   stop(): void;
 }
 
+/** A middleware in front that holds bytes back adds `flush`, which sends them, as `compression` does. */
+type HeldResponse = ServerResponse & { flush?: () => void };
+
 export class Relay implements BodySink {
   readonly attempt: Attempt;
-  readonly #res: ServerResponse;
+  readonly #res: HeldResponse;
   readonly #owner: RelayOwner;
   #isPaused = false;
   #hasHeadGone = false;
@@ -34,11 +37,15 @@ export class Relay implements BodySink {
    */
   #first: Buffer | undefined;
   #isOver = false;
+  /** Whether a middleware may hold back a part of the body although the next part may arrive after any time. */
+  readonly #isHeld: boolean;
+  #willRelease = false;
 
-  constructor(attempt: Attempt, res: ServerResponse, owner: RelayOwner) {
+  constructor(attempt: Attempt, res: HeldResponse, owner: RelayOwner) {
     this.attempt = attempt;
     this.#res = res;
     this.#owner = owner;
+    this.#isHeld = res.flush !== undefined && !res.hasHeader('content-length');
     process.nextTick(flushLater, this);
   }
 
@@ -88,12 +95,25 @@ export class Relay implements BodySink {
     }
   }
 
+  /** Sends what a middleware in front holds back. */
+  releaseGuarded(): void {
+    this.#willRelease = false;
+    if (this.#isOver) return;
+    try {
+      this.#res.flush?.();
+    } catch (error) {
+      this.#owner.onCrash(error);
+    }
+  }
+
   /**
    * Listens for 'drain' only while it waits, because the response outlives the exchange and must not keep it in memory.
    */
   #send(chunk: Buffer): void {
     keepOrder(this.#res);
-    if (this.#res.write(chunk) || this.#isPaused) return;
+    const isWritten = this.#res.write(chunk);
+    if (this.#isHeld) this.#releaseLater();
+    if (isWritten || this.#isPaused) return;
     this.#isPaused = true;
     this.attempt.pause();
     this.#res.once('drain', () => {
@@ -102,10 +122,21 @@ export class Relay implements BodySink {
       this.attempt.resume();
     });
   }
+
+  /** Once for everything that the instance sent in one piece, because each release makes the compression worse. */
+  #releaseLater(): void {
+    if (this.#willRelease) return;
+    this.#willRelease = true;
+    process.nextTick(releaseHeld, this);
+  }
 }
 
 function flushLater(relay: Relay): void {
   relay.flushGuarded();
+}
+
+function releaseHeld(relay: Relay): void {
+  relay.releaseGuarded();
 }
 
 function hasFields(fields: ResponseFields): boolean {

@@ -1,7 +1,7 @@
 /** Writes a response with a checked head to the client, over HTTP/1 or HTTP/2. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { http2StreamOf } from '../../shared/abort-response.js';
+import { isHttp2, isHttp2Response, responseStreamOf } from '../../shared/http2-message.js';
 import { headLines, isBodiless, type ResponseHead } from './answer-head.js';
 import { eachEndToEndField, trailerFields, type ResponseFields } from './headers.js';
 
@@ -24,11 +24,11 @@ export type FieldCase = ReadonlyMap<string, string> | undefined;
 /** Sets the status and the fields of the response. Nothing is sent yet. */
 export function setHead(res: ServerResponse, head: ResponseHead, fieldCase: FieldCase): void {
   const { status, statusText, headers } = head;
-  const isHttp2 = http2StreamOf(res) !== undefined;
+  const isOverHttp2 = isHttp2Response(res);
   res.statusCode = status;
-  if (statusText !== '' && !isHttp2) res.statusMessage = statusText;
+  if (statusText !== '' && !isOverHttp2) res.statusMessage = statusText;
   eachEndToEndField(headers, (name, given) => {
-    const value = isHttp2 ? http2Value(name, given) : given;
+    const value = isOverHttp2 ? http2Value(name, given) : given;
     if (name === 'trailer' && !canSendTrailers(res, head)) return;
     if (name === 'content-length' && status === 204) return; // RFC 9110 §8.6
     if (OWN_HOLDS.has(name) && res.hasHeader(name)) return;
@@ -42,7 +42,7 @@ export function setHead(res: ServerResponse, head: ResponseHead, fieldCase: Fiel
  * them as Latin-1. With an empty text the head is Latin-1 too, but a middleware that compresses may hold it back.
  */
 export function flushHead(res: ServerResponse): void {
-  if (http2StreamOf(res) !== undefined || isAscii(res)) res.flushHeaders();
+  if (isHttp2Response(res) || isAscii(res)) res.flushHeaders();
   else res.write('', 'latin1');
 }
 
@@ -84,21 +84,21 @@ export function resetHead(res: ServerResponse, head: ResponseHead): boolean {
   for (const name in head.headers) res.removeHeader(name);
   const wasBodiless = isBodiless(res.statusCode);
   res.statusCode = 200;
-  if (http2StreamOf(res) === undefined) res.statusMessage = undefined as never; // Node's phrase for the next status
+  if (!isHttp2Response(res)) res.statusMessage = undefined as never; // Node's phrase for the next status
   return !wasBodiless;
 }
 
 /** Trailers need HTTP/2 or chunks: HTTP/1.1, a body, and no announced length. */
 function canSendTrailers(res: ServerResponse, { status, headers }: ResponseHead): boolean {
   const { req } = res;
-  if (req.httpVersionMajor === 2) return true;
+  if (isHttp2(req)) return true;
   if (isBodiless(status) || req.method === 'HEAD' || req.httpVersion === '1.0') return false;
   return headers['content-length'] === undefined;
 }
 
 /** Adds the trailer section, if the response can have one. */
 export function addTrailers(res: ServerResponse, trailers: ResponseFields): void {
-  if (!res.chunkedEncoding && http2StreamOf(res) === undefined) return;
+  if (!res.chunkedEncoding && !isHttp2Response(res)) return;
   res.addTrailers(Object.fromEntries(trailerFields(trailers)));
 }
 
@@ -115,7 +115,7 @@ const held = new WeakMap<ServerResponse, string>();
  */
 export function writeInformation(res: ServerResponse, head: ResponseHead): void {
   if (res.headersSent || head.status === 101) return; // a switch needs an upgrade
-  const stream = http2StreamOf(res);
+  const stream = responseStreamOf(res);
   if (stream !== undefined) {
     const fields: Record<string, string | string[] | number> = { ':status': head.status };
     eachEndToEndField(head.headers, (name, value) => (fields[name] = http2Value(name, value)));

@@ -1,6 +1,7 @@
 /** How the body of a request is framed. A mistake here would let one side read a body as the next request. */
 import type { IncomingMessage } from 'node:http';
 import { ResilienceError } from '../../shared/errors.js';
+import { isHttp2 } from '../../shared/http2-message.js';
 
 /** No body, a body of known length, or a chunked body. HTTP/2 without a length counts as chunked. */
 export type Framing =
@@ -30,7 +31,7 @@ export function requestFraming(req: IncomingMessage): Framing {
     if (!/^\d{1,15}$/.test(length)) throw unframed('the content length is invalid');
     return Number(length) === 0 ? NONE : { kind: 'length', length: Number(length) };
   }
-  return req.httpVersionMajor === 2 && !endsWithHead(req) ? CHUNKED : NONE;
+  return isHttp2(req) && !endsWithHead(req) ? CHUNKED : NONE;
 }
 
 function endsWithHead(req: IncomingMessage): boolean {

@@ -11,7 +11,9 @@ test('samples from the first viewer until some seconds after the last one, and t
   const peers = openPeers({ config: readConfig(FREE_PORTS), overrides: {} });
   const frames: Frame[] = [];
   const log = createLogger({ service: 'web', level: 'silent' });
-  const sampler = new FleetSampler({ peers, controlToken: undefined, workers: undefined, clock, log }, (frame) => frames.push(frame));
+  const sampler = new FleetSampler({ peers, controlToken: undefined, workers: undefined, clock, log }, (frame) =>
+    frames.push(frame),
+  );
   expect([sampler.isRunning, clock.pendingTimers]).toEqual([false, 0]);
 
   sampler.watchedBy(1);
