@@ -4,14 +4,12 @@
  * @jest-config-loader-options {"transpileOnly": true, "compilerOptions": {"module": "CommonJS", "moduleResolution": "Bundler"}}
  */
 import type { Config } from 'jest';
-import { availableParallelism } from 'node:os';
 
 const config: Config = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  // Half as many again as there are processors: suites wait for timeouts, disks and processes for more than a third of the
-  // time that they do not wait for a processor.
-  maxWorkers: Math.ceil(availableParallelism() * 1.5),
+  // Jest leaves a processor to its own process, which has nothing to do: of two processors that is half of them.
+  maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   testSequencer: '<rootDir>/test/support/slow-first.js',
   transform: {

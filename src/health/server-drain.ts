@@ -182,9 +182,14 @@ export class ServerDrain {
     // that as an error: what is still open is waited for all the same.
     this.#closeKeepingIdle(() => {
       this.#isClosed = true;
-      if (this.#isEmpty) this.#end();
+      this.#endIfEmpty();
+      for (const socket of this.#connections.socketsOf(this.#server as Server)) socket.once('close', this.#endIfEmpty);
     });
   }
+
+  readonly #endIfEmpty = (): void => {
+    if (this.#isClosed && this.#isEmpty) this.#end();
+  };
 
   /** Node's `close` also closes idle connections at once, even if a request is on its way on them. */
   #closeKeepingIdle(callback: (error?: Error) => void): void {
@@ -225,7 +230,7 @@ export class ServerDrain {
         }
       }
     }
-    if (this.#isClosed && this.#isEmpty) this.#end();
+    this.#endIfEmpty();
   }
 
   #carriesSession(socket: object): boolean {

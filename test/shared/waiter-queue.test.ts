@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { WaiterQueue, type Waiter } from '../../src/shared/waiter-queue.js';
 
 /** Adds one, takes the longest, or takes the one at this share of the queue. */
