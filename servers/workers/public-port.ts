@@ -14,8 +14,9 @@ export interface Receiver {
 /** Connections that wait for a worker. More are refused, because no worker has been free for long. */
 const MOST_WAITING = 1000;
 
-/** Turns of the event loop without a new connection before the port closes, and the most turns to wait for them. */
-const QUIET_TURNS = 2;
+/** Milliseconds: what a turn of the event loop may take in which nothing happens. */
+const QUIET = 0.1;
+/** A port that is never quiet is closed after this number of turns. */
 const MOST_TURNS = 500;
 
 export class PublicPort {
@@ -100,13 +101,16 @@ export class PublicPort {
     if (isFlushed || nobodyTakesThem) this.#onFlushed?.();
   }
 
-  /** Settles when no connection has arrived for a moment: the system resets those that wait to be accepted. */
+  /**
+   * Settles in a turn that was short and in which no connection arrived: the system resets those that wait to be accepted,
+   * and in a long turn, some may have come since Node looked.
+   */
   async #quiet(): Promise<void> {
-    let accepted = this.#accepted;
-    for (let turns = 0, quiet = 0; quiet < QUIET_TURNS && turns < MOST_TURNS; turns++) {
+    for (let turns = 0; turns < MOST_TURNS; turns++) {
+      const accepted = this.#accepted;
+      const before = performance.now();
       await new Promise((resolve) => setImmediate(resolve));
-      quiet = this.#accepted === accepted ? quiet + 1 : 0;
-      accepted = this.#accepted;
+      if (this.#accepted === accepted && performance.now() - before < QUIET) return;
     }
   }
 }
