@@ -38,7 +38,7 @@ export type ToPrimary =
   | { readonly kind: 'accepted' }
   /** The worker stops once it has heard that it gets no more connections. */
   | { readonly kind: 'leaving' }
-  /** For all other workers. With an `id`, the sender is told when they have done it. */
+  /** For all other workers. With an `id`, the sender gets a `done` after all of them have handled it. */
   | { readonly kind: 'tell'; readonly topic: string; readonly data: unknown; readonly id?: number }
   /** The answer to a `told` with that id. */
   | { readonly kind: 'answer'; readonly id: number; readonly ok: boolean }

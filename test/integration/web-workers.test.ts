@@ -22,8 +22,8 @@ let env: Record<string, string>;
 let fleet: RunningFleet;
 let port: number;
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what an endpoint answers is what the tests look at
-async function read(path: string, at = port): Promise<any> {
+/** The body of a response, of which each test asserts what it reads. */
+async function read(path: string, at = port) {
   const { status, text } = await ask(at, path, { headers: CONTROL });
   if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
   return JSON.parse(text);

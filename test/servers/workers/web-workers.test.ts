@@ -5,6 +5,7 @@ import { linkToken } from '../../../servers/web/session.js';
 import { EventReader } from '../../support/event-reader.js';
 import { eventually, until } from '../../support/eventually.js';
 import { ask, CountingOrigin, startWebWorkers, TOKEN, type WebWorkers } from '../../support/web-workers.js';
+import type { Frame } from '../../../servers/web/fleet-sampler.js';
 
 jest.setTimeout(120_000);
 
@@ -22,8 +23,8 @@ async function inTurn<T>(count: number, make: (index: number) => Promise<T>): Pr
   return results;
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what an endpoint answers is what the tests look at
-const json = ({ text }: { text: string }): any => JSON.parse(text);
+/** The body of a response, of which each test asserts what it reads. */
+const json = ({ text }: { text: string }) => JSON.parse(text);
 
 describe('the limits', () => {
   let web: WebWorkers;
@@ -183,21 +184,21 @@ describe('two workers behind one port', () => {
   test('the control room lists both workers and adds their requests up', async () => {
     const stream = await fetch(`http://127.0.0.1:${web.port}/api/v1/dashboard/stream`, { headers: CONTROL });
     const events = new EventReader(stream.body!);
-    const frames: any[] = []; // eslint-disable-line @typescript-eslint/no-explicit-any
+    const frames: Frame[] = [];
     const countOf = (): number =>
       frames
         .flatMap(({ points }) => points)
         .reduce((sum, { services }) => sum + (services.web?.routes['GET /api/v1/training/*path']?.count ?? 0), 0);
     const next = async (): Promise<void> => {
       const { event, data } = (await events.next())!;
-      if (event === 'frame') frames.push(data);
+      if (event === 'frame') frames.push(data as unknown as Frame);
     };
     while (frames.length < 2) await next(); // both workers record while they are being read
     const before = countOf();
     await times(40, (i) => web.get(`/api/v1/training/shown/${i}`));
     while (countOf() < before + 40) await next();
     expect(countOf()).toBe(before + 40);
-    const shown = frames.at(-1).instances.filter(({ service }: { service: string }) => service === 'web');
+    const shown = frames.at(-1)!.instances.filter(({ service }) => service === 'web');
     expect(shown.map(({ id }: { id: string }) => id)).toEqual(['web-1', 'web-2']);
     for (const one of shown) expect(one.figures).not.toBeNull();
 
