@@ -28,6 +28,7 @@ import {
   oneOf,
   string,
 } from '../shared/options.js';
+import { inTurn } from '../shared/request-turn.js';
 import type { CacheResponseOptions } from './cache-response-options.js';
 
 export type { CacheResponseOptions } from './cache-response-options.js';
@@ -209,8 +210,9 @@ export function cacheResponse(options?: CacheResponseOptions): CacheResponse {
   const responses = new ResponseCache(settings);
   const { invalidator } = responses;
 
+  const handle: Middleware = (req, res, next) => responses.handle(req, res, next);
   const handler: Middleware = function cacheResponse(req, res, next) {
-    responses.handle(req, res, next);
+    inTurn(req, res, next, handle);
   };
 
   function close(): void {

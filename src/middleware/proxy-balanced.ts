@@ -22,6 +22,7 @@ import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { nameRoute } from '../shared/instrumentation.js';
 import { sendError } from '../shared/problem.js';
 import { warnOfFailedRequest } from '../shared/request-failure.js';
+import { inTurn } from '../shared/request-turn.js';
 import { RetryBudget } from '../shared/retry-budget.js';
 import {
   checkCookieRewrites,
@@ -183,11 +184,7 @@ export function proxyBalanced(options: ProxyBalancedOptions): ProxyBalanced {
 
   // No router sees a forwarded request, so it is counted under the path of the proxy.
   const route = `${prefix?.replace(/\/$/, '') ?? ''}/*`;
-  const proxy: Middleware = function proxyBalanced(req, res, next) {
-    if (!matchesPrefix(req, prefix)) {
-      next();
-      return;
-    }
+  const forward: Middleware = (req, res, next) => {
     // A background request of a cache runs within the request of a client, which already has its name.
     if (!isBackgroundRequest(req)) nameRoute(route);
     try {
@@ -196,6 +193,10 @@ export function proxyBalanced(options: ProxyBalancedOptions): ProxyBalanced {
     } catch (error) {
       answerError(req, res, error, next);
     }
+  };
+  const proxy: Middleware = function proxyBalanced(req, res, next) {
+    if (matchesPrefix(req, prefix)) inTurn(req, res, next, forward);
+    else next();
   };
   return Object.assign(proxy, {
     router,

@@ -2,15 +2,12 @@
  * Upgrades behind pipelined requests. Node hands over the connection as soon as it has read the upgrade, even while the
  * response to an earlier request has not been sent. The client would read bytes written at that time as that response.
  */
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { currentResponse } from '../../shared/request-turn.js';
 
 /** Bytes of the new protocol that a client may send before it is agreed on. */
 const MAX_EARLY = 65_536;
-
-/** Node keeps the response that is using the connection in this property only. */
-type ServerSocket = Duplex & Partial<Pick<Socket, 'setTimeout'>> & { readonly _httpMessage?: ServerResponse | null };
 
 /**
  * Calls `proceed` once the responses to earlier requests on the connection are sent; never, if it ends before.
@@ -42,11 +39,7 @@ function awaitResponse(socket: Duplex, proceed: () => void): void {
   const response = currentResponse(socket);
   if (response !== undefined) response.once('close', () => awaitResponse(socket, proceed));
   else if (socket.writable) {
-    (socket as ServerSocket).setTimeout?.(0); // the keep-alive time of the server, set after the response
+    (socket as Partial<Socket>).setTimeout?.(0); // the keep-alive time of the server, set after the response
     proceed();
   } else socket.destroy();
-}
-
-function currentResponse(socket: Duplex): ServerResponse | undefined {
-  return (socket as ServerSocket)._httpMessage ?? undefined;
 }

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Attempt } from './attempt.js';
 import type { ResponseFields } from './headers.js';
-import { addTrailers, flushHead, keepOrder } from './response-writer.js';
+import { addTrailers, flushHead } from './response-writer.js';
 
 /** The listener of a relay. */
 export interface RelayOwner {
@@ -74,10 +74,7 @@ export class Relay implements BodySink {
       this.flush();
       addTrailers(res, trailers);
       res.end();
-    } else {
-      if (this.#first !== undefined) keepOrder(res);
-      res.end(this.#first);
-    }
+    } else res.end(this.#first);
     this.stop();
     onWritten();
   }
@@ -110,7 +107,6 @@ export class Relay implements BodySink {
    * Listens for 'drain' only while it waits, because the response outlives the exchange and must not keep it in memory.
    */
   #send(chunk: Buffer): void {
-    keepOrder(this.#res);
     const isWritten = this.#res.write(chunk);
     if (this.#isHeld) this.#releaseLater();
     if (isWritten || this.#isPaused) return;

@@ -1,6 +1,5 @@
 /** Writes a response with a checked head to the client, over HTTP/1 or HTTP/2. */
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { isHttp2, isHttp2Response, responseStreamOf } from '../../shared/http2-message.js';
 import { headLines, isBodiless, type ResponseHead } from './answer-head.js';
 import { eachEndToEndField, trailerFields, type ResponseFields } from './headers.js';
@@ -44,14 +43,6 @@ export function setHead(res: ServerResponse, head: ResponseHead, fieldCase: Fiel
 export function flushHead(res: ServerResponse): void {
   if (isHttp2Response(res) || isAscii(res)) res.flushHeaders();
   else res.write('', 'latin1');
-}
-
-/**
- * To be called before bytes of the body are written. A pipelined response waits for those before it, and with it its 100
- * Continue. Node would put a head that goes out with bytes in front of that, so that the 100 became part of the body.
- */
-export function keepOrder(res: ServerResponse): void {
-  if (!res.headersSent && res.socket === null && res.writableLength > 0) flushHead(res);
 }
 
 const ABOVE_ASCII = /[\x80-\xff]/;
@@ -102,12 +93,6 @@ export function addTrailers(res: ServerResponse, trailers: ResponseFields): void
   res.addTrailers(Object.fromEntries(trailerFields(trailers)));
 }
 
-/** Bytes of 1xx responses that are held while a response waits for an earlier one. Further ones are left out. */
-const MAX_HELD = 65_536;
-
-/** The 1xx responses for pipelined requests whose response has no socket yet. */
-const held = new WeakMap<ServerResponse, string>();
-
 /**
  * Passes on a checked 1xx response, as a proxy must (RFC 9110 §15.2). Node writes only some of them itself, so the lines
  * go to the socket. The socket belongs to this response once it is assigned, and nothing of the final response is
@@ -124,26 +109,7 @@ export function writeInformation(res: ServerResponse, head: ResponseHead): void 
   }
   const { socket, req } = res;
   if (req.httpVersion !== '1.1') return; // HTTP/1.0 has no 1xx responses
-  const lines = headLines(head);
-  if (socket === null) hold(res, lines);
-  else if (socket.writable) socket.write(lines, 'latin1');
-}
-
-/**
- * Keeps the lines until the responses to earlier requests on the connection are sent. Node emits `socket` at that time,
- * before it writes what it kept of this response.
- */
-function hold(res: ServerResponse, lines: string): void {
-  const before = held.get(res);
-  if (before === undefined) res.once('socket', writeHeld);
-  const all = `${before ?? ''}${lines}`;
-  if (all.length <= MAX_HELD) held.set(res, all);
-}
-
-function writeHeld(this: ServerResponse, socket: Socket): void {
-  const lines = held.get(this);
-  held.delete(this);
-  if (lines !== undefined && socket.writable) socket.write(lines, 'latin1');
+  if (socket?.writable === true) socket.write(headLines(head), 'latin1');
 }
 
 /** Asks the client to send its body. */

@@ -7,7 +7,6 @@ import type { Attempt } from './attempt.js';
 import { isBodiless } from './answer-head.js';
 import type { ResponseFields } from './headers.js';
 import { Relay, type BodySink, type RelayOwner } from './relay.js';
-import { keepOrder } from './response-writer.js';
 
 /** Changes a whole response body. What it throws or rejects with is a 500. */
 export type BodyTransform<
@@ -96,7 +95,6 @@ export class TransformRelay implements BodySink {
     for (const name of OF_THE_BODY) res.removeHeader(name);
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     res.setHeader('content-length', bytes.length);
-    keepOrder(res);
     res.end(bytes);
     this.stop();
   }
