@@ -4,7 +4,7 @@
  * wait for those before them in any case. So what forwards or shares requests takes them one after the other, as nginx
  * does. One connection then has one request in progress, and a request that others wait for never waits itself.
  *
- * While requests wait, their connection is not read. What the client sends further stays with the client, so memory is
+ * While requests wait, their connection is not read. Further bytes stay with the client, so memory is
  * bounded by what arrived in one piece.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -54,7 +54,7 @@ test('each response has its own 1xx responses in front', async () => {
   expect(read).toEqual(['/1', '/2', '/3'].flatMap(whole));
 });
 
-test('nobody waits for a response that is behind an endless one on its connection', async () => {
+test('no other client waits for a response that is behind an endless one on its connection', async () => {
   const origin = await rig.origin((req, res) => {
     res.setHeader('Cache-Control', 'max-age=60');
     if (req.url === '/endless') res.write('…');
