@@ -35,38 +35,50 @@ export const ratio = ({ median, least, most }) => `${median.toFixed(2)} (${least
 /**
  * Judges a target by what was measured, round by round.
  *
- * @param target `{ name, of?, least }`: the rate of `name`, as a multiple of that of `of` where one is named, is to be at
- *   least `least`
+ * @param target `{ name, of?, least, floor? }`: the rate of `name`, as a multiple of that of `of` where one is named, is to
+ *   be at least `least`; `floor` names what uses only Node and the library that the kit is built on
  * @param rates by name: the rate in every round
  */
-export function judge({ name, of, least, what }, rates) {
-  const found = spread(of === undefined ? rates[name] : rates[name].map((rate, round) => rate / rates[of][round]));
-  return { what: what ?? (of === undefined ? name : `${name} / ${of}`), least, found, isMet: found.median >= least };
+export function judge({ name, of, least, what, floor }, rates) {
+  const against = (one) =>
+    spread(of === undefined ? rates[one] : rates[one].map((rate, round) => rate / rates[of][round]));
+  const found = against(name);
+  const judged = {
+    what: what ?? (of === undefined ? name : `${name} / ${of}`),
+    least,
+    found,
+    isMet: found.median >= least,
+  };
+  return floor === undefined ? judged : { ...judged, floor: { name: floor, found: against(floor) } };
 }
 
 /** Judges numbers that are to be at most so much, by their median. */
-export function judgeMost({ what, most }, numbers) {
+export function judgeMost({ what, most, floor }, numbers) {
   const found = spread(numbers);
-  return { what, most, found, isMet: found.median <= most };
+  return { what, most, found, isMet: found.median <= most, ...(floor !== undefined && { floor }) };
 }
 
 /** The bound that a target sets. */
 export const asked = ({ least, most }, write = figure) =>
   most === undefined ? `≥ ${write(least)}` : `≤ ${write(most)}`;
 
+/** What was found for the floor of a target, if it has one. */
+export const floorOf = ({ floor }, write = figure) =>
+  floor === undefined ? '' : `${write(floor.found.median)}, ${floor.name}`;
+
 const figure = (value) => (value >= 1000 ? whole(value) : value.toFixed(2));
 
 function line(target) {
   const { what, found, isMet } = target;
   const seen = `${figure(found.median)} (${figure(found.least)} – ${figure(found.most)})`;
-  return `| ${what} | ${asked(target)} | ${seen} | ${isMet ? 'met' : 'not met'} |`;
+  return `| ${what} | ${asked(target)} | ${seen} | ${floorOf(target)} | ${isMet ? 'met' : 'not met'} |`;
 }
 
 /** The comparison in Markdown, under a heading of that level. */
 export function markdown({ title, settings, columns, rows, notes = [], targets = [] }, level = 2) {
   const table = [`| ${columns.join(' | ')} |`, `|${'---|'.repeat(columns.length)}`];
   for (const { cells } of rows) table.push(`| ${cells.join(' | ')} |`);
-  const judged = ['| target | asked | found | |', '|---|---|---|---|', ...targets.map(line)];
+  const judged = ['| target | asked | found | floor | |', '|---|---|---|---|---|', ...targets.map(line)];
   const parts = [
     `${'#'.repeat(level)} ${title}`,
     settings,
