@@ -36,8 +36,7 @@ export const ratio = ({ median, least, most }) => `${median.toFixed(2)} (${least
  * Judges a target by what was measured, round by round.
  *
  * @param target `{ name, of?, least, floor? }`: the rate of `name`, as a multiple of that of `of` where one is named, is to
- *   be at least `least`; `floor` names what uses only Node and the library that the kit is built on
- * @param rates by name: the rate in every round
+ *   be at least `least`. `floor` names what uses only Node and the library that the kit is built on.
  */
 export function judge({ name, of, least, what, floor }, rates) {
   const against = (one) =>
@@ -62,7 +61,7 @@ export function judgeMost({ what, most, floor }, numbers) {
 export const asked = ({ least, most }, write = figure) =>
   most === undefined ? `≥ ${write(least)}` : `≤ ${write(most)}`;
 
-/** What was found for the floor of a target, if it has one. */
+/** The figure of the floor of a target, if it has one. */
 export const floorOf = ({ floor }, write = figure) =>
   floor === undefined ? '' : `${write(floor.found.median)}, ${floor.name}`;
 

@@ -10,7 +10,7 @@ const LOAD = 0.7;
 const ORIGIN = 'the origin alone';
 const NGINX = 'nginx, 1 worker';
 const OURS = 'all five';
-/** What a proxy costs that only uses Node's server and undici. */
+/** A proxy that uses only Node's server and undici. */
 const FLOOR = 'bare undici';
 /** Seconds until V8 has compiled what a gateway runs often. */
 const WARM_UP = 5;

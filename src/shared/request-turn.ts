@@ -24,8 +24,8 @@ const waiting = new WeakMap<Duplex, number>();
 
 /**
  * Calls `handle` when the responses to all earlier requests on the connection are sent: at once for a request that is
- * not pipelined, and never if the connection ends before. What `handle` throws then goes to `next`. The async context is
- * kept.
+ * not pipelined, and never if the connection ends before. An exception of a `handle` that has waited goes to
+ * `next`. The async context is kept.
  */
 export function inTurn(req: IncomingMessage, res: ServerResponse, next: NextFunction, handle: Middleware): void {
   if (res.socket === null && isBehindAnother(req)) void handleLater(req, res, next, handle);
