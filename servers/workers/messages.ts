@@ -20,6 +20,8 @@ export type ToWorker =
   | { readonly kind: 'members'; readonly members: readonly Member[]; readonly port: number }
   /** This worker gets no more connections. */
   | { readonly kind: 'left' }
+  /** Asks for an `alive`. */
+  | { readonly kind: 'ask-alive' }
   /** What another worker says. With an `id`, it expects an answer. */
   | {
       readonly kind: 'told';
@@ -36,6 +38,8 @@ export type ToWorker =
 export type ToPrimary =
   /** The connection has arrived, and the worker can take another one. */
   | { readonly kind: 'accepted' }
+  /** The event loop of this worker turns. */
+  | { readonly kind: 'alive' }
   /** The worker stops once it has heard that it gets no more connections. */
   | { readonly kind: 'leaving' }
   /** For all other workers. With an `id`, the sender gets a `done` after all of them have handled it. */

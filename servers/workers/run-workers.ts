@@ -27,6 +27,7 @@ import { createLogger, type Logger } from '../support/logger.js';
 import { Exchange, type Party } from './exchange.js';
 import { envelope, readMessage, type Member, type ToPrimary, type ToWorker } from './messages.js';
 import { PublicPort, type Receiver } from './public-port.js';
+import { StuckWorkers } from './stuck-workers.js';
 
 /** Time added to the worker's own shutdown time before it is killed, in ms. The orchestrator waits a second longer. */
 const STOP_MARGIN = 1_000;
@@ -79,6 +80,10 @@ class Workers implements RunningWorkers {
   readonly #exchange = new Exchange();
   readonly #manager: HorizontalScalingManager;
   readonly #seats = new Map<string, Seat>();
+  readonly #stuck = new StuckWorkers<Seat>({
+    ask: (seat) => seat.send({ kind: 'ask-alive' }),
+    onStuck: (seat) => this.#end(seat),
+  });
   readonly log: Logger;
   /** By worker, why it does not run, as it was logged. */
   readonly #told = new Map<string, string>();
@@ -100,6 +105,7 @@ class Workers implements RunningWorkers {
     if (config.REDIS_URL === undefined) forgetCached(service, config);
     const limits = new ClusterStore();
     this.#stack.add(() => limits.close());
+    this.#stack.add(() => this.#stuck.close());
     const driver = clusterWorkers({
       program: process.argv[1]!,
       stopTimeout: DRAIN_DELAY_MS + SHUTDOWN_TIMEOUT_MS + STOP_MARGIN,
@@ -166,6 +172,7 @@ class Workers implements RunningWorkers {
       this.#seats.set(id, seat);
       worker.once('exit', () => this.#vacate(seat));
       this.#port.add(seat);
+      this.#stuck.watch(seat);
     }
     this.#tellMembers();
     this.#watchFailures();
@@ -182,6 +189,7 @@ class Workers implements RunningWorkers {
     if (this.#seats.get(seat.id) !== seat) return;
     this.#seats.delete(seat.id);
     this.#port.remove(seat);
+    this.#stuck.forget(seat);
     this.#exchange.gone(seat.id);
     this.#tellMembers();
   }
@@ -213,6 +221,8 @@ class Workers implements RunningWorkers {
     switch (said.kind) {
       case 'accepted':
         return this.#port.accepted(seat);
+      case 'alive':
+        return this.#stuck.answered(seat);
       case 'leaving':
         return this.#leaves(seat);
       case 'tell':
@@ -227,6 +237,12 @@ class Workers implements RunningWorkers {
         void this.#metrics('json').then((text) => seat.send({ kind: 'metrics', id: said.id, text }));
     }
   };
+
+  /** By force, because a signal that a process handles is handled by its event loop. The manager starts it again. */
+  #end({ id, worker }: Seat): void {
+    this.log.error({ worker: id }, 'a worker does not answer and is replaced');
+    worker.process.kill('SIGKILL');
+  }
 
   /** A worker that stops alone leaves at once. When all stop, they serve until the port is closed. */
   #leaves(seat: Seat): void {

@@ -133,6 +133,9 @@ export class WorkerGroup {
       case 'left':
         this.#onLeft?.();
         break;
+      case 'ask-alive':
+        this.#say({ kind: 'alive' });
+        break;
       case 'told':
         void this.#handle(message);
         break;
