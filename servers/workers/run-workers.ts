@@ -32,6 +32,9 @@ import { StuckWorkers } from './stuck-workers.js';
 /** Time added to the worker's own shutdown time before it is killed, in ms. The orchestrator waits a second longer. */
 const STOP_MARGIN = 1_000;
 
+/** Milliseconds by which a signal may reach this process later than a worker. */
+const SIGNAL_SKEW = 200;
+
 /** Milliseconds that a worker may take to report its metrics. */
 const METRICS_TIMEOUT = 2_000;
 
@@ -244,10 +247,16 @@ class Workers implements RunningWorkers {
     worker.process.kill('SIGKILL');
   }
 
-  /** A worker that stops alone leaves at once. When all stop, they serve until the port is closed. */
+  /**
+   * A worker that stops alone leaves. When all stop, they serve until the port is closed. A signal to the whole process
+   * group, as systemd sends it, may reach a worker before it reaches this process.
+   */
   #leaves(seat: Seat): void {
     seat.isLeaving = true;
-    if (!this.#isServing) this.#letGo(seat);
+    const leave = (): void => {
+      if (!this.#isServing) this.#letGo(seat);
+    };
+    startTimer(monotonicClock, leave, SIGNAL_SKEW);
   }
 
   #letGo(seat: Seat): void {

@@ -289,10 +289,14 @@ describe('two workers behind one port', () => {
   });
 });
 
-test('SIGTERM under load: every request that was accepted is answered', async () => {
+test.each([
+  ['the primary process', []],
+  ['all processes, the primary one last', [1, 2]],
+])('SIGTERM to %s under load: every request that was accepted is answered', async (_which, workers) => {
   const origin = new CountingOrigin();
   await origin.listen();
   const web = await startWebWorkers({ ...UNLIMITED, TRAINING_PORT: String(origin.port), DRAIN_DELAY_MS: '300' });
+  const pids = await Promise.all(workers.map(async (number) => (await web.worker(number)).pid!));
   const agent = new Agent({ keepAlive: true });
   let served = 0;
   const failures: unknown[] = [];
@@ -320,6 +324,7 @@ test('SIGTERM under load: every request that was accepted is answered', async ()
   };
   const clients = times(24, client);
   await until(() => served > 50);
+  for (const pid of pids) process.kill(pid, 'SIGTERM');
   web.child.kill('SIGTERM');
   await clients;
   expect(await web.exited).toBe(0);
