@@ -10,6 +10,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Middleware, NextFunction } from './http.js';
+import { isHttp2 } from './http2-message.js';
 
 /** Node keeps the response that uses a connection in this property only. */
 type ServerConnection = Duplex & { readonly _httpMessage?: ServerResponse | null };
@@ -28,7 +29,8 @@ const waiting = new WeakMap<Duplex, number>();
  * `next`. The async context is kept.
  */
 export function inTurn(req: IncomingMessage, res: ServerResponse, next: NextFunction, handle: Middleware): void {
-  if (res.socket === null && isBehindAnother(req)) void handleLater(req, res, next, handle);
+  // Node would create a Proxy for the socket of an HTTP/2 response.
+  if (!isHttp2(req) && res.socket === null && isBehindAnother(req)) void handleLater(req, res, next, handle);
   else handle(req, res, next);
 }
 
