@@ -14,6 +14,7 @@ import type { BodySink, RelayOwner } from './relay.js';
 import type { TargetWaits } from './target-wait.js';
 import type { Upstream } from './upstream.js';
 import type { WaitingRequests } from './waiting-requests.js';
+import type { WatchQueue } from './watchdog.js';
 
 export interface RetrySettings {
   /** The number of attempts, including the first. */
@@ -40,6 +41,7 @@ export interface ForwarderCore {
   readonly idleTimeout: number;
   readonly maxBodyBuffer: number;
   readonly waiting: WaitingRequests;
+  readonly watching: WatchQueue;
   readonly targetWaits: TargetWaits;
   readonly counters: ForwarderCounters;
   upstream(target: Target): Upstream;

@@ -18,6 +18,7 @@ import { TargetWaits } from './target-wait.js';
 import type { UpstreamOptions } from './upstream-call.js';
 import { Upstreams } from './upstreams.js';
 import { WaitingRequests } from './waiting-requests.js';
+import { WatchQueue } from './watchdog.js';
 
 export interface ForwarderOptions {
   readonly router: IntelligentRouter;
@@ -60,6 +61,7 @@ export class Forwarder {
     this.#core = {
       ...options,
       waiting: this.#waiting,
+      watching: new WatchQueue(options.clock, options.door.usualTimeout),
       targetWaits: this.#targetWaits,
       counters: this.counters,
       upstream: (target) => upstreams.get(target),
