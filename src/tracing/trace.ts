@@ -20,6 +20,8 @@ export interface TraceOwner extends Pick<Clock, 'now'> {
   readonly isSampled: (traceId: string) => boolean;
   /** Whether a trace that is not sampled may still be kept for its outcome. */
   readonly keepsByOutcome: boolean;
+  /** Whether one that is not sampled and ends now may be kept for its outcome. */
+  readonly mayKeep: boolean;
   spanEnded(span: Span, trace: Trace): void;
   traceEnded(trace: Trace): void;
 }

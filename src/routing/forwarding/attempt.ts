@@ -112,18 +112,11 @@ export class Attempt implements UpstreamCall, Wait {
     return Array.isArray(raw) ? raw : undefined;
   }
 
-  /** Sends the request or queues it. Returns false if the queue is full. */
-  start(): boolean {
-    const wasTaken = this.upstream.send(this);
+  /** Sends the request or queues it. The instance has room for it. */
+  start(): void {
+    this.upstream.send(this);
     // The time it waits in the queue of this proxy, or for its client, says nothing about the instance.
     if (!this.wasDispatched || this.#owner.isUploading) this.route.notWaiting();
-    return wasTaken;
-  }
-
-  /** There was no room for it, so none of it was sent. */
-  refused(error: Error): void {
-    this.route.end();
-    this.span?.end(error);
   }
 
   /** Cancels the attempt: closes its connection and releases its place. */

@@ -13,6 +13,7 @@ import type { PreparedRequest } from './incoming.js';
 import type { RequestBody } from './request-body.js';
 import { Retries, type RetriesOwner } from './retries.js';
 import * as rules from './retry-rules.js';
+import { routeWithRoom } from './room.js';
 import type { TargetWait } from './target-wait.js';
 import { TriedInstances } from './tried-instances.js';
 import type { UpstreamRequest } from './upstream-call.js';
@@ -83,9 +84,9 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
     if (this.#owner.isOver) return;
     this.core.budget.begin(); // not before: slow uploads must not widen the budget
     this.#isCounted = true;
-    const route = this.core.firstRoute(this.#owner.req, this.prepared);
+    const route = this.#withRoom(this.core.firstRoute(this.#owner.req, this.prepared));
     if (route === undefined) {
-      if (!this.#awaitTarget()) this.#owner.fail(noTargetError(this.prepared.service));
+      if (!this.#awaitTarget()) this.#settle();
       return;
     }
     this.#launch(route);
@@ -217,11 +218,13 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
     const upstream = this.core.upstream(route.target);
     const attempt = new Attempt(this, route, upstream, this.#started++, onFreshConnection);
     this.#active.add(attempt);
-    if (attempt.start()) return;
-    this.#active.remove(attempt);
-    this.#lastError = queueFullError(route.service);
-    attempt.refused(this.#lastError);
-    this.#tryNext(); // none of it was sent: another instance may have room
+    attempt.start();
+  }
+
+  #withRoom(chosen: Route | undefined): Route | undefined {
+    const route = routeWithRoom(this, this.#tried, chosen);
+    if (route === undefined && chosen !== undefined) this.#lastError = queueFullError(chosen.service);
+    return route;
   }
 
   #schedule(): void {
@@ -235,7 +238,7 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
 
   #resendTo(instance: Instance): void {
     this.#hasUsedFreshConnection = true;
-    const route = this.core.routeTo(this.prepared, instance);
+    const route = this.#withRoom(this.core.routeTo(this.prepared, instance));
     if (route === undefined) return this.#settle();
     this.core.counters.retries++;
     this.#launch(route, true);
@@ -256,7 +259,7 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
   #retryNow(): void {
     if (!this.#mayTryAgain) return;
     if (this.#retries?.take() !== true) return this.#awaitBudget();
-    const route = this.core.nextRoute(this.prepared, this.#tried.all());
+    const route = this.#withRoom(this.core.nextRoute(this.prepared, this.#tried.all()));
     if (route === undefined) {
       this.#retries.giveBackOne();
       if (!this.#awaitTarget()) this.#settle();
@@ -268,7 +271,7 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
 
   /** There is no instance, but one is expected to return: waits for it, unless there is a response to send. */
   #awaitTarget(): boolean {
-    if (this.#active.count > 0 || this.#held !== undefined) return false;
+    if (!this.core.targetWaits.areAllowed || this.#active.count > 0 || this.#held !== undefined) return false;
     this.#targetWait ??= this.core.targetWaits.create(this.prepared.service, {
       onTarget: () => this.#owner.enter(() => this.#targetCame()),
       onTimeout: () => this.#owner.enter(() => this.#settle()),
@@ -279,7 +282,7 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
   /** That it was tried before it became unavailable is no reason to exclude it now, or to refuse another attempt. */
   #targetCame(): void {
     this.#started = 0;
-    const route = this.core.nextRoute(this.prepared);
+    const route = this.#withRoom(this.core.nextRoute(this.prepared));
     if (route !== undefined) this.#launch(route);
     else if (!this.#awaitTarget()) this.#settle();
   }

@@ -45,6 +45,8 @@ export interface ForwarderCore {
   readonly targetWaits: TargetWaits;
   readonly counters: ForwarderCounters;
   upstream(target: Target): Upstream;
+  /** Whether an instance can be sent one more request, or has a place for it in its queue. */
+  hasRoom(target: Target): boolean;
   /** The route for a request: the instance of its session, or the choice of the balancer. */
   firstRoute(req: IncomingMessage, prepared: PreparedRequest): Route | undefined;
   /** A route to an instance that was not tried. */
@@ -52,7 +54,7 @@ export interface ForwarderCore {
   /** A route to a given instance, regardless of its state. */
   routeTo(prepared: PreparedRequest, instance: Instance): Route | undefined;
   /** Whether the service has an instance besides those tried, or more than one. */
-  hasAnother(prepared: PreparedRequest, tried?: ReadonlySet<Instance>): boolean;
+  hasAnother(prepared: PreparedRequest, tried?: { readonly size: number }): boolean;
   /** The head for the client, with the changes that the application makes. */
   finalHead(req: IncomingMessage, head: ResponseHead, attempt: Attempt): ResponseHead;
   /** Writes the head of a response, and opens the relay for its body. */

@@ -58,5 +58,5 @@ export function shouldHold(
 ): boolean {
   const { core, prepared } = request;
   if (!core.retry.statuses.has(status) || !mayRunTwice(request)) return false;
-  return activeAttempts > 1 || (canTryAgain(request) && core.hasAnother(prepared, tried.all()));
+  return activeAttempts > 1 || (canTryAgain(request) && core.hasAnother(prepared, tried));
 }
