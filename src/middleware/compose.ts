@@ -93,6 +93,71 @@ function answerNotFound(req: IncomingMessage, res: ServerResponse): void {
   sendProblem(req, res, problem('NOT_FOUND'));
 }
 
+/** The handlers, and what becomes of a request that none of them answers. */
+class Chain {
+  readonly handlers: readonly Handler[];
+  /** Whether an outer chain, or the application at the end, answers errors and unmatched requests. */
+  readonly passesOn: boolean;
+  /** The handler that is called without a `next` of this chain; -1 if there is none. */
+  readonly lastWord: number;
+
+  constructor(handlers: readonly Handler[], passesOn: boolean) {
+    this.handlers = handlers;
+    this.passesOn = passesOn;
+    this.lastWord = passesOn && isApplication(handlers.at(-1)) ? handlers.length - 1 : -1;
+  }
+}
+
+/** One request on its way through the chain. A class, because closures for it would take twice the memory. */
+class Passage {
+  readonly #chain: Chain;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #outer: NextFunction | undefined;
+  /** The handler that has the request. */
+  #reached = 0;
+
+  constructor(chain: Chain, req: IncomingMessage, res: ServerResponse, outer: NextFunction | undefined) {
+    this.#chain = chain;
+    this.#req = req;
+    this.#res = res;
+    this.#outer = chain.passesOn ? outer : undefined;
+  }
+
+  run(index: number): void {
+    this.#reached = index;
+    const { handlers, lastWord } = this.#chain;
+    const handler = handlers[index];
+    if (handler === undefined) return this.#end();
+    // One function per step, because a handler that calls its `next` twice must not run the rest twice.
+    const next: NextFunction = (error) => {
+      if (this.#reached === index) this.#proceed(error);
+    };
+    try {
+      // Without `next`, an application calls the final handler of its framework.
+      const result =
+        index === lastWord
+          ? (handler as FinalHandler)(this.#req, this.#res, this.#outer)
+          : handler(this.#req, this.#res, next);
+      if (isThenable(result)) result.then(undefined, (error: unknown) => next(asError(error)));
+    } catch (error) {
+      next(asError(error));
+    }
+  }
+
+  #proceed(error: unknown): void {
+    if (!error || error === 'route') return this.run(this.#reached + 1);
+    this.#reached = this.#chain.handlers.length;
+    this.#end(error === 'router' ? undefined : error);
+  }
+
+  #end(error?: unknown): void {
+    if (this.#outer !== undefined) this.#outer(error);
+    else if (error === undefined) answerNotFound(this.#req, this.#res);
+    else answerError(this.#req, this.#res, error);
+  }
+}
+
 /**
  * Chains handlers. Each handler answers, calls `next()` for the next handler, or calls `next(error)` to fail. A throw
  * or a rejection counts as `next(error)`. As in Express, `next('route')` continues and `next('router')` skips the
@@ -120,10 +185,9 @@ export function compose(...handlersAndOptions: readonly [...Handler[], ComposeOp
 export function compose(...given: ReadonlyArray<Handler | ComposeOptions>): ComposedListener {
   const [handlers, options] = separate(given);
   const { errors = 'application' } = checkOptions('compose', options, { errors: oneOf('application', 'problem') });
-  const isAnsweredByLast = errors === 'application' && isApplication(handlers.at(-1));
-  const lastIndex = handlers.length - 1;
-  let unobserved = handlers.filter(isRouter);
+  const chain = new Chain(handlers, errors === 'application');
   const prepare = expressPreparation(handlers);
+  let unobserved = handlers.filter(isRouter);
   tellWhatFollows(handlers);
 
   return Object.assign(composed, { [INSPECT]: (): Inspection => ({ kind: 'compose', handlers }) });
@@ -132,36 +196,6 @@ export function compose(...given: ReadonlyArray<Handler | ComposeOptions>): Comp
     // On a request, not before: an application has no layer to watch until its routes are registered.
     if (unobserved.length > 0) unobserved = unobserved.filter((router) => !observeRoutes(router));
     prepare?.(req, res);
-    const passOn = errors === 'application' ? outer : undefined;
-    run(0);
-
-    function end(error?: unknown): void {
-      if (passOn !== undefined) passOn(error);
-      else if (error === undefined) answerNotFound(req, res);
-      else answerError(req, res, error);
-    }
-
-    // One closure per step, not one per request, because a handler that calls its `next` twice must not run the rest
-    // twice.
-    function run(index: number): void {
-      const handler = handlers[index];
-      if (handler === undefined) return end();
-      let called = false;
-      const next: NextFunction = (error) => {
-        if (called) return;
-        called = true;
-        if (!error || error === 'route') run(index + 1);
-        else if (error === 'router') run(handlers.length);
-        else end(error);
-      };
-      try {
-        // Without `next`, an application calls the final handler of its framework.
-        const isLastWord = isAnsweredByLast && index === lastIndex;
-        const result = isLastWord ? (handler as FinalHandler)(req, res, passOn) : handler(req, res, next);
-        if (isThenable(result)) result.then(undefined, (error: unknown) => next(asError(error)));
-      } catch (error) {
-        next(asError(error));
-      }
-    }
+    new Passage(chain, req, res, outer).run(0);
   }
 }

@@ -201,7 +201,11 @@ export class RateLimitGate {
   #enter(passage: Passage, concurrency: ResolvedConcurrency, slotKey: string): void {
     const { req, res, next } = passage;
     const release = concurrency.limiter.tryAcquire(slotKey);
-    if (release === undefined) return void this.#waitForSlot(passage, concurrency, slotKey);
+    if (release === undefined) {
+      const refusal = concurrency.limiter.refuse(slotKey);
+      if (refusal === undefined) return void this.#waitForSlot(passage, concurrency, slotKey);
+      return void this.#refuseSlot(passage, refusal);
+    }
     releaseAtEnd(req, res, release, concurrency.rules);
     next();
   }
@@ -212,13 +216,23 @@ export class RateLimitGate {
     try {
       releaseAtEnd(req, res, await limiter.acquire(slotKey, departure.signal), rules);
     } catch (error) {
-      const passed = this.#passed.of(req);
-      if (passed !== undefined) await this.#giveBack(passed);
-      return departure.signal.aborted ? undefined : this.#fail(passage, error);
+      return departure.signal.aborted ? this.#giveBackOf(req) : this.#refuseSlot(passage, error);
     } finally {
       departure.stop();
     }
     next();
+  }
+
+  /** A request without a slot is not charged. */
+  #refuseSlot(passage: Passage, error: unknown): void | Promise<void> {
+    const given = this.#giveBackOf(passage.req);
+    if (given === undefined) return this.#fail(passage, error);
+    return given.then(() => this.#fail(passage, error));
+  }
+
+  #giveBackOf(req: IncomingMessage): void | Promise<void> {
+    const passed = this.#passed.of(req);
+    return passed === undefined ? undefined : this.#giveBack(passed);
   }
 
   #record(

@@ -1,7 +1,7 @@
 /** How a request is refused: the error, its `Retry-After` and the callback. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Charge, Eventually } from '../rate-limiting/index.js';
-import { messageOf, ResilienceError, type ErrorCode } from '../shared/errors.js';
+import { messageOf, refusal, ResilienceError, type ErrorCode } from '../shared/errors.js';
 import type { NextFunction } from '../shared/http.js';
 import { sendNegotiatedError } from '../shared/negotiated-problem.js';
 import { isThenable } from '../shared/thenable.js';
@@ -40,7 +40,7 @@ export function quotaExceeded(charges: readonly Charge[], cause?: unknown): Resi
   const names = refused.map(({ quota }) => quota.name);
   const wait = retryAfterSeconds(Math.max(0, ...refused.map((charge) => charge.retryAfter)));
   const detail = wait === undefined ? 'no further request is admitted' : `the quota is spent; retry in ${wait} s`;
-  return new ResilienceError('QUOTA_EXCEEDED', detail, {
+  return refusal('QUOTA_EXCEEDED', detail, {
     cause,
     extensions: { 'violated-policies': names },
     ...(wait !== undefined && { retryAfter: wait }),
@@ -48,7 +48,7 @@ export function quotaExceeded(charges: readonly Charge[], cause?: unknown): Resi
 }
 
 function costAboveCapacity({ cost, quota }: Charge): ResilienceError {
-  return new ResilienceError(
+  return refusal(
     'COST_ABOVE_CAPACITY',
     `the request costs ${cost} tokens, more than the ${quota.rateLimit} that the quota '${quota.name}' can hold`,
     { extensions: { 'violated-policies': [quota.name] } },

@@ -1,6 +1,6 @@
 /** Limits the requests in flight, per key or for all together. Further requests wait in order, or are rejected. */
 import { monotonicClock, startTimer, type Clock, type Timer } from '../shared/clock.js';
-import { ResilienceError } from '../shared/errors.js';
+import { refusal, ResilienceError } from '../shared/errors.js';
 import { startSpan } from '../shared/instrumentation.js';
 import {
   checkOptions,
@@ -117,6 +117,16 @@ export class ConcurrencyLimiter {
   }
 
   /**
+   * The refusal of a request that found no slot and would find no place to wait either. It is counted as refused.
+   *
+   * @internal
+   * @returns undefined if it may wait
+   */
+  refuse(key: string): ResilienceError | undefined {
+    return this.#closed ? undefined : this.#refusal(this.#slots(key));
+  }
+
+  /**
    * Waits for a slot, in the order of the calls.
    *
    * @throws ResilienceError (as a rejection) CONCURRENCY_EXCEEDED, SHUTTING_DOWN, or the signal's reason
@@ -127,10 +137,8 @@ export class ConcurrencyLimiter {
     if (release !== undefined) return release;
     if (this.#closed) throw new ResilienceError('SHUTTING_DOWN', 'concurrency limiter: it has been closed');
     const slots = this.#slots(key);
-    if (slots.waiters.length >= this.#maxQueue) {
-      this.#refused++;
-      throw exceeded(slots.limit.limit);
-    }
+    const refused = this.#refusal(slots);
+    if (refused !== undefined) throw refused;
     return this.#wait(slots, signal);
   }
 
@@ -167,6 +175,12 @@ export class ConcurrencyLimiter {
       this.#keys.set(key, slots);
     }
     return slots;
+  }
+
+  #refusal({ waiters, limit }: Slots): ResilienceError | undefined {
+    if (waiters.length < this.#maxQueue) return undefined;
+    this.#refused++;
+    return exceeded(limit.limit);
   }
 
   #occupy(key: string, slots: Slots): ReleaseSlot {
@@ -249,7 +263,7 @@ export class ConcurrencyLimiter {
 }
 
 function exceeded(limit: number): ResilienceError {
-  return new ResilienceError('CONCURRENCY_EXCEEDED', `concurrency limiter: ${limit} requests are in flight already`, {
+  return refusal('CONCURRENCY_EXCEEDED', `concurrency limiter: ${limit} requests are in flight already`, {
     retryAfter: 1,
   });
 }

@@ -123,6 +123,12 @@ export class IntelligentRouter {
     return this.#groups.get(service)?.balancer.size ?? 0;
   }
 
+  /** @internal Whether something holds for every instance of a service, available or not. */
+  isEvery(service: string, test: (target: Target) => boolean): boolean {
+    for (const { instance } of this.#groups.get(service)?.members() ?? []) if (!test(instance.target)) return false;
+    return true;
+  }
+
   /** The target for the next request; null if no instance is left. Report the outcome with `recordLatency`. */
   routeRequest(service: string, requestKey?: string): Target | null {
     return this.#groups.get(service)?.choose(requestKey)?.target ?? null;
@@ -269,9 +275,7 @@ export class IntelligentRouter {
     if (this.#stallTimer !== undefined || this.#isClosed || this.#options.outlier === false) return;
     this.#stallTimer = startInterval(
       this.#clock,
-      () => {
-        for (const group of this.#groups.values()) group.checkStalls(this.#probe);
-      },
+      () => this.#groups.forEach((group) => group.checkStalls(this.#probe)),
       STALL_CHECK,
     );
   }

@@ -118,6 +118,21 @@ export class ResilienceError extends Error {
   }
 }
 
+/**
+ * An error that is an expected answer and not a fault, such as a full queue. Its `stack` has its message and no frames:
+ * under a flood of refusals, frames that nobody reads cost more than the rest of the error.
+ */
+export function refusal(code: ErrorCode, message: string, options?: ResilienceErrorOptions): ResilienceError {
+  const { stackTraceLimit } = Error;
+  // `Reflect.set` because an assignment throws where the intrinsics are frozen.
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  try {
+    return new ResilienceError(code, message, options);
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+  }
+}
+
 /** Outside of the class: a bundle renames a class that refers to itself, and Node and loggers show that name. */
 function isOwn(error: unknown): error is ResilienceError {
   if (error instanceof ResilienceError) return true;

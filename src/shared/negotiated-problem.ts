@@ -16,9 +16,21 @@ const FORMS: ReadonlyArray<readonly [form: Form, type: string]> = [
 /** Longer fields are not parsed: no client needs one, and the default form is right for all. */
 const LONGEST_ACCEPT = 1_000;
 
+/** The forms of the `Accept` fields seen so far. A flood of refused requests has few different ones. */
+const known = new Map<string, Form>();
+const MOST_KNOWN = 100;
+
 /** The preferred form. Where several are equally welcome, the problem document. */
 export function preferredForm(accept: string | undefined): Form {
   if (accept === undefined || accept === '' || accept.length > LONGEST_ACCEPT) return 'problem';
+  const before = known.get(accept);
+  if (before !== undefined) return before;
+  const form = negotiate(accept);
+  if (known.size < MOST_KNOWN) known.set(accept, form);
+  return form;
+}
+
+function negotiate(accept: string): Form {
   const ranges = parseWeightedList(accept);
   let best: Form = 'problem';
   let bestQuality = 0;

@@ -68,9 +68,13 @@ export interface Problem {
   readonly [extension: string]: unknown;
 }
 
+const TYPES = new Map<string, string>(
+  Object.keys(ERRORS).map((code) => [code, TYPE_BASE + code.toLowerCase().replaceAll('_', '-')]),
+);
+
 /** The problem type URI of a code. */
 export function problemType(code: ErrorCode): string {
-  return REGISTERED_TYPES[code] ?? TYPE_BASE + code.toLowerCase().replaceAll('_', '-');
+  return REGISTERED_TYPES[code] ?? TYPES.get(code)!;
 }
 
 /**
@@ -83,15 +87,19 @@ export function problemType(code: ErrorCode): string {
  */
 export function problem(code: ErrorCode, detail?: string, extensions: Readonly<Record<string, unknown>> = {}): Problem {
   const { status, title } = ERRORS[code];
-  return {
-    ...extensions,
-    type: problemType(code),
-    title,
-    status,
-    ...(detail !== undefined && { detail }),
-    code,
-    ok: false,
-  };
+  const type = problemType(code);
+  const names = Object.keys(extensions);
+  if (names.length === 0 && detail !== undefined) return { type, title, status, detail, code, ok: false };
+  // Set one by one: on Node 20, a spread that is followed by other members gives each object a hidden class of its own.
+  const document: Record<string, unknown> = {};
+  for (const name of names) document[name] = extensions[name];
+  document.type = type;
+  document.title = title;
+  document.status = status;
+  if (detail !== undefined) document.detail = detail;
+  document.code = code;
+  document.ok = false;
+  return document as Problem;
 }
 
 /**
@@ -127,21 +135,36 @@ export function sendProblem(
   document: Problem,
   headers: Readonly<Record<string, unknown>> = {},
 ): void {
+  writeProblem(req, res, document, headers, undefined);
+}
+
+function writeProblem(
+  req: IncomingMessage,
+  res: ServerResponse,
+  document: Problem,
+  headers: Readonly<Record<string, unknown>>,
+  retryAfter: number | undefined,
+): void {
   if (res.writableEnded) return;
   if (res.headersSent) {
     abortResponse(res);
     return;
   }
-  const body = Buffer.from(JSON.stringify(document));
+  const body = JSON.stringify(document);
+  const length = Buffer.byteLength(body);
   for (const name of REPLACED_FIELDS) res.removeHeader(name);
   res.setHeader('Cache-Control', 'no-store');
   for (const [name, value] of Object.entries(headers)) setField(res, name, value);
+  if (retryAfter !== undefined) res.setHeader('Retry-After', String(Math.max(0, Math.ceil(retryAfter))));
   res.statusCode = document.status;
   // HTTP/2 has no reason phrase (RFC 9113 §8.3.1), and Node warns if one is set.
   if (!isHttp2(req)) res.statusMessage = STATUS_CODES[document.status] ?? '';
   res.setHeader('Content-Type', 'application/problem+json');
-  res.setHeader('Content-Length', body.length);
-  res.end(req.method === 'HEAD' ? undefined : body);
+  res.setHeader('Content-Length', length);
+  if (req.method === 'HEAD') res.end();
+  // As text in the encoding of the head, Node writes it together with the head, in one piece instead of two.
+  else if (length === body.length) res.end(body, 'latin1');
+  else res.end(Buffer.from(body));
 }
 
 /** Sets a field that an error carries. A field that HTTP does not allow is left out: the client still needs its answer. */
@@ -170,11 +193,9 @@ function setField(res: ServerResponse, name: string, value: unknown): void {
  */
 export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
   if (ResilienceError.is(error)) {
-    const headers: Record<string, string> = { ...error.headers };
-    if (error.retryAfter !== undefined) headers['Retry-After'] = String(Math.max(0, Math.ceil(error.retryAfter)));
     const detail = error.code === 'INTERNAL' ? undefined : error.message;
     if (detail !== undefined && ERRORS[error.code].status >= 500) noteError(`${error.code}: ${detail}`);
-    sendProblem(req, res, problem(error.code, detail, error.extensions), headers);
+    writeProblem(req, res, problem(error.code, detail, error.extensions), error.headers, error.retryAfter);
     return;
   }
   const own = foreignStatus(error);

@@ -13,16 +13,21 @@ export type RequestOutcome = 'finished' | 'aborted';
  */
 export type RequestOverListener = (outcome: RequestOutcome) => void;
 
+/** The same as a method, for an object that lives as long as the request: it needs no closure. */
+export interface RequestFollower {
+  requestOver(outcome: RequestOutcome): void;
+}
+
 /** A base class and not a part, so that a request in progress is one object. */
 export class RequestOverListeners {
   readonly req: IncomingMessage;
   /** Undefined while the request is in progress. */
   outcome: RequestOutcome | undefined = undefined;
   /** The first listener, which is most often the only one, and the others. */
-  #listener: RequestOverListener | undefined = undefined;
-  #others: Set<RequestOverListener> | undefined = undefined;
+  #first: RequestFollower | RequestOverListener | undefined = undefined;
+  #others: Set<RequestFollower | RequestOverListener> | undefined = undefined;
   /** Those of an HTTP/2 request that are called at once. */
-  #urgent: Set<RequestOverListener> | undefined = undefined;
+  #urgent: Set<RequestFollower> | undefined = undefined;
 
   constructor(req: IncomingMessage) {
     this.req = req;
@@ -34,56 +39,71 @@ export class RequestOverListeners {
    * @returns a function that stops listening
    */
   onOver(listener: RequestOverListener): () => void {
-    if (this.outcome === undefined) return this.#listen(listener);
-    return this.#callLater(listener, this.outcome);
+    // One that is added twice is called twice.
+    const own: RequestOverListener = this.#isFree ? listener : (outcome) => listener(outcome);
+    this.#add(own);
+    return () => this.#remove(own);
   }
 
-  /** Like `onOver`, but also for HTTP/2 in the moment in which the request is over. */
-  onOverAtOnce(listener: RequestOverListener): () => void {
-    if (this.outcome !== undefined || !isHttp2(this.req)) return this.onOver(listener);
-    const own: RequestOverListener = (outcome) => listener(outcome); // one that is added twice is called twice
-    (this.#urgent ??= new Set()).add(own);
-    return () => void this.#urgent?.delete(own);
+  /** Like `onOver`. A follower follows a request once. */
+  follow(follower: RequestFollower): void {
+    this.#add(follower);
+  }
+
+  /**
+   * Like `follow`, for one that must act before Node ends the body of an HTTP/2 request that was reset: such a body looks
+   * complete. It must not reset another stream.
+   */
+  followAtOnce(follower: RequestFollower): void {
+    if (this.outcome !== undefined || !isHttp2(this.req)) this.#add(follower);
+    else (this.#urgent ??= new Set()).add(follower);
+  }
+
+  unfollow(follower: RequestFollower): void {
+    this.#remove(follower);
+    this.#urgent?.delete(follower);
   }
 
   protected callListeners(outcome: RequestOutcome): void {
     if (!isHttp2(this.req)) return this.#callAll(outcome);
     const urgent = this.#urgent;
     this.#urgent = undefined;
-    urgent?.forEach((listener) => callGuarded('request over', () => listener(outcome)));
+    urgent?.forEach((follower) => call(follower, outcome));
     afterFrame(() => this.#callAll(outcome));
   }
 
+  get #isFree(): boolean {
+    return this.#first === undefined && this.#others === undefined;
+  }
+
+  #add(listener: RequestFollower | RequestOverListener): void {
+    if (this.#isFree) this.#first = listener;
+    else (this.#others ??= new Set()).add(listener);
+    if (this.outcome !== undefined) this.#callLater(this.outcome);
+  }
+
+  #remove(listener: RequestFollower | RequestOverListener): void {
+    if (this.#first === listener) this.#first = undefined;
+    this.#others?.delete(listener);
+  }
+
   #callAll(outcome: RequestOutcome): void {
+    const first = this.#first;
     const others = this.#others;
+    this.#first = undefined;
     this.#others = undefined;
-    const first = this.#listener;
-    this.#listener = undefined;
-    if (first !== undefined) callGuarded('request over', () => first(outcome));
-    others?.forEach((listener) => callGuarded('request over', () => listener(outcome)));
+    if (first !== undefined) call(first, outcome);
+    others?.forEach((listener) => call(listener, outcome));
   }
 
-  #callLater(listener: RequestOverListener, outcome: RequestOutcome): () => void {
-    let isWanted = true;
-    const call = (): void => {
-      if (isWanted) callGuarded('request over', () => listener(outcome));
-    };
-    if (isHttp2(this.req)) afterFrame(call);
-    else process.nextTick(call);
-    return () => {
-      isWanted = false;
-    };
+  #callLater(outcome: RequestOutcome): void {
+    if (isHttp2(this.req)) afterFrame(() => this.#callAll(outcome));
+    else process.nextTick(() => this.#callAll(outcome));
   }
+}
 
-  #listen(listener: RequestOverListener): () => void {
-    if (this.#listener === undefined && this.#others === undefined) {
-      this.#listener = listener;
-      return () => {
-        if (this.#listener === listener) this.#listener = undefined;
-      };
-    }
-    const own: RequestOverListener = (outcome) => listener(outcome); // one that is added twice is called twice
-    (this.#others ??= new Set()).add(own);
-    return () => void this.#others?.delete(own);
-  }
+function call(listener: RequestFollower | RequestOverListener, outcome: RequestOutcome): void {
+  callGuarded('request over', () =>
+    typeof listener === 'function' ? listener(outcome) : listener.requestOver(outcome),
+  );
 }

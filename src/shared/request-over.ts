@@ -12,10 +12,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asError } from './errors.js';
 import { callGuarded } from './listeners.js';
-import { RequestOverListeners, type RequestOutcome, type RequestOverListener } from './request-over-listeners.js';
+import {
+  RequestOverListeners,
+  type RequestFollower,
+  type RequestOutcome,
+  type RequestOverListener,
+} from './request-over-listeners.js';
 import { isHttp2, requestStreamOf } from './http2-message.js';
 
-export type { RequestOutcome, RequestOverListener };
+export type { RequestFollower, RequestOutcome, RequestOverListener };
 
 /** Follows a request without a listener: one object per request, so that a hot path creates no closure. */
 export interface RequestObserver {
@@ -170,18 +175,6 @@ export function onRequestOver(
   listener: RequestOverListener,
 ): () => void {
   return servedRequest(req, res).onOver(listener);
-}
-
-/**
- * Like `onRequestOver`, for a listener that must act before Node ends the body of an HTTP/2 request that was reset:
- * such a body looks complete. The listener must not reset another stream.
- */
-export function onRequestOverAtOnce(
-  req: IncomingMessage,
-  res: ServerResponse | undefined,
-  listener: RequestOverListener,
-): () => void {
-  return servedRequest(req, res).onOverAtOnce(listener);
 }
 
 function watched(holder: Partial<Duplex>): ConnectionRecord {

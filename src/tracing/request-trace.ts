@@ -62,8 +62,9 @@ export class RequestTrace extends Trace implements RequestObserver {
 
   /** Whether the span will be used. Only then it is described, because nine in ten spans are discarded. */
   #isLikelyKept(status: number | undefined): boolean {
-    if (this.sampled || status === undefined || status >= 500) return true;
-    return this.tracer.keepsByOutcome && this.tracer.now() - this.root.start >= SLOW;
+    if (this.sampled) return true;
+    const isNotable = status === undefined || status >= 500 || this.tracer.now() - this.root.start >= SLOW;
+    return isNotable && this.tracer.mayKeep;
   }
 
   /** Ends the request; `status` is undefined when it was aborted. */

@@ -2,9 +2,10 @@
  * A span while it is recorded, and the record it becomes. A span is a single object until something is attached to it.
  * Recording must be cheap, because every request is recorded and nine in ten spans are discarded.
  */
-import type { Attributes, AttributeValue, RecordedSpan } from '../shared/instrumentation.js';
-import { describeValue, propertyOf, shorten } from '../shared/user-value.js';
+import { OwnedAttributes, type Attributes, type AttributeValue, type RecordedSpan } from '../shared/instrumentation.js';
+import { describeValue, propertyOf } from '../shared/user-value.js';
 import { AttributeList } from './attribute-list.js';
+import { boundedAttributes, boundedName, boundedValue, isGiven, MAX_ATTRIBUTES, namesOf } from './attribute-values.js';
 import type { Carried } from './context.js';
 import { isId, newSpanId } from './ids.js';
 
@@ -66,60 +67,9 @@ export interface SpanRecord {
   readonly scope?: SpanScope;
 }
 
-const MAX_ATTRIBUTES = 64;
-/** Code units of the name of an attribute or operation. */
-const MAX_NAME = 256;
 const MAX_LOGS = 128;
 const MAX_LINKS = 128;
-const MAX_MEMBERS = 128;
 const PENDING = -1;
-
-/** Limits an attribute value and makes it plain, because it may come from a client. Never throws. */
-export function boundedValue(value: unknown): AttributeValue {
-  if (typeof value === 'string') return shorten(value);
-  if (typeof value === 'number' || typeof value === 'boolean') return value;
-  return boundedList(value) ?? describeValue(value);
-}
-
-/** A list with its members bounded; undefined if the value is not a list, or is a proxy that throws. */
-function boundedList(value: unknown): AttributeValue | undefined {
-  if (typeof value !== 'object') return undefined;
-  try {
-    // A list within a list is replaced by a description, because attributes have one level and a list may contain
-    // itself.
-    if (Array.isArray(value)) return value.slice(0, MAX_MEMBERS).map(boundedMember) as unknown as AttributeValue;
-  } catch {
-    // A proxy, revoked or with traps that throw.
-  }
-  return undefined;
-}
-
-function boundedMember(value: unknown): string | number | boolean {
-  return typeof value === 'number' || typeof value === 'boolean' ? value : describeValue(value);
-}
-
-/** The names of the attributes of an object; empty if it is a proxy that throws. */
-function namesOf(attributes: object): string[] {
-  try {
-    return Object.keys(attributes);
-  } catch {
-    return [];
-  }
-}
-
-/** As in OpenTelemetry, `null` and `undefined` are not valid attributes. */
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-const boundedName = (name: unknown): string => describeValue(name, MAX_NAME);
-
-function boundedAttributes(attributes: Readonly<Record<string, unknown>>): Attributes {
-  const names = namesOf(attributes).slice(0, MAX_ATTRIBUTES);
-  const given = names.map((name) => [name, propertyOf(attributes, name)] as const);
-  const plain = given.filter(([, value]) => isGiven(value));
-  return Object.fromEntries(plain.map(([name, value]) => [boundedName(name), boundedValue(value)]));
-}
 
 /** The interface of a trace that its spans use. */
 export interface OwningTrace {
@@ -159,10 +109,14 @@ export class Span implements RecordedSpan, Carried {
   /** In the time of the tracer's clock. */
   readonly start: number;
   operation: string;
-  duration: number = PENDING;
+  /** Undefined until the end: V8 allocates a number for each object whose field always has one. */
+  #duration: number | undefined = undefined;
   status: SpanStatus = 'success';
   /** Only the message, because the error itself may hold a whole request, and traces are kept for minutes. */
   error: string | undefined = undefined;
+  /** The span that the trace began before this one. @internal */
+  older: Span | undefined = undefined;
+  #owned: OwnedAttributes | undefined = undefined;
   #attributes: AttributeList | undefined = undefined;
   #logs: SpanLog[] | undefined = undefined;
   #links: SpanLink[] | undefined = undefined;
@@ -198,22 +152,36 @@ export class Span implements RecordedSpan, Carried {
     return this;
   }
 
+  /** Milliseconds; -1 before the end. */
+  get duration(): number {
+    return this.#duration ?? PENDING;
+  }
+
   /** The attributes set on the span itself. */
   get ownAttributes(): Attributes | undefined {
-    return this.#attributes?.toObject();
+    const others = this.#attributes?.toObject();
+    if (this.#owned === undefined) return others;
+    const owned = Object.entries(this.#owned).filter(([, value]) => isGiven(value));
+    return { ...Object.fromEntries(owned as [string, AttributeValue][]), ...others };
   }
 
   get isEnded(): boolean {
-    return this.duration !== PENDING;
+    return this.#duration !== undefined;
   }
 
   setAttribute(name: string, value: AttributeValue): void {
     if (!this.isRecorded || !isGiven(value)) return;
-    (this.#attributes ??= new AttributeList(MAX_ATTRIBUTES)).set(boundedName(name), boundedValue(value));
+    const owned = this.#owned as Record<string, AttributeValue> | undefined;
+    if (owned !== undefined && Object.hasOwn(owned, name)) owned[name] = boundedValue(value);
+    else (this.#attributes ??= new AttributeList(MAX_ATTRIBUTES)).set(boundedName(name), boundedValue(value));
   }
 
-  setAttributes(attributes: Readonly<Record<string, unknown>> | undefined): void {
+  setAttributes(attributes: Readonly<Record<string, unknown>> | OwnedAttributes | undefined): void {
     if (attributes === undefined || attributes === null) return;
+    if (attributes instanceof OwnedAttributes && this.#owned === undefined && this.#attributes === undefined) {
+      if (this.isRecorded) this.#owned = attributes;
+      return;
+    }
     for (const name of namesOf(attributes)) this.setAttribute(name, propertyOf(attributes, name) as AttributeValue);
   }
 
@@ -249,7 +217,7 @@ export class Span implements RecordedSpan, Carried {
   }
 
   /** A child, recorded with the trace; beyond the limit of the trace only counted. */
-  startChild(operation: string, attributes?: Attributes, kind: SpanKind = 'internal'): Span {
+  startChild(operation: string, attributes?: Attributes | OwnedAttributes, kind: SpanKind = 'internal'): Span {
     const child = this.trace.startSpan(operation, this.spanId, kind);
     child.setAttributes(attributes);
     return child;
@@ -267,7 +235,7 @@ export class Span implements RecordedSpan, Carried {
    */
   finish(status: SpanStatus, error?: unknown, at?: number): void {
     if (this.isEnded) return;
-    this.duration = Math.max(0, (at ?? this.trace.tracer.now()) - this.start);
+    this.#duration = Math.max(0, (at ?? this.trace.tracer.now()) - this.start);
     const { failure } = this;
     this.status = status === 'success' && failure !== undefined ? 'error' : status;
     const reason = error ?? failure;
@@ -287,7 +255,7 @@ export class Span implements RecordedSpan, Carried {
       operation: this.operation,
       kind: this.kind,
       startTime: trace.wallTimeOf(this.start),
-      duration: this.isEnded ? this.duration : undefined,
+      duration: this.#duration,
       status: this.isEnded ? this.status : 'active',
       error: this.error,
       attributes: { ...trace.attributesOf(this), ...this.ownAttributes },

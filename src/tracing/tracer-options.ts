@@ -40,7 +40,10 @@ export interface TracerOptions {
   flushInterval?: number;
   /** Exports the spans of kept traces. Closed with the tracer. */
   exporter?: SpanExporter;
-  /** Traces to keep although they are not sampled. Default: errors and traces of at least one second. */
+  /**
+   * Traces to keep although they are not sampled. Default: errors and traces of at least one second, the first 100 of each
+   * second.
+   */
   keep?: Keep;
   /** The clock, in milliseconds. By default durations are monotonic and timestamps are those of the wall clock. */
   clock?: Clock;
@@ -53,7 +56,7 @@ export const SHARED_CHECKS: OptionChecks<SharedTracerOptions> = {
   serviceName: string,
   samplingRate: number({ min: 0, max: 1 }),
   exporter: having('an exporter', 'export'),
-  keep: anyOf(oneOf(false), func, object('an object { errors, slowerThan }')),
+  keep: anyOf(oneOf(false), func, object('an object { errors, slowerThan, maxPerSecond }')),
   clock,
 };
 

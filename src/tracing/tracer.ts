@@ -11,7 +11,7 @@ import { checkOptions } from '../shared/options.js';
 import type { SpanExporter } from './exporter.js';
 import { createSampler, isId, newSpanId, type Sampler } from './ids.js';
 import { currentSpan, installTracing } from './install.js';
-import { compileKeep } from './keep.js';
+import { compileKeep, type Keeper } from './keep.js';
 import type { LatencySummary } from './operation-stats.js';
 import type { RequestSeries } from './request-metrics.js';
 import { RequestTrace, type RequestEnd } from './request-trace.js';
@@ -48,7 +48,7 @@ export class DistributedTracer implements TraceOwner, Closeable {
   readonly #clock: Clock;
   readonly #wall: Clock;
   readonly #exporter: SpanExporter | undefined;
-  readonly #keep: (trace: Trace) => boolean;
+  readonly #keep: Keeper;
   readonly #store: TraceStore;
   readonly #stats: TracerStats;
   readonly #sweep: Timer;
@@ -71,7 +71,7 @@ export class DistributedTracer implements TraceOwner, Closeable {
     this.#clock = resolved.clock ?? monotonicClock;
     this.#wall = resolved.clock ?? wallClock;
     this.#exporter = resolved.exporter;
-    this.#keep = compileKeep(resolved.keep);
+    this.#keep = compileKeep(resolved.keep, () => this.now());
     this.#store = new TraceStore(resolved.maxSpans, resolved.notable, () => this.now());
     this.#stats = new TracerStats(this.now());
     this.#sweep = startInterval(this.#clock, () => this.#endForgotten(), resolved.flushInterval);
@@ -209,6 +209,11 @@ export class DistributedTracer implements TraceOwner, Closeable {
   // --- TraceOwner
 
   /** @internal */
+  get mayKeep(): boolean {
+    return this.#keep.mayKeep;
+  }
+
+  /** @internal */
   now(): number {
     return this.#clock.now();
   }
@@ -230,7 +235,7 @@ export class DistributedTracer implements TraceOwner, Closeable {
   traceEnded(trace: Trace): void {
     const request = trace instanceof RequestTrace ? trace : undefined;
     const route = request === undefined ? undefined : this.#stats.requestEnded(request);
-    const isNotable = this.#keep(trace);
+    const isNotable = this.#keep.keeps(trace);
     trace.isKept = trace.sampled || isNotable;
     this.#stats.traceEnded(trace);
     if (request !== undefined) this.#serving.delete(request);

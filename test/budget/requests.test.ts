@@ -4,20 +4,26 @@
  */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Dispatcher } from 'undici';
 import {
   cacheResponse,
   compose,
   healthEndpoints,
+  IntelligentRouter,
+  problem,
   proxyBalanced,
   rateLimit,
+  sendProblem,
   trace,
   type Middleware,
 } from '../../src/index.js';
-import { costOf, type RequestCost } from '../support/request-cost.js';
+import { Connection, costOf, REQUEST, type RequestCost } from '../support/request-cost.js';
 
 type Closing = Middleware & { close(): unknown };
 
 const LIMIT = 1e9;
+/** Of its connections. */
+const RESOURCES_OF_UNDICI = 3;
 const NOTHING: RequestCost = { promises: 0, timers: 0, ticks: 0, resources: 0, listeners: 0 };
 
 const answer: RequestListener = (_req, res) => {
@@ -40,6 +46,19 @@ const four = (): Closing[] => [
   rateLimit({ rateLimit: LIMIT, refillRate: LIMIT }),
   cacheResponse(),
 ];
+
+/** A client whose requests occupy what they reach. */
+class Client {
+  readonly #connection = new Connection();
+
+  constructor(listener: RequestListener) {
+    createServer(listener).emit('connection', this.#connection);
+  }
+
+  send(): void {
+    this.#connection.push(REQUEST);
+  }
+}
 
 async function costBeyond(
   parts: readonly Closing[],
@@ -64,15 +83,60 @@ test.each<[string, () => Closing, RequestListener]>([
   expect(await costBeyond([part()], [], last)).toEqual(NOTHING);
 });
 
-test('the four in front of the proxy add one async resource, which restores the context of the request', async () => {
-  expect(await costBeyond(four(), [proxy()])).toEqual({ ...NOTHING, resources: 1 });
+test('the four in front of the proxy add nothing that the proxy does not have', async () => {
+  expect(await costBeyond(four(), [proxy()])).toEqual(NOTHING);
 });
 
-test('the proxy adds one timer of its own, and no promise', async () => {
-  const { promises, timers, ticks, listeners } = await costBeyond([proxy()], []);
+test('the proxy adds one timer and one async resource of its own, and no promise', async () => {
+  const { promises, timers, ticks, resources, listeners } = await costBeyond([proxy()], []);
   expect(promises).toBe(0);
+  expect(resources).toBeLessThanOrEqual(RESOURCES_OF_UNDICI + 1);
   expect(listeners).toBeLessThanOrEqual(3);
   // Two of the timers and nearly all ticks are undici's and Node's for the second connection.
   expect(timers).toBeLessThanOrEqual(3);
   expect(ticks).toBeLessThanOrEqual(12);
+});
+
+describe('a refusal costs no more than a response that its handler has ready', () => {
+  const ready: RequestListener = (req, res) =>
+    sendProblem(req, res, problem('QUEUE_FULL', 'no room'), { 'Retry-After': '1' });
+  const busy = (): Closing => {
+    // The instance has one place, and the request in it is never answered.
+    const full = proxyBalanced({
+      targets: ['http://127.0.0.1:9'],
+      dispatcher: { dispatch: () => true } as unknown as Dispatcher,
+      maxConnections: 1,
+      maxQueue: 0,
+      timeout: 600_000,
+    });
+    new Client(compose(full)).send();
+    return full;
+  };
+  const occupied = (): Closing => {
+    const limit = rateLimit({ rateLimit: LIMIT, refillRate: LIMIT, concurrency: { limit: 1 } });
+    new Client(compose(limit, () => undefined)).send();
+    return limit;
+  };
+
+  test.each<[string, () => Closing]>([
+    ['the queue of the only instance is full', busy],
+    ['there is no instance', () => proxyBalanced({ router: new IntelligentRouter(), service: 'none' })],
+    ['the quota is spent', () => rateLimit({ rateLimit: 1, refillRate: 1e-6 })],
+  ])('%s', async (_reason, refusing) => {
+    const part = refusing();
+    try {
+      expect(await costOf(compose(part), ready)).toEqual(NOTHING);
+    } finally {
+      await part.close();
+    }
+  });
+
+  test('no slot is free: the promise is that of the charge', async () => {
+    const part = occupied();
+    try {
+      expect(await costOf(compose(part), ready)).toEqual({ ...NOTHING, promises: 1 });
+    } finally {
+      await part.close();
+    }
+  });
 });

@@ -449,6 +449,57 @@ describe('errors', () => {
   });
 });
 
+describe('room', () => {
+  test('a request goes to an instance with room at once, which is not a retry', async () => {
+    const held: Array<() => void> = [];
+    const hold: RequestListener = (_req, res) => held.push(() => res.end('ok'));
+    const targets = [await rig.origin(hold), await rig.origin(hold), await rig.origin(hold)];
+    const options = {
+      algorithm: 'round-robin',
+      maxConnections: 1,
+      maxQueue: 0,
+      retryBudget: { ratio: 0, min: 0 },
+    } as const;
+    const proxy = proxyBalanced({ targets, ...options });
+    const port = await rig.serve(proxy);
+    // Only the third instance has room for the third request, although its turn is that of the first.
+    const first = [ask(port), ask(port)];
+    await until(() => held.length === 2);
+    proxy.router.routeRequest(proxy.router.services[0]!);
+    const third = ask(port);
+    await until(() => held.length === 3);
+    expect((await ask(port)).status).toBe(503);
+    expect(proxy.stats().retries).toBe(0);
+    for (const answer of held) answer();
+    expect((await Promise.all([...first, third])).map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  test('a refused request leaves no trace at the router, and onError receives the message of its error', async () => {
+    const held: Array<() => void> = [];
+    const errors: Error[] = [];
+    const proxy = proxyBalanced({
+      targets: [await rig.origin((_req, res) => held.push(() => res.end('ok')))],
+      maxConnections: 1,
+      maxQueue: 0,
+      onError: (error, _req, res) => {
+        errors.push(error as Error);
+        res.writeHead(503).end('busy');
+      },
+    });
+    const port = await rig.serve(proxy);
+    const first = ask(port);
+    await until(() => held.length === 1);
+    expect((await ask(port, { method: 'POST', body: 'small' })).body).toBe('busy');
+    const { stack, message } = errors[0]!;
+    expect(message).toMatch('too many requests are waiting for an instance');
+    expect(stack).toContain(message);
+    const [service] = Object.values(proxy.router.getRoutingStats());
+    expect(service!.instances[0]).toMatchObject({ requests: 1, inFlight: 1 });
+    held[0]!();
+    expect((await first).status).toBe(200);
+  });
+});
+
 describe('retries', () => {
   test('a refused request goes to another instance, regardless of its method', async () => {
     const targets = ['http://127.0.0.1:1', await rig.origin(mirror)];

@@ -100,3 +100,56 @@ test('the record of a request that Node announces reads no property of the reque
   expect(atStart).toEqual([]);
   expect(outcomes).toEqual(['finished']);
 });
+
+describe('followers', () => {
+  class Follower {
+    readonly outcomes: RequestOutcome[] = [];
+
+    requestOver(outcome: RequestOutcome): void {
+      this.outcomes.push(outcome);
+    }
+  }
+
+  test('are called once beside listeners, unless they have stopped following', async () => {
+    const [first, second, gone] = [new Follower(), new Follower(), new Follower()];
+    const listened: RequestOutcome[] = [];
+    await serve(
+      (req, res) => {
+        const served = servedRequest(req, res);
+        served.follow(first);
+        served.onOver((outcome) => listened.push(outcome));
+        served.followAtOnce(second);
+        served.follow(gone);
+        served.unfollow(gone);
+        res.end();
+      },
+      (port) => get(port),
+    );
+    expect([first.outcomes, second.outcomes, gone.outcomes, listened]).toEqual([
+      ['finished'],
+      ['finished'],
+      [],
+      ['finished'],
+    ]);
+  });
+
+  test('of a request that is over are called a moment later', async () => {
+    const [late, gone] = [new Follower(), new Follower()];
+    let before: readonly RequestOutcome[] | undefined;
+    await serve(
+      (req, res) => {
+        const served = servedRequest(req, res);
+        served.onOver(() => {
+          served.follow(late);
+          served.follow(gone);
+          served.unfollow(gone);
+          before = [...late.outcomes];
+        });
+        res.end();
+      },
+      (port) => get(port),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([before, late.outcomes, gone.outcomes]).toEqual([[], ['finished'], []]);
+  });
+});

@@ -17,7 +17,7 @@ export interface RequestCost {
   readonly listeners: number;
 }
 
-const REQUEST = 'GET / HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: budget/1\r\nAccept: */*\r\n\r\n';
+export const REQUEST = 'GET / HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: budget/1\r\nAccept: */*\r\n\r\n';
 
 /** The requests before the measured ones: connections open, and caches know the resource. */
 const WARM_UP = 12;
@@ -26,7 +26,8 @@ const MEASURED = 31;
 /** Each adds one listener; `once` is not among them because it calls `on`. */
 const ADDERS = ['on', 'addListener', 'prependListener'] as const;
 
-class Connection extends Duplex {
+/** A connection of a client within this process. */
+export class Connection extends Duplex {
   readonly remoteAddress = '127.0.0.1';
 
   override _read(): void {
@@ -86,7 +87,7 @@ function startCounting(counts: Counts): { stop(): void } {
   };
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Sends a request, and waits for its response and for what follows it. */
 async function exchange(connection: Connection, isAnswered: () => boolean): Promise<void> {

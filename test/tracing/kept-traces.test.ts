@@ -40,6 +40,32 @@ test('errors at 100 a second leave the errors of fifteen minutes ago readable', 
   expect(tracer.getTrace(first)).toBeUndefined();
 });
 
+test('of a flood of errors, the first 100 of each second are kept', () => {
+  tracer = new DistributedTracer({ samplingRate: 0, clock });
+  for (let second = 0; second < 3; second++) {
+    for (let n = 0; n < 250; n++) ended('error', `${second}/${n}`);
+    clock.tick(1000);
+  }
+  const kept = tracer.listTraces({ limit: 1000 }).map(({ operation }) => operation);
+  expect(kept).toHaveLength(300);
+  expect(kept).toContain('1/99');
+  expect(kept).not.toContain('1/100');
+});
+
+test('`maxPerSecond` bounds only the traces that are not sampled', () => {
+  tracer = new DistributedTracer({ samplingRate: 1, clock, keep: { maxPerSecond: 0 } });
+  const sampled = ended('error');
+  expect(tracer.getTrace(sampled)?.status).toBe('error');
+  const unsampled = new DistributedTracer({ samplingRate: 0, clock, keep: { maxPerSecond: 1 } });
+  const ids = [0, 1].map(() => {
+    const { traceId } = unsampled.startTrace();
+    unsampled.endTrace(traceId, 'error');
+    return traceId;
+  });
+  expect(ids.map((id) => unsampled.getTrace(id)?.status)).toEqual(['error', undefined]);
+  return unsampled.close();
+});
+
 test('sampled traces do not take the place of failed ones, nor failed ones that of sampled ones', () => {
   tracer = new DistributedTracer({ samplingRate: 1, clock });
   const failed = ended('error');

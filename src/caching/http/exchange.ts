@@ -29,7 +29,7 @@ export class Exchange {
   /** The request's fields as the client sent them. */
   readonly fields: Fields;
   readonly directives: CacheControl;
-  readonly served: ServedRequest;
+  #served: ServedRequest | undefined;
 
   constructor(settings: CacheSettings, req: IncomingMessage, res: ServerResponse, next: NextFunction, whole: Resource) {
     const { headers, method = 'GET' } = req;
@@ -45,7 +45,15 @@ export class Exchange {
     this.credentials = credentials;
     this.fields = headers as Fields;
     this.directives = directivesOf(settings, headers as Fields);
-    this.served = new Demands(method, headers);
+  }
+
+  get isHead(): boolean {
+    return this.req.method === 'HEAD';
+  }
+
+  /** Created when first needed, because a request that passes the cache needs none. */
+  get served(): ServedRequest {
+    return (this.#served ??= new Demands(this.isHead, this.req.headers));
   }
 }
 
@@ -57,8 +65,8 @@ class Demands implements ServedRequest {
   readonly range: string | undefined;
   readonly ifRange: string | undefined;
 
-  constructor(method: string, headers: IncomingHttpHeaders) {
-    this.isHead = method === 'HEAD';
+  constructor(isHead: boolean, headers: IncomingHttpHeaders) {
+    this.isHead = isHead;
     this.ifNoneMatch = headers['if-none-match'];
     this.ifModifiedSince = headers['if-modified-since'];
     this.range = headers.range;

@@ -3,7 +3,8 @@
  * because collecting a body costs more than all else the cache does for such a request. A response that could be stored
  * after all is sent without being stored, and the next one is.
  */
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { NextFunction } from '../../shared/http.js';
 import { sendError } from '../../shared/problem.js';
 import type { Answers } from './answer-memory.js';
 import { assessHead } from './assess-head.js';
@@ -17,11 +18,14 @@ import { sameValue, type HeadFacts } from './response-head.js';
 import { SentRuleFields } from './rule-fields.js';
 import { concernsResource, type Unstorable } from './storable.js';
 
-export class KnownPass implements HeadListener {
+/** It keeps no `Exchange`: of that, it needs little, and the garbage collector copies all that a request in progress keeps. */
+export class KnownPass extends RequestFacts implements HeadListener {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
   readonly #settings: CacheSettings;
-  readonly #x: Exchange;
   readonly #answers: Answers;
-  readonly #request: RequestFacts;
+  readonly #isHead: boolean;
+  readonly #shownKey: string | undefined;
   /** Cookies that middleware before the cache set are not part of the handler's response. */
   readonly #cookiesBefore: FieldValue;
   #unstorable: Unstorable | undefined;
@@ -29,15 +33,18 @@ export class KnownPass implements HeadListener {
   #isExpected = false;
 
   constructor(settings: CacheSettings, exchange: Exchange, answers: Answers, now: number) {
+    super(exchange, now);
+    this.req = exchange.req;
+    this.res = exchange.res;
     this.#settings = settings;
-    this.#x = exchange;
     this.#answers = answers;
-    this.#request = new RequestFacts(exchange, now);
+    this.#isHead = exchange.isHead;
+    this.#shownKey = settings.exposeKey ? exchange.key : undefined;
     this.#cookiesBefore = cookiesOf(exchange.res);
   }
 
-  start(): void {
-    const { req, res, next } = this.#x;
+  start(next: NextFunction): void {
+    const { req, res } = this;
     new HeadHook(res, this);
     try {
       next();
@@ -47,13 +54,11 @@ export class KnownPass implements HeadListener {
   }
 
   judge(decided: DecidedHead): string {
-    const { name, exposeKey } = this.#settings;
-    const { served, key } = this.#x;
     const head = this.#factsOf(decided);
     // A response to HEAD says nothing about those to GET.
-    this.#unstorable = served.isHead ? undefined : this.#whyNotStorable(head);
-    const shownKey = exposeKey ? key : undefined;
-    const member = cacheStatus(name, { hit: false, fwd: 'uri-miss', key: shownKey, detail: this.#unstorable });
+    this.#unstorable = this.#isHead ? undefined : this.#whyNotStorable(head);
+    const details = { hit: false, fwd: 'uri-miss', key: this.#shownKey, detail: this.#unstorable } as const;
+    const member = cacheStatus(this.#settings.name, details);
     return appendCacheStatus(head.fields['cache-status'], member);
   }
 
@@ -61,7 +66,7 @@ export class KnownPass implements HeadListener {
     const { counts, clock } = this.#settings;
     counts.misses++;
     if (this.#unstorable !== undefined) counts.uncacheable++;
-    if (this.#x.served.isHead) return;
+    if (this.#isHead) return;
     if (this.#unstorable === undefined) this.#answers.markStorable();
     // What is only expected must not prolong itself, or a body that has become smaller would never be collected again.
     else if (!this.#isExpected && concernsResource(this.#unstorable))
@@ -76,7 +81,7 @@ export class KnownPass implements HeadListener {
 
   /** A body without a stated length that was too large before is taken to be so again. */
   #whyNotStorable(head: HeadFacts): Unstorable | undefined {
-    const { unstorable } = assessHead(this.#settings, this.#x, this.#request, head);
+    const { unstorable } = assessHead(this.#settings, this, this, head);
     const mayBeTooLarge = this.#answers.wasTooLarge && head.fields['content-length'] === undefined;
     this.#isExpected = unstorable === undefined && mayBeTooLarge;
     return this.#isExpected ? 'too-large' : unstorable;

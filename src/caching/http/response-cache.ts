@@ -127,7 +127,7 @@ export class ResponseCache {
     if (answers?.isNeitherStoredNorStorable(now) !== true) return false;
     // Under HTTP/2, Node does not call `writeHead` for a head that the handler leaves to it.
     if (isHttp2Response(x.res)) this.#forwardAlone(x, new NothingFound(key), undefined);
-    else new KnownPass(this.#settings, x, answers, now).start();
+    else new KnownPass(this.#settings, x, answers, now).start(x.next);
     return true;
   }
 

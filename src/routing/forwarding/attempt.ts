@@ -2,15 +2,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { monotonicClock, startTimer, type Timer } from '../../shared/clock.js';
-import { startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
+import { OwnedAttributes, startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
 import type { Waiter } from '../../shared/waiter-queue.js';
 import type { Route } from '../route.js';
+import type { Target } from '../target.js';
 import { judgeAnswer } from '../verdict.js';
 import { checkHead, isBodiless, type ResponseHead } from './answer-head.js';
 import type { ResponseFields } from './headers.js';
 import type { UpstreamCall, UpstreamRequest } from './upstream-call.js';
 import type { Upstream } from './upstream.js';
-import type { Wait } from './waiting-requests.js';
+import { NOT_WAITING, type Wait } from './waiting-requests.js';
 
 /**
  * The listener of an attempt. It is not called after `cancel` or `discard`. An error thrown by one of these methods
@@ -21,6 +22,10 @@ export interface AttemptOwner {
   requestFor(attempt: Attempt): UpstreamRequest;
   /** Whether the client still has to send a part of the body. */
   readonly isUploading: boolean;
+  /** Whether the request waits for a response and could be sent to another instance at the same time. */
+  readonly isMovable: boolean;
+  /** Sends the request to another instance too, if that is allowed. */
+  tryElsewhere(): void;
   onContinue(attempt: Attempt): void;
   onInformation(attempt: Attempt, head: ResponseHead): void;
   /** The response head arrived and was checked: call `relay`, `hold` or `discard`. */
@@ -40,7 +45,23 @@ const DISCARD_TIMEOUT = 1000;
 
 const CANCELLED = Object.assign(new Error('the attempt was given up'), { code: 'ABORT_ERR' });
 
-export class Attempt implements UpstreamCall {
+/** By the names of the semantic conventions. */
+class AttemptAttributes extends OwnedAttributes {
+  readonly 'server.address': string;
+  readonly 'server.port': number;
+  readonly 'http.request.resend_count': number;
+  /** Set when the head arrives. */
+  readonly 'http.response.status_code': number | undefined = undefined;
+
+  constructor({ host, port }: Target, resendCount: number) {
+    super();
+    this['server.address'] = host;
+    this['server.port'] = port;
+    this['http.request.resend_count'] = resendCount;
+  }
+}
+
+export class Attempt implements UpstreamCall, Wait {
   readonly route: Route;
   readonly upstream: Upstream;
   readonly span: RecordedSpan | undefined;
@@ -48,8 +69,9 @@ export class Attempt implements UpstreamCall {
   readonly onFreshConnection: boolean;
   /** The final response head that it received. */
   head: ResponseHead | undefined;
-  /** Its place among those that wait for the instance, while it does and could be moved. */
-  wait: Wait | undefined;
+  waitPlace = NOT_WAITING;
+  /** The attempt before it, while both are in progress. */
+  older: Attempt | undefined = undefined;
   place: Waiter<UpstreamCall> | undefined = undefined;
   /** Whether it was handed to a connection, open or still to be opened. */
   wasDispatched = false;
@@ -73,11 +95,15 @@ export class Attempt implements UpstreamCall {
     this.route = route;
     this.upstream = upstream;
     this.onFreshConnection = onFreshConnection;
-    this.span = startSpan('proxy.attempt', {
-      'server.address': route.target.host,
-      'server.port': route.target.port,
-      'http.request.resend_count': resendCount,
-    });
+    this.span = startSpan('proxy.attempt', new AttemptAttributes(route.target, resendCount));
+  }
+
+  get isMovable(): boolean {
+    return this.#owner.isMovable;
+  }
+
+  tryElsewhere(): void {
+    this.#owner.tryElsewhere();
   }
 
   /** The names and values of the response fields exactly as received, if the transport provides them. */
@@ -86,18 +112,11 @@ export class Attempt implements UpstreamCall {
     return Array.isArray(raw) ? raw : undefined;
   }
 
-  /** Sends the request or queues it. Returns false if the queue is full. */
-  start(): boolean {
-    const wasTaken = this.upstream.send(this);
+  /** Sends the request or queues it. The instance has room for it. */
+  start(): void {
+    this.upstream.send(this);
     // The time it waits in the queue of this proxy, or for its client, says nothing about the instance.
     if (!this.wasDispatched || this.#owner.isUploading) this.route.notWaiting();
-    return wasTaken;
-  }
-
-  /** There was no room for it, so none of it was sent. */
-  refused(error: Error): void {
-    this.route.end();
-    this.span?.end(error);
   }
 
   /** Cancels the attempt: closes its connection and releases its place. */

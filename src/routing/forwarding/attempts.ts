@@ -11,14 +11,14 @@ import type { ForwarderCore } from './forwarder-core.js';
 import type { ResponseFields } from './headers.js';
 import type { PreparedRequest } from './incoming.js';
 import type { RequestBody } from './request-body.js';
-import { Retries } from './retries.js';
-import { RetryRules } from './retry-rules.js';
+import { Retries, type RetriesOwner } from './retries.js';
+import * as rules from './retry-rules.js';
+import { routeWithRoom } from './room.js';
 import type { TargetWait } from './target-wait.js';
 import { TriedInstances } from './tried-instances.js';
 import type { UpstreamRequest } from './upstream-call.js';
 import { requestAt } from './upstream-request.js';
 import { noTargetError, queueFullError, timeoutError, upstreamError } from './upstream-error.js';
-import type { WaitingRequest } from './waiting-requests.js';
 
 /** The owner of the attempts. */
 export interface AttemptsOwner {
@@ -39,14 +39,15 @@ export interface AttemptsOwner {
   fail(error: unknown): void;
 }
 
-export class Attempts implements AttemptOwner, WaitingRequest {
-  readonly #core: ForwarderCore;
-  readonly #prepared: PreparedRequest;
-  readonly #body: RequestBody;
+export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
+  readonly core: ForwarderCore;
+  readonly prepared: PreparedRequest;
+  readonly body: RequestBody;
   readonly #owner: AttemptsOwner;
-  readonly #rules: RetryRules;
-  readonly #retries: Retries;
   readonly #active: ActiveAttempts;
+  /** Attempts that count for the limit. */
+  #started = 0;
+  #retries: Retries | undefined;
   readonly #tried = new TriedInstances();
   /** A response that should be retried and not relayed, kept in case no better one arrives. */
   #held: Attempt | undefined;
@@ -58,44 +59,46 @@ export class Attempts implements AttemptOwner, WaitingRequest {
   #isCounted = false;
 
   constructor(core: ForwarderCore, prepared: PreparedRequest, body: RequestBody, owner: AttemptsOwner) {
-    this.#core = core;
-    this.#prepared = prepared;
-    this.#body = body;
+    this.core = core;
+    this.prepared = prepared;
+    this.body = body;
     this.#owner = owner;
-    this.#active = new ActiveAttempts(core.waiting, this);
-    this.#retries = new Retries(core, () => owner.enter(() => this.#retryNow()));
-    this.#rules = new RetryRules(core, prepared, body, this.#retries);
+    this.#active = new ActiveAttempts(core.waiting);
   }
 
   /** Whether the request waits for a response and could be sent to another instance at the same time. */
   get isMovable(): boolean {
-    return !this.#isDecided && this.#rules.isSafe && this.#body.isComplete;
+    return !this.#isDecided && rules.mayRunTwice(this) && this.body.isComplete;
+  }
+
+  get hasAttemptsLeft(): boolean {
+    return this.#started < this.core.retry.attempts;
   }
 
   get isUploading(): boolean {
-    return this.#body.isUploading;
+    return this.body.isUploading;
   }
 
   /** Tries the first instance. */
   begin(): void {
     if (this.#owner.isOver) return;
-    this.#core.budget.begin(); // not before: slow uploads must not widen the budget
+    this.core.budget.begin(); // not before: slow uploads must not widen the budget
     this.#isCounted = true;
-    const route = this.#core.firstRoute(this.#owner.req, this.#prepared);
+    const route = this.#withRoom(this.core.firstRoute(this.#owner.req, this.prepared));
     if (route === undefined) {
-      if (!this.#awaitTarget()) this.#owner.fail(noTargetError(this.#prepared.service));
+      if (!this.#awaitTarget()) this.#settle();
       return;
     }
     this.#launch(route);
-    const { hedge, clock } = this.#core;
-    if (this.#body.isComplete) this.#core.mirror(this.#prepared, this.#body.open() as Buffer | null);
+    const { hedge, clock } = this.core;
+    if (this.body.isComplete) this.core.mirror(this.prepared, this.body.open() as Buffer | null);
     if (hedge === undefined || !this.isMovable) return;
     this.#hedgeTimer = startTimer(clock, () => this.#owner.enter(() => this.tryElsewhere()), hedge.delay);
   }
 
   /** Sends a hedged request to another instance, if that is allowed. The first response wins. */
   tryElsewhere(): void {
-    if (this.isMovable) this.#retries.schedule();
+    if (this.isMovable) this.#schedule();
   }
 
   /** Every instance that was tried has the whole body. */
@@ -103,23 +106,27 @@ export class Attempts implements AttemptOwner, WaitingRequest {
     this.#active.uploaded();
   }
 
+  onTurn(): void {
+    this.#owner.enter(() => this.#retryNow());
+  }
+
   /** No other instance is tried, and all attempts but this one are cancelled. */
   stop(except?: Attempt): void {
-    this.#retries.cancel();
+    this.#retries?.cancel();
     this.#hedgeTimer?.cancel();
     if (this.#held !== except) this.#held?.discard();
     this.#held = undefined;
     this.#active.cancelExcept(except);
-    if (except !== undefined) this.#retries.giveBack(); // a long body no longer counts as a retry
+    if (except !== undefined) this.#retries?.giveBack(); // a long body no longer counts as a retry
   }
 
   /** The request is over: releases everything it holds. */
   release(): void {
     this.#targetWait?.cancel();
     this.#hedgeTimer?.cancel();
-    this.#retries.cancel();
-    this.#retries.giveBack();
-    if (this.#isCounted) this.#core.budget.end();
+    this.#retries?.cancel();
+    this.#retries?.giveBack();
+    if (this.#isCounted) this.core.budget.end();
     this.#isCounted = false;
   }
 
@@ -129,7 +136,7 @@ export class Attempts implements AttemptOwner, WaitingRequest {
    * @returns the error for the client; undefined if the response held back is sent instead
    */
   timeOut(): ResilienceError | undefined {
-    const { service } = this.#prepared;
+    const { service } = this.prepared;
     const isAnyUnderWay = this.#active.count > 0;
     const isQueued = isAnyUnderWay && !this.#active.wasAnyDispatched;
     this.#active.timeOut();
@@ -138,18 +145,18 @@ export class Attempts implements AttemptOwner, WaitingRequest {
       return isAnyUnderWay ? timeoutError(service) : (this.#lastError ?? timeoutError(service));
     }
     this.#active.cancelExcept();
-    this.#retries.cancel();
+    this.#retries?.cancel();
     this.#settle();
     return undefined;
   }
 
   requestFor({ route, span, onFreshConnection }: Attempt): UpstreamRequest {
     const { req } = this.#owner;
-    return requestAt(route.target, this.#prepared, this.#body.open(), { req, span, onFreshConnection });
+    return requestAt(route.target, this.prepared, this.body.open(), { req, span, onFreshConnection });
   }
 
   onContinue(): void {
-    if (this.#prepared.expectContinue && !this.#isDecided) this.#owner.proceed();
+    if (this.prepared.expectContinue && !this.#isDecided) this.#owner.proceed();
   }
 
   /** Informational responses are not progress: an instance that keeps sending them must still meet the deadline. */
@@ -158,7 +165,7 @@ export class Attempts implements AttemptOwner, WaitingRequest {
   }
 
   onHead(attempt: Attempt, head: ResponseHead): void {
-    if (this.#owner.isOver || !this.#rules.shouldHold(head, this.#active.count, this.#tried)) {
+    if (this.#owner.isOver || !rules.shouldHold(this, head, this.#active.count, this.#tried)) {
       this.#owner.accept(attempt, head);
       return;
     }
@@ -179,7 +186,7 @@ export class Attempts implements AttemptOwner, WaitingRequest {
   }
 
   onFailure(attempt: Attempt, cause: Error): void {
-    const error = upstreamError(this.#prepared.service, cause);
+    const error = upstreamError(this.prepared.service, cause);
     this.#active.remove(attempt);
     if (error.code !== 'BAD_REQUEST') attempt.route.failed(cause);
     attempt.route.end();
@@ -189,7 +196,7 @@ export class Attempts implements AttemptOwner, WaitingRequest {
     if (attempt === this.#owner.accepted)
       this.#owner.fail(error); // a truncated response must look truncated
     else if (this.#mayResend(attempt, cause)) this.#resendTo(attempt.route.instance);
-    else if (!this.#owner.isOver && this.#rules.mayRetry(attempt, error)) this.#retries.schedule();
+    else if (!this.#owner.isOver && rules.mayRetry(this, attempt, error)) this.#schedule();
     else this.#settle();
   }
 
@@ -203,63 +210,69 @@ export class Attempts implements AttemptOwner, WaitingRequest {
   }
 
   get #mayTryAgain(): boolean {
-    return !this.#isDecided && this.#rules.canTryAgain;
+    return !this.#isDecided && rules.canTryAgain(this);
   }
 
   #launch(route: Route, onFreshConnection = false): void {
     this.#tried.add(route.instance);
-    const upstream = this.#core.upstream(route.target);
-    const attempt = new Attempt(this, route, upstream, this.#retries.started(), onFreshConnection);
+    const upstream = this.core.upstream(route.target);
+    const attempt = new Attempt(this, route, upstream, this.#started++, onFreshConnection);
     this.#active.add(attempt);
-    if (attempt.start()) return;
-    this.#active.remove(attempt);
-    this.#lastError = queueFullError(route.service);
-    attempt.refused(this.#lastError);
-    this.#tryNext(); // none of it was sent: another instance may have room
+    attempt.start();
+  }
+
+  #withRoom(chosen: Route | undefined): Route | undefined {
+    const route = routeWithRoom(this, this.#tried, chosen);
+    if (route === undefined && chosen !== undefined) this.#lastError = queueFullError(chosen.service);
+    return route;
+  }
+
+  #schedule(): void {
+    (this.#retries ??= new Retries(this.core, this)).schedule(this.#started);
   }
 
   #mayResend(attempt: Attempt, cause: Error): boolean {
     if (this.#hasUsedFreshConnection || this.#owner.isOver) return false;
-    return this.#active.count === 0 && this.#held === undefined && this.#rules.mayUseFreshConnection(attempt, cause);
+    return this.#active.count === 0 && this.#held === undefined && rules.mayUseFreshConnection(this, attempt, cause);
   }
 
   #resendTo(instance: Instance): void {
     this.#hasUsedFreshConnection = true;
-    const route = this.#core.routeTo(this.#prepared, instance);
+    const route = this.#withRoom(this.core.routeTo(this.prepared, instance));
     if (route === undefined) return this.#settle();
-    this.#core.counters.retries++;
+    this.core.counters.retries++;
     this.#launch(route, true);
   }
 
   #tryNext(): void {
     if (!this.#mayTryAgain) this.#settle();
-    else if (this.#held !== undefined && !this.#retries.hasBudget) this.#settle();
-    else this.#retries.schedule();
+    else if (this.#held !== undefined && !this.core.budget.hasRoom) this.#settle();
+    else this.#schedule();
   }
 
   /** An answer that is here goes out at once. A request that has none waits for its turn. */
   #awaitBudget(): void {
-    if (this.#held === undefined && this.#retries.mayAwaitBudget) this.#retries.schedule();
+    if (this.#held === undefined && this.#retries?.mayAwaitBudget === true) this.#schedule();
     else this.#settle();
   }
 
   #retryNow(): void {
     if (!this.#mayTryAgain) return;
-    if (!this.#retries.take()) return this.#awaitBudget();
-    const route = this.#core.nextRoute(this.#prepared, this.#tried.all());
+    if (this.#retries?.take() !== true) return this.#awaitBudget();
+    const route = this.#withRoom(this.core.nextRoute(this.prepared, this.#tried.all()));
     if (route === undefined) {
       this.#retries.giveBackOne();
       if (!this.#awaitTarget()) this.#settle();
       return;
     }
-    this.#core.counters.retries++;
+    this.core.counters.retries++;
     this.#launch(route);
   }
 
   /** There is no instance, but one is expected to return: waits for it, unless there is a response to send. */
   #awaitTarget(): boolean {
-    if (this.#active.count > 0 || this.#held !== undefined) return false;
-    this.#targetWait ??= this.#core.targetWaits.create(this.#prepared.service, {
+    if (!this.core.targetWaits.areAllowed || this.#active.count > 0 || this.#held !== undefined) return false;
+    this.#targetWait ??= this.core.targetWaits.create(this.prepared.service, {
       onTarget: () => this.#owner.enter(() => this.#targetCame()),
       onTimeout: () => this.#owner.enter(() => this.#settle()),
     });
@@ -268,17 +281,17 @@ export class Attempts implements AttemptOwner, WaitingRequest {
 
   /** That it was tried before it became unavailable is no reason to exclude it now, or to refuse another attempt. */
   #targetCame(): void {
-    this.#retries.startAnew();
-    const route = this.#core.nextRoute(this.#prepared);
+    this.#started = 0;
+    const route = this.#withRoom(this.core.nextRoute(this.prepared));
     if (route !== undefined) this.#launch(route);
     else if (!this.#awaitTarget()) this.#settle();
   }
 
   /** Starts no other attempt: waits for those in progress, or uses the response held back. */
   #settle(): void {
-    if (this.#isDecided || this.#active.count > 0 || this.#retries.isPending) return;
+    if (this.#isDecided || this.#active.count > 0 || this.#retries?.isPending === true) return;
     const held = this.#held;
-    if (held === undefined) return this.#owner.fail(this.#lastError ?? noTargetError(this.#prepared.service));
+    if (held === undefined) return this.#owner.fail(this.#lastError ?? noTargetError(this.prepared.service));
     this.#held = undefined;
     this.#owner.accept(held, held.head!);
     if (held.heldTrailers !== undefined) this.#owner.relayed(held, held.heldTrailers);

@@ -4,10 +4,15 @@
  *
  * An exception at any time ends this exchange alone (`fail`), which then releases everything it holds.
  */
+import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NextFunction } from '../../shared/http.js';
-import { bindContext, currentTrace } from '../../shared/instrumentation.js';
-import { onRequestOverAtOnce, type RequestOutcome } from '../../shared/request-over.js';
+import {
+  servedRequest,
+  type RequestFollower,
+  type RequestOutcome,
+  type ServedRequest,
+} from '../../shared/request-over.js';
 import { Answer } from './answer.js';
 import type { ResponseHead } from './answer-head.js';
 import type { Attempt } from './attempt.js';
@@ -19,20 +24,27 @@ import { isEventStream } from './methods.js';
 import type { RelayOwner } from './relay.js';
 import type { BodyOwner, RequestBody } from './request-body.js';
 import { bodyTimeoutError, timeoutError } from './upstream-error.js';
-import { Watchdog, type WatchdogOwner } from './watchdog.js';
+import { Watchdog } from './watchdog.js';
 
-export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogOwner {
+const MANUALLY_DESTROYED = { requireManualDestroy: true };
+
+/**
+ * Thousands of these may be in progress, and the garbage collector copies each of them. Everything that most requests
+ * need only at their end, or never, is therefore created at that time. Listeners are this object, and not closures.
+ */
+export class Exchange extends Watchdog implements AttemptsOwner, RelayOwner, BodyOwner, RequestFollower {
   readonly req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #core: ForwarderCore;
   readonly #prepared: PreparedRequest;
   readonly #body: RequestBody;
-  readonly #answer: Answer;
+  readonly #next: NextFunction;
   readonly #attempts: Attempts;
-  readonly #watchdog: Watchdog;
-  /** Runs a step in the trace of the request; undefined if it has none. */
-  readonly #inTrace: ((step: () => void) => void) | undefined;
-  #stopListening: (() => void) | undefined;
+  /** The async context of the request: its trace, and what the application keeps there. */
+  readonly #context = new AsyncResource('ForwardedRequest', MANUALLY_DESTROYED);
+  /** Created when there is something to send. */
+  #answer: Answer | undefined;
+  #served: ServedRequest | undefined;
   #isOver = false;
   #isStreaming = false;
 
@@ -44,15 +56,14 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
     body: RequestBody,
     next: NextFunction,
   ) {
+    super(core.watching, prepared.timeout);
     this.#core = core;
     this.req = req;
     this.#res = res;
     this.#prepared = prepared;
     this.#body = body;
-    this.#inTrace = currentTrace() === undefined ? undefined : bindContext((step) => this.#guarded(step));
-    this.#answer = new Answer(core, req, res, next);
+    this.#next = next;
     this.#attempts = new Attempts(core, prepared, body, this);
-    this.#watchdog = new Watchdog(core.clock, prepared.timeout, this);
   }
 
   get isOver(): boolean {
@@ -60,14 +71,15 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
   }
 
   get accepted(): Attempt | undefined {
-    return this.#answer.attempt;
+    return this.#answer?.attempt;
   }
 
   /** Answers the request. Never throws. */
   start(): void {
     try {
-      this.#stopListening = onRequestOverAtOnce(this.req, this.#res, (outcome) => this.#requestOver(outcome));
-      this.#watchdog.start();
+      this.#served = servedRequest(this.req, this.#res);
+      this.#served.followAtOnce(this);
+      this.startWatching();
       this.#body.begin(this);
       if (this.#body.isReady) this.#attempts.begin();
     } catch (error) {
@@ -75,18 +87,12 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
     }
   }
 
-  /** Runs a step in the trace of the request. An exception in it fails this exchange alone. */
+  /** Runs a step in the async context of the request. An exception in it fails this exchange alone. */
   enter(step: () => void): void {
-    if (this.#inTrace === undefined) this.#guarded(step);
-    else this.#inTrace(step);
+    this.#context.runInAsyncScope(this.#guarded, this, step);
   }
 
-  /** There was progress: neither side hangs. */
-  progressed(): void {
-    this.#watchdog.progressed();
-  }
-
-  onSilence(): void {
+  protected override onSilence(): void {
     this.enter(() => this.#timeOut());
   }
 
@@ -102,29 +108,29 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
   }
 
   proceed(): void {
-    this.#answer.proceed();
+    this.#reply.proceed();
   }
 
   inform(head: ResponseHead): void {
-    this.#answer.inform(head);
+    this.#reply.inform(head);
   }
 
   accept(attempt: Attempt, head: ResponseHead): void {
     this.#attempts.stop(attempt);
-    this.#answer.begin(attempt, head, this);
+    this.#reply.begin(attempt, head, this);
     this.#isStreaming = isEventStream(head.headers);
     this.#limitSilence();
   }
 
   relay(chunk: Buffer): void {
     this.progressed();
-    this.#answer.write(chunk);
+    this.#answer?.write(chunk);
   }
 
   relayed(attempt: Attempt, trailers: ResponseFields): void {
     attempt.route.end();
     attempt.span?.end();
-    this.#answer.end(trailers, () => this.#over());
+    this.#answer?.end(trailers, () => this.#over());
   }
 
   /** A part of the response could not be written. */
@@ -135,7 +141,24 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
   fail(error: unknown): void {
     if (this.#isOver) return;
     this.#giveUp();
-    this.#answer.fail(error);
+    this.#reply.fail(error);
+  }
+
+  /** The client disconnected, or other code has sent a response. */
+  requestOver(outcome: RequestOutcome): void {
+    if (this.#isOver) return;
+    try {
+      this.#giveUp();
+    } finally {
+      if (outcome === 'aborted') {
+        this.#core.counters.clientGone++;
+        this.#reply.abandon();
+      }
+    }
+  }
+
+  get #reply(): Answer {
+    return (this.#answer ??= new Answer(this.#core, this.req, this.#res, this.#next));
   }
 
   /**
@@ -143,7 +166,7 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
    * notice that the client left, so the idle limit holds until then.
    */
   #limitSilence(): void {
-    this.#watchdog.setLimit(this.#isStreaming && this.req.complete ? Infinity : this.#core.idleTimeout);
+    this.limitSilence(this.#isStreaming && this.req.complete ? Infinity : this.#core.idleTimeout);
   }
 
   #guarded(step: () => void): void {
@@ -154,24 +177,11 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
     }
   }
 
-  /** The client disconnected, or other code has sent a response. */
-  #requestOver(outcome: RequestOutcome): void {
-    if (this.#isOver) return;
-    try {
-      this.#giveUp();
-    } finally {
-      if (outcome === 'aborted') {
-        this.#core.counters.clientGone++;
-        this.#answer.abandon();
-      }
-    }
-  }
-
   #giveUp(): void {
     try {
-      this.#answer.stop();
+      this.#answer?.stop();
       this.#attempts.stop();
-      this.#answer.attempt?.cancel();
+      this.#answer?.attempt?.cancel();
     } finally {
       this.#over();
     }
@@ -180,20 +190,20 @@ export class Exchange implements AttemptsOwner, RelayOwner, BodyOwner, WatchdogO
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#watchdog.stop();
+    this.stopWatching();
     this.#attempts.release();
     this.#core.onOver();
-    this.#stopListening?.();
+    this.#served?.unfollow(this);
     this.#body.discard();
   }
 
   /** Before the head this is the deadline, and after it the longest pause of the body. */
   #timeOut(): void {
     // After it, either the instance or the client may stop the body from moving, so it counts against neither.
-    if (this.#answer.isDecided) return this.fail(timeoutError(this.#prepared.service));
+    if (this.#answer?.isDecided === true) return this.fail(timeoutError(this.#prepared.service));
     if (this.#body.isStarved) return this.fail(bodyTimeoutError());
     const error = this.#attempts.timeOut();
     if (error !== undefined) this.fail(error);
-    else this.#watchdog.start();
+    else this.startWatching();
   }
 }

@@ -14,6 +14,7 @@ import type { BodySink, RelayOwner } from './relay.js';
 import type { TargetWaits } from './target-wait.js';
 import type { Upstream } from './upstream.js';
 import type { WaitingRequests } from './waiting-requests.js';
+import type { WatchQueue } from './watchdog.js';
 
 export interface RetrySettings {
   /** The number of attempts, including the first. */
@@ -40,9 +41,12 @@ export interface ForwarderCore {
   readonly idleTimeout: number;
   readonly maxBodyBuffer: number;
   readonly waiting: WaitingRequests;
+  readonly watching: WatchQueue;
   readonly targetWaits: TargetWaits;
   readonly counters: ForwarderCounters;
   upstream(target: Target): Upstream;
+  /** Whether an instance can be sent one more request, or has a place for it in its queue. */
+  hasRoom(target: Target): boolean;
   /** The route for a request: the instance of its session, or the choice of the balancer. */
   firstRoute(req: IncomingMessage, prepared: PreparedRequest): Route | undefined;
   /** A route to an instance that was not tried. */
@@ -50,7 +54,7 @@ export interface ForwarderCore {
   /** A route to a given instance, regardless of its state. */
   routeTo(prepared: PreparedRequest, instance: Instance): Route | undefined;
   /** Whether the service has an instance besides those tried, or more than one. */
-  hasAnother(prepared: PreparedRequest, tried?: ReadonlySet<Instance>): boolean;
+  hasAnother(prepared: PreparedRequest, tried?: { readonly size: number }): boolean;
   /** The head for the client, with the changes that the application makes. */
   finalHead(req: IncomingMessage, head: ResponseHead, attempt: Attempt): ResponseHead;
   /** Writes the head of a response, and opens the relay for its body. */

@@ -7,6 +7,7 @@ import type { RetryBudget } from '../../shared/retry-budget.js';
 import type { IntelligentRouter, TargetChange } from '../intelligent-router.js';
 import type { Route } from '../route.js';
 import type { StickySessions } from '../sticky-sessions.js';
+import type { Target } from '../target.js';
 import { AnswerDoor, type AnswerOptions } from './answer-door.js';
 import { Exchange } from './exchange.js';
 import type { ForwarderCore, ForwarderCounters, RetrySettings } from './forwarder-core.js';
@@ -16,8 +17,10 @@ import type { Mirror } from './mirror.js';
 import { bodyOf } from './request-body.js';
 import { TargetWaits } from './target-wait.js';
 import type { UpstreamOptions } from './upstream-call.js';
+import { noTargetError, queueFullError } from './upstream-error.js';
 import { Upstreams } from './upstreams.js';
 import { WaitingRequests } from './waiting-requests.js';
+import { WatchQueue } from './watchdog.js';
 
 export interface ForwarderOptions {
   readonly router: IntelligentRouter;
@@ -48,6 +51,7 @@ export class Forwarder {
   readonly #targetWaits: TargetWaits;
   readonly #stopListening: () => void;
   readonly #stopProbing: () => void;
+  readonly #isFull = (target: Target): boolean => !this.upstreams.hasRoom(target);
   #active = 0;
 
   constructor(options: ForwarderOptions) {
@@ -60,9 +64,11 @@ export class Forwarder {
     this.#core = {
       ...options,
       waiting: this.#waiting,
+      watching: new WatchQueue(options.clock, options.door.usualTimeout),
       targetWaits: this.#targetWaits,
       counters: this.counters,
       upstream: (target) => upstreams.get(target),
+      hasRoom: (target) => upstreams.hasRoom(target),
       firstRoute: (req, prepared) => this.route(req, prepared),
       nextRoute: ({ service, key }, tried) => router.acquire(service, key, tried),
       routeTo: ({ service }, { id }) => router.acquireTarget(service, id, true),
@@ -84,10 +90,12 @@ export class Forwarder {
   /**
    * Forwards a request and sends the response.
    *
-   * @throws ResilienceError for a request that cannot be forwarded as it is; nothing was sent in that case
+   * @throws ResilienceError for a request that cannot be forwarded as it is, or for which there is no room; nothing was sent
+   *   in that case
    */
   forward(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
     const prepared = this.#options.door.admit(req, res);
+    this.#checkRoom(prepared);
     const { framing, parsedBody, expectContinue } = prepared;
     const body = bodyOf(req, framing, parsedBody, expectContinue, this.#options.maxBodyBuffer);
     const exchange = new Exchange(this.#core, req, res, prepared, body, next);
@@ -100,6 +108,13 @@ export class Forwarder {
     const { router, sticky } = this.#options;
     const id = sticky?.recall(req, () => router.targetIds(service));
     return (id === undefined ? undefined : router.acquireTarget(service, id)) ?? router.acquire(service, key);
+  }
+
+  /** Refuses a request that no instance has room for, before anything is created for it. A flood of them must be cheap. */
+  #checkRoom({ service }: PreparedRequest): void {
+    const { router } = this.#options;
+    if (this.#targetWaits.areAllowed || !router.isEvery(service, this.#isFull)) return;
+    throw router.size(service) === 0 ? noTargetError(service) : queueFullError(service);
   }
 
   /** Closes every connection to the instances. Requests in progress fail. */

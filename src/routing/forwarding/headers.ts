@@ -27,12 +27,13 @@ const NOT_IN_TRAILERS =
 const TRACE_FIELDS: ReadonlySet<string> = new Set(['traceparent', 'tracestate', 'baggage']);
 
 const NOTHING: ReadonlySet<string> = new Set();
+const NO_FIELDS: readonly string[] = [];
 
 /** Header fields of a request to an upstream: `[name, value, name, value, …]`, unchanged, with `host` first. */
 export interface ForwardedFields {
   readonly fields: string[];
   /** The trace context that the client sent. It is separate because each attempt may send its own. */
-  readonly trace: string[];
+  readonly trace: readonly string[];
 }
 
 /** The lowercase field names that a `Connection` field names. */
@@ -55,19 +56,19 @@ export function endToEndFields(req: IncomingMessage, isDropped: (name: string) =
   const { headers } = req;
   const named = namedByConnection(headers.connection);
   const fields: string[] = headers.host === undefined ? [] : ['host', headers.host];
-  const trace: string[] = [];
+  let trace: string[] | undefined;
   for (const name in headers) {
     if (name === 'host' || name.charCodeAt(0) === 0x3a /* : */ || HOP_BY_HOP.has(name) || isDropped(name)) continue;
     const value = headers[name];
     if (value === undefined) continue;
     if (named.has(name) && cameFromClient(req, name, value)) continue;
-    const list = TRACE_FIELDS.has(name) ? trace : fields;
+    const list = TRACE_FIELDS.has(name) ? (trace ??= []) : fields;
     if (typeof value === 'string') list.push(name, value);
     else for (const one of value) list.push(name, one);
   }
   // §10.1.4: of TE, only values that this hop supports may pass. It relays trailers.
   if (acceptsTrailers(headers.te)) fields.push('TE', 'trailers');
-  return { fields, trace };
+  return { fields, trace: trace ?? NO_FIELDS };
 }
 
 function acceptsTrailers(te: string | string[] | undefined): boolean {

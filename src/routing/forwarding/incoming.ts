@@ -69,6 +69,12 @@ export class Door {
     this.#settings = settings;
   }
 
+  /** Milliseconds until the deadline of most requests. */
+  get usualTimeout(): number {
+    const { timeout } = this.#settings;
+    return typeof timeout === 'number' ? timeout : DEFAULT_TIMEOUT;
+  }
+
   /**
    * Prepares the request for the upstream.
    *

@@ -1,4 +1,4 @@
-/** The further attempts of one request: how many are left, when the next one may start, and their use of the budget. */
+/** The further attempts of one request: when the next one may start, and their use of the budget. */
 import { fullJitter, type Random } from '../../shared/backoff.js';
 import { startTimer, type Clock, type Timer } from '../../shared/clock.js';
 import type { RetryBudget } from '../../shared/retry-budget.js';
@@ -13,24 +13,24 @@ export interface RetriesOptions {
   readonly retry: { readonly attempts: number; readonly backoff: number; readonly maxBackoff: number };
 }
 
+/** The listener of the retries. */
+export interface RetriesOwner {
+  /** The next attempt may start. */
+  onTurn(): void;
+}
+
+/** Created for the first retry, because most requests have none. */
 export class Retries {
   readonly #options: RetriesOptions;
-  readonly #onTurn: () => void;
-  #attempts = 0;
+  readonly #owner: RetriesOwner;
   /** Reserved in the budget. */
   #taken = 0;
   #timer: Timer | undefined;
   #budgetDeadline: number | undefined;
 
-  /** @param onTurn called when the next attempt may start */
-  constructor(options: RetriesOptions, onTurn: () => void) {
+  constructor(options: RetriesOptions, owner: RetriesOwner) {
     this.#options = options;
-    this.#onTurn = onTurn;
-  }
-
-  /** Whether another attempt is allowed. */
-  get areLeft(): boolean {
-    return this.#attempts < this.#options.retry.attempts;
+    this.#owner = owner;
   }
 
   /** Whether another attempt is scheduled. */
@@ -38,35 +38,24 @@ export class Retries {
     return this.#timer !== undefined;
   }
 
-  /** Whether the budget has room now. */
-  get hasBudget(): boolean {
-    return this.#options.budget.hasRoom;
-  }
-
   /** Whether the time to wait for the budget is not over. */
   get mayAwaitBudget(): boolean {
     return this.#budgetDeadline === undefined || this.#options.clock.now() < this.#budgetDeadline;
   }
 
-  /** An attempt starts. Returns the number of attempts before it. */
-  started(): number {
-    return this.#attempts++;
-  }
-
-  /** Earlier attempts no longer count. */
-  startAnew(): void {
-    this.#attempts = 0;
-  }
-
-  /** Starts the next attempt after its backoff. */
-  schedule(): void {
+  /**
+   * Starts the next attempt after its backoff.
+   *
+   * @param attempts the number of attempts so far
+   */
+  schedule(attempts: number): void {
     if (this.#timer !== undefined) return;
     const { clock, random, retry } = this.#options;
     this.#budgetDeadline ??= clock.now() + BUDGET_TIMEOUT;
-    const delay = fullJitter(this.#attempts, { base: retry.backoff, cap: retry.maxBackoff, random });
+    const delay = fullJitter(attempts, { base: retry.backoff, cap: retry.maxBackoff, random });
     const turn = (): void => {
       this.#timer = undefined;
-      this.#onTurn();
+      this.#owner.onTurn();
     };
     this.#timer = startTimer(clock, turn, delay);
   }

@@ -6,54 +6,57 @@ import type { ForwarderCore } from './forwarder-core.js';
 import type { PreparedRequest } from './incoming.js';
 import { isIdempotent, isSafe } from './methods.js';
 import type { RequestBody } from './request-body.js';
-import type { Retries } from './retries.js';
 import type { TriedInstances } from './tried-instances.js';
 import { isConnectionLost, isDeadSession, isUnaskedContinue, isUnprocessed } from './upstream-error.js';
 
-export class RetryRules {
-  /** Whether two instances may process the request at the same time. */
-  readonly isSafe: boolean;
-  readonly #core: ForwarderCore;
-  readonly #prepared: PreparedRequest;
-  readonly #body: RequestBody;
-  readonly #retries: Retries;
+/** The facts about a request by which the rules decide. */
+export interface Retriable {
+  readonly core: ForwarderCore;
+  readonly prepared: PreparedRequest;
+  readonly body: RequestBody;
+  /** Whether another attempt is allowed. */
+  readonly hasAttemptsLeft: boolean;
+}
 
-  constructor(core: ForwarderCore, prepared: PreparedRequest, body: RequestBody, retries: Retries) {
-    this.isSafe = core.retry.methods?.has(prepared.method) ?? isSafe(prepared.method);
-    this.#core = core;
-    this.#prepared = prepared;
-    this.#body = body;
-    this.#retries = retries;
-  }
+/** Whether two instances may process the request at the same time. */
+export function mayRunTwice({ core, prepared }: Retriable): boolean {
+  return core.retry.methods?.has(prepared.method) ?? isSafe(prepared.method);
+}
 
-  /** Whether attempts are left, and the body can be sent again. */
-  get canTryAgain(): boolean {
-    return this.#retries.areLeft && this.#body.isReplayable;
-  }
+/** Whether attempts are left, and the body can be sent again. */
+export function canTryAgain({ body, hasAttemptsLeft }: Retriable): boolean {
+  return hasAttemptsLeft && body.isReplayable;
+}
 
-  /** Whether another attempt may succeed after the failure of this one. */
-  mayRetry(attempt: Attempt, error: ResilienceError): boolean {
-    if (error.code === 'BAD_REQUEST' || !this.canTryAgain) return false;
-    if (!attempt.wasSent || this.isSafe || isUnprocessed(error.cause)) return true;
-    return isIdempotent(this.#prepared.method) && !attempt.hasByte && isConnectionLost(error.cause);
-  }
+/** Whether another attempt may succeed after the failure of this one. */
+export function mayRetry(request: Retriable, attempt: Attempt, error: ResilienceError): boolean {
+  if (error.code === 'BAD_REQUEST' || !canTryAgain(request)) return false;
+  if (!attempt.wasSent || mayRunTwice(request) || isUnprocessed(error.cause)) return true;
+  return isIdempotent(request.prepared.method) && !attempt.hasByte && isConnectionLost(error.cause);
+}
 
-  /**
-   * An instance may close an idle connection just when a request arrives (RFC 9112 §9.3.1). undici also closes a
-   * connection on an unexpected 100. If there is no other instance, the same one is tried on a new connection.
-   */
-  mayUseFreshConnection(attempt: Attempt, cause: Error): boolean {
-    if (!attempt.wasSent || !this.#body.isReplayable) return false;
-    if (isUnaskedContinue(cause)) return this.isSafe;
-    if (isDeadSession(cause)) return this.isSafe && !attempt.hasByte;
-    const isRepeatable = isUnprocessed(cause) || (isConnectionLost(cause) && isIdempotent(this.#prepared.method));
-    if (attempt.hasByte || !isRepeatable) return false;
-    return !this.#core.hasAnother(this.#prepared);
-  }
+/**
+ * An instance may close an idle connection just when a request arrives (RFC 9112 §9.3.1). undici also closes a
+ * connection on an unexpected 100. If there is no other instance, the same one is tried on a new connection.
+ */
+export function mayUseFreshConnection(request: Retriable, attempt: Attempt, cause: Error): boolean {
+  const { core, prepared, body } = request;
+  if (!attempt.wasSent || !body.isReplayable) return false;
+  if (isUnaskedContinue(cause)) return mayRunTwice(request);
+  if (isDeadSession(cause)) return mayRunTwice(request) && !attempt.hasByte;
+  const isRepeatable = isUnprocessed(cause) || (isConnectionLost(cause) && isIdempotent(prepared.method));
+  if (attempt.hasByte || !isRepeatable) return false;
+  return !core.hasAnother(prepared);
+}
 
-  /** Whether a response is held back, because another one may be better. */
-  shouldHold({ status }: ResponseHead, activeAttempts: number, tried: TriedInstances): boolean {
-    if (!this.#core.retry.statuses.has(status) || !this.isSafe) return false;
-    return activeAttempts > 1 || (this.canTryAgain && this.#core.hasAnother(this.#prepared, tried.all()));
-  }
+/** Whether a response is held back, because another one may be better. */
+export function shouldHold(
+  request: Retriable,
+  { status }: ResponseHead,
+  activeAttempts: number,
+  tried: TriedInstances,
+): boolean {
+  const { core, prepared } = request;
+  if (!core.retry.statuses.has(status) || !mayRunTwice(request)) return false;
+  return activeAttempts > 1 || (canTryAgain(request) && core.hasAnother(prepared, tried));
 }

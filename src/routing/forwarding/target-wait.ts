@@ -22,6 +22,11 @@ export class TargetWaits {
     this.#targetTimeout = targetTimeout;
   }
 
+  /** Whether a request may wait at all. */
+  get areAllowed(): boolean {
+    return this.#targetTimeout > 0;
+  }
+
   /** A wait for a request to this service, not started yet. */
   create(service: string, listeners: TargetWaitListeners): TargetWait {
     return new TargetWait({

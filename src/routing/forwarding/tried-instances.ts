@@ -10,6 +10,10 @@ export class TriedInstances {
     else this.all().add(instance);
   }
 
+  get size(): number {
+    return this.#all?.size ?? (this.#first === undefined ? 0 : 1);
+  }
+
   all(): Set<Instance> {
     this.#all ??= new Set();
     if (this.#first !== undefined) this.#all.add(this.#first);

@@ -1,5 +1,5 @@
 /** The errors between this proxy and an upstream, in the words that a client receives. */
-import { ResilienceError, type ErrorCode } from '../../shared/errors.js';
+import { refusal, ResilienceError, type ErrorCode } from '../../shared/errors.js';
 
 const INVALID =
   /^HPE_|^UND_ERR_(?:RES_CONTENT_LENGTH_MISMATCH|HEADERS_OVERFLOW|RES_EXCEEDED_MAX_SIZE)$|^ERR_(?:INVALID_CHAR|HTTP_)/;
@@ -76,13 +76,13 @@ export function isUnaskedContinue(cause: Error): boolean {
 const RETRY_AFTER = 1;
 
 export function noTargetError(service: string): ResilienceError {
-  return new ResilienceError('NO_TARGET_AVAILABLE', `${service}: no instance can take the request`, {
+  return refusal('NO_TARGET_AVAILABLE', `${service}: no instance can take the request`, {
     retryAfter: RETRY_AFTER,
   });
 }
 
 export function queueFullError(service: string): ResilienceError {
-  return new ResilienceError('QUEUE_FULL', `${service}: too many requests are waiting for an instance`, {
+  return refusal('QUEUE_FULL', `${service}: too many requests are waiting for an instance`, {
     retryAfter: RETRY_AFTER,
   });
 }

@@ -25,6 +25,12 @@ export class Upstreams {
     return upstream;
   }
 
+  /** Whether an instance can be sent one more request, or has a place for it in its queue. */
+  hasRoom(target: Target): boolean {
+    const upstream = this.get(target);
+    return upstream.hasRoom || upstream.queued < this.#options.maxQueue;
+  }
+
   /** The state of the connections to an instance; zeros before the first request. */
   stats({ origin }: Pick<Target, 'origin'>): { readonly active: number; readonly queued: number } {
     const upstream = this.#byOrigin.get(origin);

@@ -1,23 +1,17 @@
 /** Which requests wait for which instance, so that they can be sent to another one if it is unavailable. */
 import type { Instance } from '../instance.js';
 
-export interface WaitingRequest {
+/** The wait of one request for one instance. */
+export interface Wait {
+  /** Its place in the list of the instance; `NOT_WAITING` outside of it. Set there. */
+  waitPlace: number;
+  /** Whether the request can be sent to another instance at the same time. */
   readonly isMovable: boolean;
   tryElsewhere(): void;
 }
 
-/** The wait of one request for one instance. */
-export class Wait {
-  readonly request: WaitingRequest;
-  readonly queue: Wait[];
-  place: number;
-
-  constructor(request: WaitingRequest, queue: Wait[]) {
-    this.request = request;
-    this.queue = queue;
-    this.place = queue.length;
-  }
-}
+/** The place of what is in no list. */
+export const NOT_WAITING = -1;
 
 /**
  * Unordered lists, from which a wait is removed by its position. They are not sets: adding and deleting one member per
@@ -26,27 +20,30 @@ export class Wait {
 export class WaitingRequests {
   readonly #waiting = new Map<Instance, Wait[]>();
 
-  /** Only requests that can be moved are kept. Pass the returned value to `remove`. */
-  add(instance: Instance, request: WaitingRequest): Wait | undefined {
-    if (!request.isMovable) return undefined;
+  /** Only requests that can be moved are kept. */
+  add(instance: Instance, wait: Wait): void {
+    if (!wait.isMovable) return;
     let queue = this.#waiting.get(instance);
     if (queue === undefined) this.#waiting.set(instance, (queue = []));
-    const wait = new Wait(request, queue);
+    wait.waitPlace = queue.length;
     queue.push(wait);
-    return wait;
   }
 
-  remove(wait: Wait): void {
-    const { queue, place } = wait;
+  /** Does nothing for a request that was not kept. */
+  remove(instance: Instance, wait: Wait): void {
+    const place = wait.waitPlace;
+    const queue = this.#waiting.get(instance);
+    wait.waitPlace = NOT_WAITING;
+    if (queue === undefined || queue[place] !== wait) return; // the instance was removed in the meantime
     const last = queue.pop()!;
     if (last === wait) return;
     queue[place] = last;
-    last.place = place;
+    last.waitPlace = place;
   }
 
   /** No response is expected from this instance: requests that wait for it try another one too. */
   move(instance: Instance): void {
-    for (const { request } of [...(this.#waiting.get(instance) ?? [])]) request.tryElsewhere();
+    for (const wait of [...(this.#waiting.get(instance) ?? [])]) wait.tryElsewhere();
   }
 
   /** The instance was removed. Requests that still wait for it continue to wait. */
