@@ -3,12 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { monotonicClock, startTimer, type Timer } from '../../shared/clock.js';
 import { startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
-import type { Waiter } from '../../shared/waiter-queue.js';
 import type { Route } from '../route.js';
 import { judgeAnswer } from '../verdict.js';
 import { checkHead, isBodiless, type ResponseHead } from './answer-head.js';
 import type { ResponseFields } from './headers.js';
-import type { UpstreamCall, UpstreamRequest } from './upstream-call.js';
+import type { Place, UpstreamCall, UpstreamRequest } from './upstream-call.js';
 import type { Upstream } from './upstream.js';
 import type { Wait } from './waiting-requests.js';
 
@@ -50,7 +49,7 @@ export class Attempt implements UpstreamCall {
   head: ResponseHead | undefined;
   /** Its place among those that wait for the instance, while it does and could be moved. */
   wait: Wait | undefined;
-  place: Waiter<UpstreamCall> | undefined = undefined;
+  place: Place | undefined = undefined;
   /** Whether it was handed to a connection, open or still to be opened. */
   wasDispatched = false;
   /** Whether any of the request was written to a connection. */
