@@ -59,6 +59,12 @@ export class FakeClient extends EventEmitter {
     handler.onResponseEnd(CONTROLLER, {});
   }
 
+  /** Its request was aborted while it ran. Its socket is about to close, which `lose` tells. */
+  abort(): void {
+    this.stats.connected = false;
+    this.#fail('UND_ERR_ABORTED');
+  }
+
   drain(): void {
     this.#isBusy = false;
     this.emit('drain', undefined, [this]);

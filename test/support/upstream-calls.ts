@@ -20,10 +20,10 @@ export class RecordedCall implements UpstreamCall {
     this.ended = new Promise((resolve) => (this.#settle = resolve));
   }
 
-  /** The code with which it failed. */
+  /** The code with which it failed, or that it got a response. */
   get code(): unknown {
     const [end] = this.ends;
-    return end instanceof Error ? (end as NodeJS.ErrnoException).code : end;
+    return end === 'response' ? end : (end as NodeJS.ErrnoException | undefined)?.code;
   }
 
   request(): UpstreamRequest {
