@@ -50,7 +50,7 @@ test('the connection used last is taken first', () => {
   expect(clients).toHaveLength(3);
 });
 
-test('a connection is not free before undici says so', () => {
+test('a connection is not free before its client has drained', () => {
   const { clients, send } = createRig();
   const first = send('a');
   clients[0]!.connect();

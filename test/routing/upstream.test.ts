@@ -115,7 +115,7 @@ describe('within one step of the ramp', () => {
     expect(instance.sockets).toHaveLength(16);
   });
 
-  test('so is one at an instance that closes its connection after each response', async () => {
+  test('a burst is answered by an instance that closes its connection after each response', async () => {
     const instance = await startInstance((_req, res) => res.setHeader('Connection', 'close').end());
     const send = openConnections(instance);
     const calls = Array.from({ length: 100 }, (_, i) => send(`/${i}`));
@@ -124,7 +124,7 @@ describe('within one step of the ramp', () => {
     expect(instance.sockets).toHaveLength(100);
   });
 
-  test('so is one in which every third request is invalid', async () => {
+  test('a burst is answered in which every third request is invalid', async () => {
     const instance = await startInstance(answer);
     const send = openConnections(instance);
     const calls = Array.from({ length: 300 }, (_, i) => send('/', i % 3 === 0 ? ['bad name', 'x'] : []));
@@ -202,7 +202,7 @@ test('a certificate for another name fails the requests, and nothing waits for i
   await upstream.close();
 });
 
-test('a key that is no key fails the requests, and nothing waits for it', async () => {
+test('an invalid key fails the requests, and nothing waits for it', async () => {
   const upstream = openUpstream('https://127.0.0.1:1', { tls: { key: 'no key', cert } });
   const calls = Array.from({ length: 100 }, () => sendTo(upstream));
   await Promise.all(calls.map(({ ended }) => ended));

@@ -59,7 +59,7 @@ export class FakeClient extends EventEmitter {
     handler.onResponseEnd(CONTROLLER, {});
   }
 
-  /** Its request was aborted while it ran. Its socket is about to close, which `lose` tells. */
+  /** Its request was aborted while it ran. Its socket is about to close; call `lose` for that. */
   abort(): void {
     this.stats.connected = false;
     this.#fail('UND_ERR_ABORTED');

@@ -23,7 +23,7 @@ export class RecordedCall implements UpstreamCall {
   /** The code with which it failed, or that it got a response. */
   get code(): unknown {
     const [end] = this.ends;
-    return end === 'response' ? end : (end as NodeJS.ErrnoException | undefined)?.code;
+    return end === undefined || end === 'response' ? end : (end as NodeJS.ErrnoException).code;
   }
 
   request(): UpstreamRequest {

@@ -7,7 +7,7 @@ import type { UpstreamCall } from './upstream-call.js';
 export interface ConnectionOwner {
   /** It can take a request. */
   onFree(connection: Connection): void;
-  /** It takes no request any more. */
+  /** It no longer takes requests. */
   onLost(connection: Connection): void;
   /** Its socket was open and is closed. */
   onDisconnect(error: NodeJS.ErrnoException): void;

@@ -20,9 +20,15 @@ export interface ConnectionsOptions {
   readonly clock?: Clock;
 }
 
-interface HeldRequest {
+/** A class, because V8 would create literals that wait in its old generation. */
+class HeldRequest {
   readonly call: UpstreamCall;
   readonly options: Dispatcher.DispatchOptions;
+
+  constructor(call: UpstreamCall, options: Dispatcher.DispatchOptions) {
+    this.call = call;
+    this.options = options;
+  }
 }
 
 export class Connections implements ConnectionOwner {
@@ -47,7 +53,7 @@ export class Connections implements ConnectionOwner {
     if (this.#closing !== undefined) return call.onResponseError(undefined as never, instanceClosedError());
     const connection = this.#held.length === 0 ? (this.#idle.pop() ?? this.#open()) : undefined;
     if (connection !== undefined) return connection.send(call, options);
-    call.place = this.#held.push({ call, options });
+    call.place = this.#held.push(new HeldRequest(call, options));
   }
 
   /** Waits for the requests that it has, then closes the connections. */

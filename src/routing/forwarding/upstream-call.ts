@@ -57,7 +57,7 @@ export interface UpstreamRequest {
 
 /** A place in a queue. */
 export interface Place {
-  /** Leaves the queue. Returns false if the request is not there any more. */
+  /** Leaves the queue. Returns false if the request is no longer in it. */
   leave(): boolean;
 }
 

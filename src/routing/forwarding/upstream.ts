@@ -40,7 +40,7 @@ export class Upstream {
     if (options.dispatcher === undefined && undici !== undefined) this.#createConnections(undici);
   }
 
-  /** Requests handed to a connection that are not over. */
+  /** Requests in flight: sent, or waiting for the connection that is free or opened next. */
   get active(): number {
     return this.#active;
   }
