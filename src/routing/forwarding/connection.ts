@@ -29,10 +29,10 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
     this.#client = client;
     this.#owner = owner;
     client.on('drain', () => this.#settle());
-    client.on('connectionError', () => this.#disconnected());
+    client.on('connectionError', (_origin, _clients, error) => this.#disconnected(error));
     client.on('disconnect', (_origin, _clients, error) => {
       owner.onDisconnect(error);
-      this.#disconnected();
+      this.#disconnected(error);
     });
   }
 
@@ -46,10 +46,10 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
   }
 
   /** Closes it now. Its request fails. Settles when its socket is closed. */
-  destroy(): Promise<void> {
+  destroy(cause: Error | null = null): Promise<void> {
     const isFirst = !this.#isLost;
     this.#isLost = true;
-    const destroyed = this.#client.destroy();
+    const destroyed = this.#client.destroy(cause); // without a cause, it creates an error with a stack
     if (isFirst) this.#owner.onLost(this);
     return destroyed;
   }
@@ -101,7 +101,7 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
    * A request that was not written yet stays: undici connects again for it, or has failed it. Otherwise the client is
    * destroyed, because undici would also connect again after an aborted request.
    */
-  #disconnected(): void {
-    if (this.#call === undefined) void this.destroy();
+  #disconnected(cause: Error): void {
+    if (this.#call === undefined) void this.destroy(cause);
   }
 }
