@@ -11,10 +11,17 @@ export class Waiter<T> {
   next: Waiter<T> | undefined = undefined;
   /** @internal */ previous: Waiter<T> | undefined;
   /** @internal */ isQueued = true;
+  readonly #queue: WaiterQueue<T>;
 
-  constructor(value: T, previous: Waiter<T> | undefined) {
+  constructor(value: T, previous: Waiter<T> | undefined, queue: WaiterQueue<T>) {
     this.value = value;
     this.previous = previous;
+    this.#queue = queue;
+  }
+
+  /** Leaves the queue, wherever it stands; false when it was out already. */
+  leave(): boolean {
+    return this.#queue.remove(this);
   }
 }
 
@@ -34,7 +41,7 @@ export class WaiterQueue<T> {
 
   /** Adds at the end. What it returns is the place in the queue, for `remove`. */
   push(value: T): Waiter<T> {
-    const waiter = new Waiter(value, this.#last);
+    const waiter = new Waiter(value, this.#last, this);
     if (this.#last === undefined) this.#first = waiter;
     else this.#last.next = waiter;
     this.#last = waiter;

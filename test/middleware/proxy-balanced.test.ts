@@ -572,3 +572,10 @@ describe('clients that leave', () => {
     expect(stats).toMatchObject({ inFlight: 0, failures: 0, circuit: 'closed' });
   });
 });
+
+test('requests that cannot be sent as they are cost no connection', async () => {
+  const rewrite = (path: string): string => (path === '/bad' ? '/a b' : path);
+  const port = await front((_req, res) => res.end('here'), { rewrite, maxConnections: 2, maxQueue: 0 });
+  for (let i = 0; i < 4; i++) expect((await ask(port, { path: '/bad' })).status).toBe(400);
+  for (let i = 0; i < 4; i++) expect((await ask(port, { path: '/good' })).body).toBe('here');
+});

@@ -3,13 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { monotonicClock, startTimer, type Timer } from '../../shared/clock.js';
 import { OwnedAttributes, startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
-import type { Waiter } from '../../shared/waiter-queue.js';
 import type { Route } from '../route.js';
 import type { Target } from '../target.js';
 import { judgeAnswer } from '../verdict.js';
 import { checkHead, isBodiless, type ResponseHead } from './answer-head.js';
 import type { ResponseFields } from './headers.js';
-import type { UpstreamCall, UpstreamRequest } from './upstream-call.js';
+import type { Place, UpstreamCall, UpstreamRequest } from './upstream-call.js';
 import type { Upstream } from './upstream.js';
 import { NOT_WAITING, type Wait } from './waiting-requests.js';
 
@@ -72,7 +71,7 @@ export class Attempt implements UpstreamCall, Wait {
   waitPlace = NOT_WAITING;
   /** The attempt before it, while both are in progress. */
   older: Attempt | undefined = undefined;
-  place: Waiter<UpstreamCall> | undefined = undefined;
+  place: Place | undefined = undefined;
   /** Whether it was handed to a connection, open or still to be opened. */
   wasDispatched = false;
   /** Whether any of the request was written to a connection. */

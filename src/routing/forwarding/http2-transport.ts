@@ -10,7 +10,7 @@ import { Http2Exchange } from './http2-exchange.js';
 import { Http2Session, type SessionOwner } from './http2-session.js';
 import { tlsConnectOptions } from './tls.js';
 import type { UpstreamCall, UpstreamOptions, UpstreamRequest } from './upstream-call.js';
-import { DeadSessionError } from './upstream-error.js';
+import { DeadSessionError, instanceClosedError } from './upstream-error.js';
 
 /** Fields of the connection, not of the message (RFC 9113 §8.2.2). */
 const NOT_IN_HTTP2: ReadonlySet<string> = new Set([
@@ -94,7 +94,7 @@ export class Http2Transport implements SessionOwner {
       const socket = await this.#negotiate();
       if (this.#isClosed) {
         socket.destroy();
-        throw Object.assign(new Error('the instance is gone'), { code: 'UND_ERR_CLOSED' });
+        throw instanceClosedError();
       }
       if (socket.alpnProtocol !== 'h2') {
         socket.destroy();

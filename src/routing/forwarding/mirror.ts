@@ -1,10 +1,9 @@
 /** Sends copies of requests to a second target. The outcome of a copy does not affect the request or its response. */
 import type { Dispatcher } from 'undici';
 import type { Random } from '../../shared/backoff.js';
-import type { Waiter } from '../../shared/waiter-queue.js';
 import { parseTarget, type TargetSpec, type TargetUrl } from '../target.js';
 import type { PreparedRequest } from './incoming.js';
-import type { UpstreamCall, UpstreamOptions, UpstreamRequest } from './upstream-call.js';
+import type { Place, UpstreamCall, UpstreamOptions, UpstreamRequest } from './upstream-call.js';
 import { requestAt } from './upstream-request.js';
 import { Upstream } from './upstream.js';
 
@@ -42,7 +41,7 @@ export class Mirror {
 }
 
 class MirroredCall implements UpstreamCall {
-  place: Waiter<UpstreamCall> | undefined = undefined;
+  place: Place | undefined = undefined;
   readonly #upstream: Upstream;
   readonly #prepared: PreparedRequest;
   readonly #body: Buffer | null;

@@ -1,7 +1,6 @@
 /** The request to an upstream and its listener: the contract between an attempt and every transport. */
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Waiter } from '../../shared/waiter-queue.js';
 
 /** How `https:` instances are trusted, and which certificate is presented to them. */
 export interface TlsOptions {
@@ -56,6 +55,12 @@ export interface UpstreamRequest {
   readonly onFreshConnection: boolean;
 }
 
+/** A place in a queue. */
+export interface Place {
+  /** Leaves the queue. Returns false if the request is no longer in it. */
+  leave(): boolean;
+}
+
 /** The listener that follows a request through the queue and the connection. */
 export interface UpstreamCall extends Required<
   Pick<
@@ -63,8 +68,8 @@ export interface UpstreamCall extends Required<
     'onRequestStart' | 'onResponseStarted' | 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError'
   >
 > {
-  /** Its place in the queue of the instance, set there; undefined: it waits for no connection. */
-  place: Waiter<UpstreamCall> | undefined;
+  /** Its place in a queue for the connections of the instance, set there; undefined: it waits for no connection. */
+  place: Place | undefined;
   /** The request, read when a connection is free. */
   request(): UpstreamRequest;
   /** The upstream accepts the body, or did not say in time whether it does. */

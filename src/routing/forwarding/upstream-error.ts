@@ -35,6 +35,11 @@ export function isConnectionLost(cause: unknown): boolean {
   return LOST.has((cause as { readonly code?: unknown } | null)?.code);
 }
 
+/** The connections to the instance were closed before the request was sent. */
+export function instanceClosedError(): Error {
+  return Object.assign(new Error('the instance is gone'), { code: 'UND_ERR_CLOSED' });
+}
+
 /** The code of a request that an HTTP/2 instance has not processed. */
 export const REFUSED_STREAM = 'ERR_REFUSED_STREAM';
 

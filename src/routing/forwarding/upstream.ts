@@ -1,9 +1,10 @@
 /**
- * The connections to one instance: a pool of bounded size and, if all connections are busy, a bounded queue. A request
- * can leave the queue because its client disconnected or another instance was faster.
+ * The requests to one instance: a bounded number in flight and, beyond that, a bounded queue. A request can leave the
+ * queue because its client disconnected or another instance was faster.
  */
-import type { buildConnector, Dispatcher, Pool } from 'undici';
+import type { buildConnector, Client } from 'undici';
 import type { Target } from '../target.js';
+import { Connections } from './connections.js';
 import { Http2Transport } from './http2-transport.js';
 import { ListeningCheck } from './listening-check.js';
 import { sendThroughNode } from './node-transport.js';
@@ -17,9 +18,8 @@ export class Upstream {
   readonly target: Target;
   readonly #origin: string;
   readonly #options: UpstreamOptions;
-  #pool: Dispatcher | undefined;
-  #ownPool: Pool | undefined;
-  /** Settles when the pool is there; undefined if nothing waits for it. */
+  #connections: Connections | undefined;
+  /** Settles when the connections can be opened; undefined if nothing waits for that. */
   #loading: Promise<void> | undefined;
   #isDestroyed = false;
   readonly #http2: Http2Transport | undefined;
@@ -36,12 +36,11 @@ export class Upstream {
     this.#options = options;
     this.#listening = new ListeningCheck(target, options.connectTimeout, onRefused);
     this.#http2 = options.http2 && target.protocol === 'https' ? new Http2Transport(target, options) : undefined;
-    this.#pool = options.dispatcher;
     const undici = undiciNow();
-    if (options.dispatcher === undefined && undici !== undefined) this.#createPool(undici);
+    if (options.dispatcher === undefined && undici !== undefined) this.#createConnections(undici);
   }
 
-  /** Requests handed to a connection that are not over. */
+  /** Requests in flight: sent, or waiting for the connection that is free or opened next. */
   get active(): number {
     return this.#active;
   }
@@ -62,11 +61,11 @@ export class Upstream {
     return true;
   }
 
-  /** Takes a request out of the queue. Returns false if it is not there, because it was sent. */
+  /** Takes a request out of its queue. Returns false if it is in none, because it was sent. */
   withdraw(call: UpstreamCall): boolean {
     const { place } = call;
     call.place = undefined;
-    return place !== undefined && this.#waiting.remove(place);
+    return place !== undefined && place.leave();
   }
 
   /** A request handed to a connection is over, and the next one may have its place. Called once per request. */
@@ -79,7 +78,7 @@ export class Upstream {
   async close(): Promise<void> {
     this.#http2?.close();
     await this.#loading?.catch(() => undefined); // its requests have been rejected
-    await this.#ownPool?.close();
+    await this.#connections?.close();
   }
 
   /** Closes everything now. */
@@ -87,7 +86,7 @@ export class Upstream {
     this.#isDestroyed = true;
     this.#waiting.clear();
     this.#http2?.destroy();
-    await this.#ownPool?.destroy();
+    await this.#connections?.destroy();
   }
 
   readonly #admit = (): void => {
@@ -99,11 +98,11 @@ export class Upstream {
     }
   };
 
-  #createPool({ Pool, buildConnector }: UndiciModule): void {
+  #createConnections({ Client, buildConnector }: UndiciModule): void {
     const { maxConnections, connectTimeout, keepAliveTimeout, maxHeaderSize, tls } = this.#options;
     const { target } = this;
-    const pool = new Pool(this.#origin, {
-      connections: maxConnections,
+    const url = new URL(this.#origin);
+    const options: Client.Options = {
       pipelining: 1,
       allowH2: false,
       keepAliveTimeout,
@@ -116,18 +115,21 @@ export class Upstream {
         ...(target.socketPath !== undefined && { socketPath: target.socketPath }),
         ...tlsConnectOptions(target, tls),
       }),
+    };
+    this.#connections = new Connections({
+      createClient: () => new Client(url, options),
+      maxConnections,
+      onDisconnect: (error) => {
+        if (isUnaskedContinue(error)) this.#needsNode = true;
+        this.#listening.connectionEnded(error);
+      },
     });
-    pool.on('disconnect', (_origin, _clients, error) => {
-      if (isUnaskedContinue(error)) this.#needsNode = true;
-      this.#listening.connectionEnded(error);
-    });
-    this.#pool = this.#ownPool = pool;
   }
 
-  async #awaitPool(): Promise<void> {
+  async #awaitUndici(): Promise<void> {
     const undici = await loadUndici();
     if (this.#isDestroyed) throw new Error('the proxy was closed before its first request was sent');
-    this.#createPool(undici);
+    this.#createConnections(undici);
   }
 
   /** An exception of a transport is a failure of the call, which then releases its place. */
@@ -148,15 +150,18 @@ export class Upstream {
       sendThroughNode(this.target, this.#options, call, request);
       return;
     }
-    if (this.#pool === undefined) {
-      const wait = (this.#loading ??= this.#awaitPool());
-      wait.then(() => this.#sendHttp1(call, request)).catch((error: unknown) => fail(call, error));
-      return;
-    }
     const { method, path, headers, body } = request;
     // The name is constant: undici would use the client's Host as the name, and would reconnect whenever it changes.
     const options = { origin: this.#origin, method, path, headers, body, servername: this.target.host };
-    this.#pool.dispatch(options, call);
+    const { dispatcher } = this.#options;
+    if (dispatcher !== undefined) dispatcher.dispatch(options, call);
+    else if (this.#connections !== undefined) this.#connections.send(call, options);
+    else this.#sendWithUndici(call, request);
+  }
+
+  #sendWithUndici(call: UpstreamCall, request: UpstreamRequest): void {
+    const wait = (this.#loading ??= this.#awaitUndici());
+    wait.then(() => this.#sendHttp1(call, request)).catch((error: unknown) => fail(call, error));
   }
 }
 

@@ -1,0 +1,107 @@
+/** One connection to an instance: an undici client that has at most one request at a time. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Client, Dispatcher } from 'undici';
+import type { StackMember } from './linked-stack.js';
+import type { UpstreamCall } from './upstream-call.js';
+
+export interface ConnectionOwner {
+  /** It can take a request. */
+  onFree(connection: Connection): void;
+  /** It no longer takes requests. */
+  onLost(connection: Connection): void;
+  /** Its socket was open and is closed. */
+  onDisconnect(error: NodeJS.ErrnoException): void;
+}
+
+/** The listener of all its requests, one after the other, so that a request needs no listener of its own. */
+export class Connection implements Dispatcher.DispatchHandler, StackMember<Connection> {
+  above: Connection | undefined = undefined;
+  below: Connection | undefined = undefined;
+  isStacked = false;
+  readonly #client: Client;
+  readonly #owner: ConnectionOwner;
+  /** The request that it has, until its response is complete or has failed. */
+  #call: UpstreamCall | undefined;
+  #hasFailed = false;
+  #isLost = false;
+
+  constructor(client: Client, owner: ConnectionOwner) {
+    this.#client = client;
+    this.#owner = owner;
+    client.on('drain', () => this.#settle());
+    client.on('connectionError', (_origin, _clients, error) => this.#disconnected(error));
+    client.on('disconnect', (_origin, _clients, error) => {
+      owner.onDisconnect(error);
+      this.#disconnected(error);
+    });
+  }
+
+  /** Sends a request, when it is connected. */
+  send(call: UpstreamCall, options: Dispatcher.DispatchOptions): void {
+    this.#call = call;
+    this.#hasFailed = false;
+    this.#client.dispatch(options, this);
+    // undici rejects an invalid request without `drain`. If `drain` follows, it comes before this microtask.
+    if (this.#call === undefined) queueMicrotask(() => this.#settle());
+  }
+
+  /** Closes it now. Its request fails. Settles when its socket is closed. */
+  destroy(cause: Error | null = null): Promise<void> {
+    const isFirst = !this.#isLost;
+    this.#isLost = true;
+    const destroyed = this.#client.destroy(cause); // without a cause, it creates an error with a stack
+    if (isFirst) this.#owner.onLost(this);
+    return destroyed;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController, context: object): void {
+    this.#call?.onRequestStart(controller, context);
+  }
+
+  onResponseStarted(): void {
+    this.#call?.onResponseStarted();
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+    statusText?: string,
+  ): void {
+    this.#call?.onResponseStart(controller, status, headers, statusText);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#call?.onResponseData(controller, chunk);
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+    this.#takeCall()?.onResponseEnd(controller, trailers);
+  }
+
+  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
+    this.#hasFailed = true;
+    this.#takeCall()?.onResponseError(controller, error);
+  }
+
+  #takeCall(): UpstreamCall | undefined {
+    const call = this.#call;
+    this.#call = undefined;
+    return call;
+  }
+
+  /** undici is done with the request. After a failure, its socket may be about to close. */
+  #settle(): void {
+    if (this.#isLost || this.isStacked || this.#call !== undefined) return;
+    if (this.#hasFailed && !this.#client.stats.connected) void this.destroy();
+    else this.#owner.onFree(this);
+  }
+
+  /**
+   * A request that was not written yet stays: undici connects again for it, or has failed it. Otherwise the client is
+   * destroyed, because undici would also connect again after an aborted request.
+   */
+  #disconnected(cause: Error): void {
+    if (this.#call === undefined) void this.destroy(cause);
+  }
+}
