@@ -98,7 +98,7 @@ class Chain {
   readonly handlers: readonly Handler[];
   /** Whether an outer chain, or the application at the end, answers errors and unmatched requests. */
   readonly passesOn: boolean;
-  /** The handler that is called without a `next` of this chain; -1 if there is none. */
+  /** The handler that is called without a `next` of this chain; or -1. */
   readonly lastWord: number;
 
   constructor(handlers: readonly Handler[], passesOn: boolean) {

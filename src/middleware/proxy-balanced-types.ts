@@ -112,7 +112,8 @@ export interface ProxyBalancedOptions<
   readonly rewriteCookies?: CookieRewrites;
   /**
    * How errors of forwarding are answered: 'next' calls `next(error)`, for the error middleware of the application. A
-   * function sends the response itself. Default: a problem document.
+   * function sends the response itself. The error of an expected refusal (`QUEUE_FULL`, `NO_TARGET_AVAILABLE`) has no stack
+   * frames. Default: a problem document.
    */
   readonly onError?: 'next' | ProxyErrorHandler<Req, Res>;
   /** Sends copies of requests to a second target, whose answers are thrown away. Bodies that stream are not copied. */

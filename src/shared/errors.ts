@@ -84,7 +84,8 @@ export interface ResilienceErrorOptions extends ErrorOptions {
 
 /**
  * An error of this kit: `code` names it, `status` is the HTTP status for a client, `message` states the place, the
- * problem and the reason.
+ * problem and the reason. If it is an expected refusal, such as a full queue or a spent quota, its `stack` has the message and
+ * no frames.
  *
  * @example
  * import { ResilienceError } from '@tooloo/resilience';
@@ -120,7 +121,7 @@ export class ResilienceError extends Error {
 
 /**
  * An error that is an expected answer and not a fault, such as a full queue. Its `stack` has its message and no frames:
- * under a flood of refusals, frames that nobody reads cost more than the rest of the error.
+ * under a flood of refusals, frames that are never read cost more than the rest of the error.
  */
 export function refusal(code: ErrorCode, message: string, options?: ResilienceErrorOptions): ResilienceError {
   const { stackTraceLimit } = Error;

@@ -89,7 +89,12 @@ export function installInstrumentation(instrumentation: Instrumentation | undefi
  *   span?.end(error);
  * }
  */
-export function startSpan(operation: string, attributes?: Attributes | OwnedAttributes): RecordedSpan | undefined {
+export function startSpan(operation: string, attributes?: Attributes): RecordedSpan | undefined {
+  return holder[KEY]?.startSpan(operation, attributes);
+}
+
+/** Like `startSpan`, and gives the attributes to the span. */
+export function startSpanWith(operation: string, attributes: OwnedAttributes): RecordedSpan | undefined {
   return holder[KEY]?.startSpan(operation, attributes as Attributes);
 }
 

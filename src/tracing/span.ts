@@ -176,7 +176,7 @@ export class Span implements RecordedSpan, Carried {
     else (this.#attributes ??= new AttributeList(MAX_ATTRIBUTES)).set(boundedName(name), boundedValue(value));
   }
 
-  setAttributes(attributes: Readonly<Record<string, unknown>> | OwnedAttributes | undefined): void {
+  setAttributes(attributes: Readonly<Record<string, unknown>> | undefined): void {
     if (attributes === undefined || attributes === null) return;
     if (attributes instanceof OwnedAttributes && this.#owned === undefined && this.#attributes === undefined) {
       if (this.isRecorded) this.#owned = attributes;
@@ -217,7 +217,7 @@ export class Span implements RecordedSpan, Carried {
   }
 
   /** A child, recorded with the trace; beyond the limit of the trace only counted. */
-  startChild(operation: string, attributes?: Attributes | OwnedAttributes, kind: SpanKind = 'internal'): Span {
+  startChild(operation: string, attributes?: Attributes, kind: SpanKind = 'internal'): Span {
     const child = this.trace.startSpan(operation, this.spanId, kind);
     child.setAttributes(attributes);
     return child;

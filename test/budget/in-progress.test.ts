@@ -15,7 +15,7 @@ const LIMIT = 1e9;
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** An instance that answers at once, until it is told to be silent. */
+/** An instance that answers at once, until `isSilent` is set. */
 class Instance {
   isSilent = false;
   requests = 0;

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { monotonicClock, startTimer, type Timer } from '../../shared/clock.js';
-import { OwnedAttributes, startSpan, type RecordedSpan } from '../../shared/instrumentation.js';
+import { OwnedAttributes, startSpanWith, type RecordedSpan } from '../../shared/instrumentation.js';
 import type { Route } from '../route.js';
 import type { Target } from '../target.js';
 import { judgeAnswer } from '../verdict.js';
@@ -94,7 +94,7 @@ export class Attempt implements UpstreamCall, Wait {
     this.route = route;
     this.upstream = upstream;
     this.onFreshConnection = onFreshConnection;
-    this.span = startSpan('proxy.attempt', new AttemptAttributes(route.target, resendCount));
+    this.span = startSpanWith('proxy.attempt', new AttemptAttributes(route.target, resendCount));
   }
 
   get isMovable(): boolean {

@@ -80,10 +80,11 @@ export function attemptFields({ fields, trace }: ForwardedFields, span: Recorded
   const carrier: Record<string, string | string[] | undefined> = {};
   if (span === undefined) injectTrace(carrier);
   else span.inject(carrier);
-  const own: string[] = [];
+  let own: readonly string[] = NO_FIELDS;
   for (const name in carrier) {
     const value = carrier[name];
-    if (value !== undefined) own.push(name, String(value));
+    // Most often the only one. An array that grows would have room for 17 more.
+    if (value !== undefined) own = own.length === 0 ? [name, String(value)] : [...own, name, String(value)];
   }
   const context = own.length > 0 ? own : trace; // nothing is traced here, so the client's context passes through
   return context.length > 0 ? fields.concat(context) : fields;
