@@ -116,7 +116,7 @@ function outputOf(module: string, env: NodeJS.ProcessEnv): Promise<string> {
   });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  child.stdin.on('error', () => undefined); // it ended before it read all: the exit code tells why
+  child.stdin.on('error', () => undefined); // it ended before it read all: its exit code is the result
   child.stdin.end(module);
   return new Promise((resolve, reject) => {
     child.once('error', reject);

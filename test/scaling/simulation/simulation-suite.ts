@@ -1,4 +1,4 @@
-/** What holds of the simulated days, whichever of their seeds are run. */
+/** The properties of the simulated days, for any number of seeds. */
 import { buildSync } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import type { Comparison } from './comparison.js';
