@@ -1,7 +1,7 @@
 // Lists all third-party code: writes docs/third-party.md from the lock file and from the content of the bundles.
 //   npm run docs:third-party              writes the page
 //   npm run docs:third-party -- --check   fails when it is out of date, or a licence is not on the list
-// `--lock <path>` reads another lock file.
+// `--lock <path>` reads another lock file; given several times, each of them, with one build of the bundles.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,15 +14,21 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = join(root, 'docs/third-party.md');
 
 const { values } = parseArgs({
-  options: { check: { type: 'boolean', default: false }, lock: { type: 'string', default: 'package-lock.json' } },
+  options: {
+    check: { type: 'boolean', default: false },
+    lock: { type: 'string', multiple: true, default: ['package-lock.json'] },
+  },
 });
-const locked = packagesOf(JSON.parse(readFileSync(resolve(root, values.lock), 'utf8')));
 
 const byName = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.version < b.version ? -1 : 1);
 
+/** The metafile of a bundle. */
+async function metafileOf(options) {
+  return (await build({ ...options, write: false })).metafile;
+}
+
 /** The third-party code in a bundle: each package as the lock file has it, and the outputs that contain it. */
-async function contentsOf(options) {
-  const { metafile } = await build({ ...options, write: false });
+function contentsOf(metafile, locked) {
   return [...packagesIn(metafile)].map(([folder, outputs]) => {
     const entry = locked.get(folder);
     if (entry === undefined) throw new Error(`${folder} is bundled, but not in the lock file`);
@@ -81,12 +87,13 @@ function unique(packages) {
   return [...new Map(packages.map((one) => [`${one.name} ${one.version}`, one])).values()].sort(byName);
 }
 
-async function main() {
-  const assets = unique(await contentsOf(dashboardBundle(root, 'dist/none')));
-  const servers = await contentsOf(serverBundle(root, 'dist/none'));
+/** Writes or checks the page by a lock file. */
+function account(lock, { pages, servers }) {
+  const locked = packagesOf(JSON.parse(readFileSync(resolve(root, lock), 'utf8')));
+  const assets = unique(contentsOf(pages, locked));
   const installed = unique([...locked.values()].filter(({ isTool }) => !isTool));
   const known = new Set(installed.map(({ name, version }) => `${name} ${version}`));
-  const bundled = unique(servers.filter(({ name, version }) => !known.has(`${name} ${version}`)));
+  const bundled = unique(contentsOf(servers, locked).filter(({ name, version }) => !known.has(`${name} ${version}`)));
   const faults = [...locked.values(), ...assets, ...bundled].map(faultOf).filter((fault) => fault !== undefined);
   if (faults.length > 0) throw new Error([...new Set(faults)].join('\n'));
   const page = pageOf(assets, bundled, installed);
@@ -95,9 +102,15 @@ async function main() {
   throw new Error("docs/third-party.md is not what the lock file and the bundles say: run 'npm run docs:third-party'");
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
+const metafiles = {
+  pages: await metafileOf(dashboardBundle(root, 'dist/none')),
+  servers: await metafileOf(serverBundle(root, 'dist/none')),
+};
+for (const lock of values.lock) {
+  try {
+    account(lock, metafiles);
+  } catch (error) {
+    console.error(`${lock}: ${error.message}`);
+    process.exitCode = 1;
+  }
 }

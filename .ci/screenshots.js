@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { requireChromium } from './chromium.cjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const images = join(root, 'docs/images');
@@ -114,7 +115,7 @@ const orchestrator = spawn(process.execPath, ['dist/servers/orchestrator.js'], {
 try {
   const web = await fleetUrl(orchestrator);
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: requireChromium(),
     args: ['--no-sandbox', '--disable-gpu'],
   });
   const pages = await Promise.all(

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { requireChromium } from './chromium.cjs';
 
 const docs = join(dirname(dirname(fileURLToPath(import.meta.url))), 'docs');
 const PORT = 4_173;
@@ -30,7 +31,7 @@ const server = spawn(process.execPath, [program, 'preview', docs, '--port', Stri
 try {
   await untilServed();
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: requireChromium(),
     args: ['--no-sandbox', '--disable-gpu'],
   });
   for (const { name, path, viewport, colorScheme = 'light' } of PICTURES) {

@@ -86,14 +86,17 @@ test('the site leads to every page', () => {
 const examples = pages.flatMap(examplesOf);
 
 describe('the examples', () => {
+  const whole = examples.filter(({ isWhole }) => isWhole);
   let runner: ExampleRunner;
+  let outputs: ReturnType<ExampleRunner['start']>;
   beforeAll(() => {
     runner = new ExampleRunner();
+    outputs = runner.start(whole);
   });
   afterAll(() => runner.close());
 
-  test.each(examples.filter(({ isWhole }) => isWhole))('the example at $name runs', (example) => {
-    expect(runner.run(example)).toBe('');
+  test.each(whole)('the example at $name runs', async (example) => {
+    expect(await outputs.get(example)).toBe('');
   });
 });
 

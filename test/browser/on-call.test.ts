@@ -6,6 +6,7 @@ import { browserUnavailable, closePages, launchBrowser, openPage } from '../supp
 import { eventually, until } from '../support/eventually.js';
 import { buildFleet, startFleet, type RunningFleet } from '../support/fleet.js';
 import { describeUnless } from '../support/services.js';
+import { describeTabs } from './tabs.js';
 
 jest.setTimeout(240_000);
 
@@ -247,6 +248,8 @@ describeUnless(browserUnavailable(), 'on call', () => {
       expect({ address, findings: await seriousFindings(page) }).toEqual({ address, findings: [] });
     }
   });
+
+  describeTabs(() => ({ browser, web }));
 
   test('which instance is unhealthy, and its last lines', async () => {
     const ill = (await fleet.instances()).find(({ service }) => service === 'coach')!;

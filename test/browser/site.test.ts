@@ -14,16 +14,18 @@ jest.setTimeout(180_000);
 const docs = join(__dirname, '../../docs');
 const VITEPRESS = join(docs, 'node_modules/vitepress/bin/vitepress.js');
 const isBuilt = existsSync(VITEPRESS) && existsSync(join(docs, '.vitepress/dist/index.html'));
+const NOT_BUILT = 'npm run docs:build was not run';
 const PAGES = ['/', '/rate-limiting', '/api/rate-limiting'];
 const PHONE = { width: 360, height: 740 };
 
-describeUnless(browserUnavailable() ?? (isBuilt ? undefined : 'npm run docs:build was not run'), 'the site', () => {
+describeUnless(browserUnavailable() ?? (isBuilt ? undefined : NOT_BUILT), 'the site', () => {
   let server: ChildProcess;
   let browser: Browser;
   let site: string;
   const titles = new Set<string>();
 
   beforeAll(async () => {
+    if (!isBuilt) throw new Error(NOT_BUILT); // at once, because no wait would find it
     const port = await freePort();
     site = `http://127.0.0.1:${port}`;
     server = spawn(process.execPath, [VITEPRESS, 'preview', docs, '--port', String(port)], { stdio: 'ignore' });

@@ -55,6 +55,7 @@ async function load(): Promise<void> {
   say('asked');
   const values = [...new Set(await Promise.all(asked))];
   say({ loads, values });
+  await finish; // the parent sends it to the processes that did not load as well, and must find each of them
   cache.destroy();
   process.disconnect();
 }

@@ -1,7 +1,7 @@
 /**
  * Standing adversaries: properties over generated clients, servers and faults that run for as long as they are given.
  *
- * The parts share one time budget of `FUZZ_S` seconds, 60 by default, divided among those in PARTS. They also share one
+ * The parts share one time budget of `FUZZ_S` seconds, 30 by default, divided among those in PARTS. They also share one
  * seed, `FUZZ_SEED`. It is fixed by default, so that `npm test` never depends on luck; `npm run test:fuzz` takes a new
  * one and prints it. A counterexample is shrunk, and printed with the seed and path that repeat it. Make it a named
  * test.
@@ -19,7 +19,7 @@ const PARTS: Readonly<Record<string, number>> = {
   transparency: 3,
 };
 
-const DEFAULT_SECONDS = 60;
+const DEFAULT_SECONDS = 30;
 const FIXED_SEED = 42;
 const BATCH = 20;
 /** Milliseconds that shrinking a counterexample may take beyond the budget. */

@@ -1,9 +1,6 @@
 /** A real Chromium for a suite, and pages that tell everything that went wrong in them. */
-import { spawnSync } from 'node:child_process';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-
-/** The first is the same engine without a browser's own windows, which a headless Chromium draws too: a third less work. */
-const PROGRAMS = [process.env.CHROMIUM, 'chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'];
+import { findChromium, requireChromium } from '../../.ci/chromium.cjs';
 
 /** Nothing but what a page does itself: no updates, no reports, no first-run pages. */
 const FLAGS = [
@@ -19,20 +16,13 @@ const FLAGS = [
 /** Milliseconds a condition may take to come about before a test fails: a busy machine is slow, not wrong. */
 const PATIENCE = 30_000;
 
-function installed(): string | undefined {
-  const found = PROGRAMS.map((name) => name && spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim());
-  return found.find((path) => path !== undefined && path !== '');
-}
-
 /** Why there can be no browser here; undefined when there can. */
 export function browserUnavailable(): string | undefined {
-  return installed() === undefined ? 'no Chromium is installed' : undefined;
+  return findChromium() === undefined ? 'no Chromium is installed' : undefined;
 }
 
 export function launchBrowser(): Promise<Browser> {
-  const executablePath = installed();
-  if (executablePath === undefined) throw new Error('no Chromium is installed: apt-get install chromium');
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath: requireChromium(), args: FLAGS });
 }
 
 /**

@@ -1,12 +1,15 @@
 /** The TypeScript examples of a page of documentation, each run in a process of its own. */
 import { buildSync, transformSync } from 'esbuild';
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const root = join(__dirname, '../..');
+
+/** Milliseconds that an example may take: more than any needs on a busy machine. */
+const TIMEOUT = 30_000;
 
 interface Manifest {
   readonly name: string;
@@ -64,23 +67,34 @@ export class ExampleRunner {
     });
   }
 
+  /** Runs the examples, as many at a time as there are processors, each from the first to the last. The promises do not reject. */
+  start(examples: readonly Example[]): ReadonlyMap<Example, Promise<string>> {
+    const waiting = [...examples];
+    const settlers = new Map<Example, (output: string) => void>();
+    const outputs = new Map(
+      examples.map((example) => [example, new Promise<string>((resolve) => settlers.set(example, resolve))]),
+    );
+    const lane = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+        settlers.get(next)!(await this.#run(next).catch(String));
+    };
+    for (let lanes = availableParallelism(); lanes > 0; lanes--) void lane();
+    return outputs;
+  }
+
   /** Runs the example to its end, and returns its error output; an empty string on success. */
-  run({ code }: Example): string {
+  async #run({ code }: Example): Promise<string> {
     const { code: javascript } = transformSync(`${code}\nprocess.exit(0);`, { loader: 'ts', format: 'esm' });
     const input = entries.reduce(
       (text, [name, source]) => text.replaceAll(`"${name}"`, JSON.stringify(this.#built(source))),
       javascript,
     );
     const folder = mkdtempSync(join(tmpdir(), 'example-')); // what an example writes goes with it
-    const run = spawnSync(process.execPath, ['--input-type=module', '-'], {
-      cwd: root,
-      env: { ...process.env, TMPDIR: folder },
-      input,
-      encoding: 'utf8',
-      timeout: 15_000,
-    });
-    rmSync(folder, { recursive: true, force: true });
-    return run.status === 0 ? '' : `exit ${run.status}: ${run.stderr}`;
+    try {
+      return await outputOf(input, { ...process.env, TMPDIR: folder });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   close(): void {
@@ -90,4 +104,22 @@ export class ExampleRunner {
   #built(source: string): string {
     return pathToFileURL(join(this.#folder, `${basename(source, '.ts')}.mjs`)).href;
   }
+}
+
+/** Runs an ES module, and settles with its error output; with an empty string on success. */
+function outputOf(module: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const child = spawn(process.execPath, ['--input-type=module', '-'], {
+    cwd: root,
+    env,
+    stdio: ['pipe', 'ignore', 'pipe'],
+    timeout: TIMEOUT,
+  });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  child.stdin.on('error', () => undefined); // it ended before it read all: its exit code is the result
+  child.stdin.end(module);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code === 0 ? '' : `exit ${code}: ${errors}`));
+  });
 }

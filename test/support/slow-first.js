@@ -2,18 +2,21 @@
 // orders by size where it has not seen a suite run, as on a fresh machine.
 import { default as sequencer } from '@jest/test-sequencer';
 
-// In this order, so that suites that start a fleet alternate with others.
+// In this order, so that suites that need a processor all the time alternate with those that wait for other processes.
 const SLOW = [
   '/servers/on-postgres',
   '/browser/control-room',
-  '/simulation/',
-  '/browser/large-fleet',
+  '/browser/on-call',
   'documentation',
+  '/servers/workers/',
   '/browser/',
-  '/servers/orchestrator-server',
   '/integration/',
-  'coordination-processes',
   '/fuzz/',
+  '/servers/top/',
+  '/servers/orchestrator-server',
+  '/simulation/',
+  '/opentelemetry/',
+  'coordination-processes',
   '/servers/',
 ];
 

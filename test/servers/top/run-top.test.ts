@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { runTop } from '../../../servers/top/run-top.js';
 import type { FleetSummary } from '../../../servers/top/summary.js';
 import { keyName } from '../../../servers/top/terminal.js';
@@ -15,6 +16,8 @@ import { freePort } from '../../support/free-port.js';
 import { testFleet, type TestFleet } from '../../support/fleet-server.js';
 import { describeUnless } from '../../support/services.js';
 
+/** Milliseconds between requests of a load, which would otherwise keep a processor busy for several frames. */
+const PACE_MS = 50;
 const ENTER = '\u001b[?1049h\u001b[?25l';
 const LEAVE = '\u001b[?25h\u001b[?1049l';
 
@@ -55,7 +58,10 @@ async function printed(...args: string[]): Promise<string> {
   const out = terminal(false);
   let isUsed = true;
   const using = (async () => {
-    while (isUsed) await fetch(`http://127.0.0.1:${env['WEB_PORT']}/api/v1/training/status`).then((one) => one.text());
+    while (isUsed) {
+      await fetch(`http://127.0.0.1:${env['WEB_PORT']}/api/v1/training/status`).then((one) => one.text());
+      await pause(PACE_MS);
+    }
   })();
   expect(await runTop({ env, out, args })).toBe(0);
   isUsed = false;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import request from 'supertest';
 import { trainingServer } from '../../../servers/training-server.js';
 import { webServer } from '../../../servers/web-server.js';
@@ -11,6 +12,8 @@ import { testFleet, type TestFleet } from '../../support/fleet-server.js';
 const CONTROL = 'a-control-token-of-the-test';
 const LOOK = 'a-dashboard-token-of-the-test';
 const FROM_AFAR = { 'X-Forwarded-For': '203.0.113.9' };
+/** Milliseconds between requests of a load, which would otherwise keep a processor busy for several frames. */
+const PACE_MS = 50;
 /** Nothing listens there. */
 const NOWHERE = 'http://127.0.0.1:9';
 
@@ -223,7 +226,10 @@ test('the stream reports requests and calls between services, and nothing is rec
 
   let isLooking = true;
   const traffic = (async () => {
-    while (isLooking) await get('/api/v1/training/status');
+    while (isLooking) {
+      await get('/api/v1/training/status');
+      await pause(PACE_MS);
+    }
   })();
   const busy = await next(({ points }) => points.some(({ services }) => services['training'] !== undefined));
   const point = busy.points.find(({ services }) => services['training'] !== undefined)!;

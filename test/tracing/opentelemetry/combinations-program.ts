@@ -75,6 +75,8 @@ async function main(): Promise<void> {
     new IORedisInstrumentation(),
   ];
   const spanProcessors = [new SimpleSpanProcessor(memory)];
+  // Otherwise it would send metrics to a collector that is not here, and retry for eight seconds before it ends.
+  process.env.OTEL_METRICS_EXPORTER = 'none';
   const whole = sdk === 'NodeSDK' ? new NodeSDK({ spanProcessors, instrumentations }) : undefined;
   if (sdk === 'bridge') registerOpenTelemetry(tracer);
   if (sdk === 'provider') new NodeTracerProvider({ spanProcessors }).register();

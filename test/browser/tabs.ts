@@ -1,34 +1,14 @@
 /** The cost of the pages on the wire, and many tabs at once, in front of a real web server with its default settings. */
 import type { Browser, Page } from 'playwright-core';
-import { browserUnavailable, closePages, launchBrowser, openPage } from '../support/browser.js';
+import { openPage } from '../support/browser.js';
 import { eventually } from '../support/eventually.js';
-import { buildFleet, startFleet, type RunningFleet } from '../support/fleet.js';
-import { describeUnless } from '../support/services.js';
-
-jest.setTimeout(120_000);
 
 const KILOBYTE = 1024;
 
-describeUnless(browserUnavailable(), 'in Chromium', () => {
-  let fleet: RunningFleet;
-  let web: string;
-  let browser: Browser;
-
-  beforeAll(async () => {
-    buildFleet();
-    fleet = await startFleet();
-    web = await fleet.urlOf('web');
-    browser = await launchBrowser();
-  });
-
-  afterEach(() => closePages(browser));
-
-  afterAll(async () => {
-    await browser?.close();
-    await fleet?.stop();
-  });
-
+/** Adds the tests to a suite that has such a server. */
+export function describeTabs(at: () => { readonly browser: Browser; readonly web: string }): void {
   test('the first paint transfers less than 100 KB, as the browser measures it', async () => {
+    const { browser, web } = at();
     const { page, wrongs } = await openPage(browser);
     await page.goto(`${web}/`);
     await page.getByRole('navigation', { name: 'Views' }).waitFor();
@@ -47,6 +27,7 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
   });
 
   test('ten tabs follow the fleet over one stream, and go on when the one that reads it is closed', async () => {
+    const { browser, web } = at();
     const { page, wrongs } = await openPage(browser);
     await page.goto(`${web}/#/fleet`);
     await page.getByText(/^[●▲✕] Live/).waitFor();
@@ -77,4 +58,4 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     expect(streams).toHaveLength(1);
     expect(wrongs).toEqual([]);
   });
-});
+}
