@@ -35,8 +35,8 @@ export const ratio = ({ median, least, most }) => `${median.toFixed(2)} (${least
 /**
  * Judges a target by what was measured, round by round.
  *
- * @param target `{ name, of?, least, floor? }`: the rate of `name`, as a multiple of that of `of` where one is named, is to
- *   be at least `least`. `floor` names what uses only Node and the library that the kit is built on.
+ * @param target `{ name, of?, least, floor? }`: the least rate of `name`, as a multiple of that of `of` where one is named. The
+ *   server `floor` uses only Node and the library that the kit is built on.
  */
 export function judge({ name, of, least, what, floor }, rates) {
   const against = (one) =>

@@ -5,7 +5,7 @@ import fc from '../../support/fast-check.js';
 
 const INTERVAL = 5_000;
 
-/** A clock whose one timer fires when the test says so. */
+/** A clock whose one timer fires with `step`. */
 function steps(): { clock: Clock; step: () => void; isWaiting: () => boolean } {
   let pending: (() => void) | undefined;
   const clock: Clock = {
