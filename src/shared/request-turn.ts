@@ -4,11 +4,13 @@
  * wait for those before them in any case. So what forwards or shares requests takes them one after the other, as nginx
  * does. One connection then has one request in progress, and a request that others wait for never waits itself.
  *
- * While requests wait, their connection is not read. Further bytes stay with the client, so memory is
- * bounded by what arrived in one piece.
+ * While many requests wait, their connection is not read. Further bytes stay with the client, so memory is bounded by what
+ * arrived in one piece. While few wait, it is read, because otherwise Node would not notice that the client has left. A
+ * connection that cannot be read for long is therefore closed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { monotonicClock, startTimer, type Timer } from './clock.js';
 import type { Middleware, NextFunction } from './http.js';
 import { isHttp2 } from './http2-message.js';
 
@@ -20,8 +22,58 @@ export function currentResponse(connection: Duplex): ServerResponse | undefined 
   return (connection as ServerConnection)._httpMessage ?? undefined;
 }
 
-/** The requests of each connection that wait for their turn. */
-const waiting = new WeakMap<Duplex, number>();
+/** A connection on which more requests than this wait is not read. Clients that pipeline have fewer of them in progress. */
+const MOST_READ = 32;
+
+/** Milliseconds after which a connection is closed that was not read because of the requests that wait. */
+const LONGEST_UNREAD = 10_000;
+
+/** The requests of one connection that wait for their turn. */
+class WaitingOnConnection {
+  readonly #connection: Duplex;
+  #timer: Timer;
+  #count = 0;
+  #latest: IncomingMessage | undefined;
+
+  constructor(connection: Duplex) {
+    this.#connection = connection;
+    this.#timer = this.#wait();
+    connection.once('close', this.#end);
+  }
+
+  add(req: IncomingMessage): void {
+    this.#count++;
+    this.#latest = req;
+    // Node resumes the connection after each request that it has read, so the pause must come after that.
+    queueMicrotask(() => {
+      if (this.#count > MOST_READ) this.#connection.pause();
+    });
+  }
+
+  goOn(): void {
+    this.#count--;
+    if (this.#count === MOST_READ) this.#connection.resume();
+    if (this.#count === 0) this.#end();
+  }
+
+  #wait(): Timer {
+    return startTimer(monotonicClock, () => this.#look(), LONGEST_UNREAD);
+  }
+
+  /** Node reads no more than the beginning of a body that nothing takes. */
+  #look(): void {
+    if (this.#count > MOST_READ || this.#latest?.complete === false) this.#connection.destroy();
+    else this.#timer = this.#wait();
+  }
+
+  readonly #end = (): void => {
+    waiting.delete(this.#connection);
+    this.#timer.cancel();
+    this.#connection.removeListener('close', this.#end);
+  };
+}
+
+const waiting = new WeakMap<Duplex, WaitingOnConnection>();
 
 /**
  * Calls `handle` when the responses to all earlier requests on the connection are sent: at once for a request that is
@@ -45,10 +97,10 @@ async function handleLater(
   next: NextFunction,
   handle: Middleware,
 ): Promise<void> {
-  const { socket } = req;
-  waitOn(socket);
+  const others = waitingOn(req.socket);
+  others.add(req);
   await new Promise((resolve) => res.once('socket', resolve)); // emitted when Node assigns it
-  goOn(socket);
+  others.goOn();
   try {
     handle(req, res, next);
   } catch (error) {
@@ -56,18 +108,8 @@ async function handleLater(
   }
 }
 
-function waitOn(connection: Duplex): void {
-  waiting.set(connection, (waiting.get(connection) ?? 0) + 1);
-  // Node resumes the connection after each request that it has read, so the pause must come after that.
-  queueMicrotask(() => {
-    if (waiting.has(connection)) connection.pause();
-  });
-}
-
-/** The next one may take its turn. Only behind the last one is the connection read again. */
-function goOn(connection: Duplex): void {
-  const left = waiting.get(connection)! - 1;
-  if (left > 0) return void waiting.set(connection, left);
-  waiting.delete(connection);
-  connection.resume();
+function waitingOn(connection: Duplex): WaitingOnConnection {
+  let others = waiting.get(connection);
+  if (others === undefined) waiting.set(connection, (others = new WaitingOnConnection(connection)));
+  return others;
 }

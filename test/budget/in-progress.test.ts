@@ -10,6 +10,7 @@ import { cacheResponse, compose, healthEndpoints, proxyBalanced, rateLimit, trac
 import { Connection, REQUEST, turn } from '../support/request-cost.js';
 
 const CONNECTIONS = 1000;
+const MEASUREMENTS = 3;
 const LIMIT = 1e9;
 
 setFlagsFromString('--expose-gc');
@@ -53,7 +54,14 @@ async function sendAll(connections: readonly Connection[], instance: Instance): 
   for (let i = 0; i < 20; i++) await turn(); // answers are written, and what they held is released
 }
 
+/** The least of some measurements: what else the process does in the meantime adds to them. */
 async function bytesInProgress(make: (instance: Instance) => RequestListener): Promise<number> {
+  const measured: number[] = [];
+  for (let i = 0; i < MEASUREMENTS; i++) measured.push(await measureInProgress(make));
+  return Math.min(...measured);
+}
+
+async function measureInProgress(make: (instance: Instance) => RequestListener): Promise<number> {
   const instance = new Instance();
   const server = createServer(make(instance));
   const connections = Array.from({ length: CONNECTIONS }, () => new Connection());

@@ -22,6 +22,9 @@ async function serving<T>(listener: RequestListener, use: (client: Socket) => Pr
   }
 }
 
+const postOf = (length: number): string =>
+  `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`;
+
 const turnOf =
   (handle: Middleware, next: (error?: unknown) => void = () => undefined): RequestListener =>
   (req, res) =>
@@ -122,6 +125,53 @@ test('a client that does not stop sending is read only as its requests are handl
       expect(client.writableNeedDrain).toBe(true);
     },
   );
+});
+
+test('a client that leaves while requests wait is noticed', async () => {
+  let state = 'new';
+  const listener = turnOf((req) => {
+    state = 'begun';
+    req.socket.once('close', () => (state = 'closed'));
+  });
+  await serving(listener, async (client) => {
+    client.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(10));
+    await until(() => state === 'begun');
+    client.destroy();
+    await until(() => state === 'closed', 'the connection was not closed');
+  });
+});
+
+describe('a connection with requests that wait for 10 seconds', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'clearImmediate', 'queueMicrotask', 'performance'] });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  const behind = (what: string): string => `GET / HTTP/1.1\r\nHost: h\r\n\r\n${what}`;
+  test.each([
+    ['is closed if too many wait', behind('GET / HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(33)), true],
+    ['is closed if a body is too long to be kept', behind(postOf(1_000_000)), true],
+    ['stays open if few wait', behind(postOf(100).repeat(32)), false],
+  ])('%s', async (_name, bytes, isClosed) => {
+    let begun: Socket | undefined;
+    let arrived = 0;
+    const listener = turnOf((req) => (begun = req.socket));
+    await serving(
+      (req, res) => {
+        arrived++;
+        listener(req, res);
+      },
+      async (client) => {
+        const count = bytes.split(' HTTP/1.1').length - 1;
+        client.write(bytes);
+        await until(() => arrived === count);
+        jest.advanceTimersByTime(25_000);
+        expect(begun?.destroyed).toBe(isClosed);
+      },
+    );
+  });
 });
 
 test('a request that has waited has the async context in which it arrived', async () => {
