@@ -28,8 +28,6 @@ export interface RequestObserver {
   requestOver(outcome: RequestOutcome, served: ServedRequest): void;
 }
 
-/** The properties read of an HTTP/2 stream of Node's compatibility API. */
-
 /** Holds the record of a request: the connection, or its replacement in a test. */
 interface Connection {
   [KEY]?: ConnectionRecord;

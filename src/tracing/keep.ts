@@ -24,8 +24,8 @@ export interface KeepRule {
   readonly errors?: boolean;
   readonly slowerThan?: number;
   /**
-   * The most traces kept per second that are not sampled: the first of each second. It bounds the price of a flood of errors: a refused request
-   * must cost less than an answered one.
+   * The most traces kept per second that are not sampled: the first of each second. It bounds the price of a flood of
+   * errors, because a refused request must cost less than an answered one.
    */
   readonly maxPerSecond?: number;
 }
