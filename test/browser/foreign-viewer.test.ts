@@ -86,10 +86,11 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     await tab.getByText(/^[●▲✕] Live/).waitFor();
     await purge(tab, false);
     await page.getByRole('button', { name: 'Control' }).click();
-    await give('a-token-that-is-guessed');
+    await endsItsStream(page, () => give('a-token-that-is-guessed'));
     await page.getByText('The server does not accept this token.').locator('visible=true').waitFor();
+    await tab.getByText(/^[●▲✕] Live/).waitFor();
     expect(await tab.getByRole('button', { name: 'Purge…' }).isEnabled()).toBe(true);
-    await give('');
+    await endsItsStream(tab, () => give(''));
     await tab.getByText('This control room asks for a token').waitFor();
 
     const another = await openPage(browser, fromAfar);
@@ -129,3 +130,10 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
     expect(wrongs.filter((wrong) => !/status of (400|404|502|503|504)/.test(wrong))).toEqual([]);
   });
 });
+
+/** What a token has opened is not read on without it. */
+async function endsItsStream(page: Page, act: () => Promise<void>): Promise<void> {
+  const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/dashboard/stream'));
+  await act();
+  await ended;
+}

@@ -136,9 +136,10 @@ describeUnless(browserUnavailable(), 'on call', () => {
     const before = await newest();
     await eventually(newest, (text) => text !== before);
     await lines.focus();
+    await until(() => lines.evaluate((list) => list.scrollTop > 1000));
+    await page.evaluate(`void (globalThis.continued = (${continueInTheMiddle})())`);
     await page.keyboard.press('Home');
-    await page.getByText(/^held:/).waitFor();
-    await page.keyboard.press('p');
+    expect(await page.evaluate('continued')).toMatch(/^held:/);
     await page.getByText('following', { exact: true }).waitFor();
     await page.keyboard.press('p');
     await page.getByText(/^held:/).waitFor();
@@ -270,6 +271,21 @@ describeUnless(browserUnavailable(), 'on call', () => {
  * Stops a service while it is being used, sends a burst above the limit, and scales another service. The history has
  * it up to ten seconds later: the pages show it then, and nothing before waits for it.
  */
+/** Presses the button while the browser still scrolls, which it does in steps; gives the state before, once it has stopped. */
+const continueInTheMiddle = `async () => {
+  const list = document.querySelector('[aria-label="Log lines"]');
+  const next = (name) => new Promise((resolve) => list.addEventListener(name, resolve, { once: true }));
+  const frame = () => new Promise(requestAnimationFrame);
+  await next('scroll');
+  const ended = next('scrollend');
+  await frame();
+  await frame();
+  const state = document.querySelector('.panel-head [role=status]').textContent;
+  document.querySelector('[data-pause]').click();
+  await ended;
+  return state;
+}`;
+
 async function stageIncident(fleet: RunningFleet, web: string): Promise<void> {
   const post = (path: string) => fetch(`${web}/api/v1/system/${path}`, { method: 'POST' });
   const outage = async () => {

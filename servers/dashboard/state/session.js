@@ -39,6 +39,8 @@ class Session {
       if (read) tokenAccepted();
       if (!control && savedToken() === undefined) askForToken();
       if (!read) {
+        // The stream of an earlier token would go on, and say that the page is live.
+        this.#source.end();
         this.connection.set('refused');
         return;
       }

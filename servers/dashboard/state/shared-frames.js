@@ -37,6 +37,12 @@ export class SharedFrames {
     if (!document.hidden) this.#takeTurn();
   }
 
+  /** Follows the stream no more, also if another tab reads it or this tab becomes visible. */
+  end() {
+    this.#isStarted = false;
+    this.stop();
+  }
+
   stop() {
     this.#release?.();
     this.#release = undefined;
