@@ -133,8 +133,14 @@ export async function compareServers({
   }
 }
 
-function publishServers(title, settings, samples, { ceiling, ours, targets }) {
+/**
+ * Publishes what servers did, by name, one sample for each round.
+ *
+ * @param samples `{ rate, cost, p99?, failed, refused }`
+ */
+export function publishServers(title, settings, samples, { ceiling, ours, targets }) {
   const names = Object.keys(samples);
+  const hasTimes = samples[names[0]][0].p99 !== undefined;
   const rates = Object.fromEntries(names.map((name) => [name, samples[name].map(({ rate }) => rate)]));
   const rateRatio = (name, to) => ratio(spread(rates[name].map((rate, i) => rate / rates[to][i])));
   const costRatio = (name, to) => ratio(spread(samples[name].map(({ cost }, i) => samples[to][i].cost / cost)));
@@ -147,7 +153,7 @@ function publishServers(title, settings, samples, { ceiling, ours, targets }) {
       'of the ceiling',
       'processor µs each',
       'of the ceiling',
-      'p99 ms',
+      ...(hasTimes ? ['p99 ms'] : []),
       'failed',
       'refused',
     ],
@@ -157,7 +163,8 @@ function publishServers(title, settings, samples, { ceiling, ours, targets }) {
       const rate = spread(rates[name]);
       const speed = `${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)})`;
       const cost = [rateRatio(name, ceiling), of('cost').toFixed(1), costRatio(name, ceiling)];
-      return { name, rate, cells: [name, speed, ...cost, of('p99').toFixed(1), sum('failed'), sum('refused')] };
+      const times = hasTimes ? [of('p99').toFixed(1)] : [];
+      return { name, rate, cells: [name, speed, ...cost, ...times, sum('failed'), sum('refused')] };
     }),
     notes: names
       .filter((one) => one !== ours && one !== ceiling)

@@ -1,48 +1,52 @@
 // The middleware as people mount them together, in front of one origin, beside what they would use instead.
-import { execFileSync } from 'node:child_process';
-import { compareServers, start } from '../harness.js';
-import { loadByWrk } from '../wrk.js';
+import { loadavg } from 'node:os';
+import { publishServers } from '../harness.js';
+import { machine } from '../report.js';
+import { sampleInSlices } from '../slices.js';
+import { gateways, HAPROXY, NGINX, nodes, startOrigin } from './gateways.js';
 import { stacks } from './stacks.js';
 
 /** The floor of tracing on the way to the instances. */
 const CARRYING = 'with AsyncLocalStorage alone';
 const PEERS = 'http-proxy-middleware, express-rate-limit, OpenTelemetry';
+const CONNECTIONS = 50;
+const rounds = Number(process.env.ROUNDS ?? 7);
+const slices = Number(process.env.SLICES ?? 5);
+const milliseconds = 200;
 
-const moduleOf = (name) => new URL(name, import.meta.url).pathname;
-const rounds = Number(process.env.ROUNDS ?? 5);
-const seconds = Number(process.env.SECONDS ?? 2);
-
-const origin = await start({ module: moduleOf('../routing/nginx.js'), args: ['origin'] });
-const port = String(origin.port);
-for (const node of (process.env.NODES ?? process.execPath).split(':')) await compareOn(node);
+const origin = await startOrigin();
+for (const { executable, version } of nodes) await compareOn(executable, version);
 origin.child.kill();
 process.exit();
 
-/** One table for each executable of Node that `NODES` names, with colons between them. */
-function compareOn(node) {
-  const servers = Object.fromEntries(
-    Object.keys(stacks).map((name) => [name, { module: moduleOf('server.js'), args: [name, port], node }]),
-  );
-  servers['nginx, 1 worker'] = { module: moduleOf('../routing/nginx.js'), args: ['proxy', port] };
-  const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-  return compareServers({
-    title: `The whole gateway on Node ${version.slice(1)}: GETs of 1 KB that say nothing about caching`,
-    servers,
-    ceiling: 'proxy alone',
-    ours: 'all five',
-    loadServer: loadByWrk,
+async function compareOn(executable, version) {
+  const samples = await sampleInSlices({
+    servers: gateways([...Object.keys(stacks), NGINX, HAPROXY], origin, executable),
+    workload: { connections: CONNECTIONS },
+    warmUp: 5,
     rounds,
-    seconds,
-    warmUp: 6,
-    version,
-    targets: [
-      { name: 'all five', of: 'proxy alone', least: 0.8, floor: CARRYING },
-      { name: 'all five', of: 'http-proxy-middleware', least: 2.5, floor: 'bare undici' },
-      { name: 'all five', of: 'nginx, 1 worker', least: 0.4, floor: 'bare undici' },
-      { name: 'all five, Express', of: 'http-proxy-middleware', least: 1 },
-      { name: 'all five', of: PEERS, least: 5, floor: 'bare undici' },
-      { name: 'with trace', of: CARRYING, least: 0.97 },
-      { name: 'with limit', of: 'proxy alone', least: 0.97 },
-    ],
+    slices,
+    milliseconds,
   });
+  const settings =
+    `${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, ${CONNECTIONS} connections; ` +
+    `${machine(version)}; load average ${loadavg()[0].toFixed(1)}`;
+  publishServers(
+    `The whole gateway on Node ${version.slice(1)}: GETs of 1 KB that say nothing about caching`,
+    settings,
+    samples,
+    {
+      ceiling: 'proxy alone',
+      ours: 'all five',
+      targets: [
+        { name: 'all five', of: 'proxy alone', least: 0.8, floor: CARRYING },
+        { name: 'all five', of: 'http-proxy-middleware', least: 2.5, floor: 'bare undici' },
+        { name: 'all five', of: NGINX, least: 0.4, floor: 'bare undici' },
+        { name: 'all five, Express', of: 'http-proxy-middleware', least: 1 },
+        { name: 'all five', of: PEERS, least: 5, floor: 'bare undici' },
+        { name: 'with trace', of: CARRYING, least: 0.97 },
+        { name: 'with limit', of: 'proxy alone', least: 0.97 },
+      ],
+    },
+  );
 }

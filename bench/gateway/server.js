@@ -1,5 +1,6 @@
-// One gateway, named by the first argument, in front of the origin on the port that the second one names.
-const [name, port] = process.argv.slice(2);
+// One gateway, named by the first argument, in front of the origin on the port that the second one names. The third is how many requests
+// a second a client may send.
+const [name, port, limit] = process.argv.slice(2);
 
 // OpenTelemetry watches what is loaded after it.
 if (name.includes('OpenTelemetry')) {
@@ -8,4 +9,9 @@ if (name.includes('OpenTelemetry')) {
 }
 const { listen } = await import('../harness.js');
 const { stacks } = await import('./stacks.js');
-listen(await stacks[name](`http://127.0.0.1:${port}`));
+const server = await stacks[name](`http://127.0.0.1:${port}`, Number(limit));
+// A client that is stopped between two slices comes back to its connections.
+server.keepAliveTimeout = 120_000;
+let requests = 0;
+server.on('request', () => (requests += 1));
+listen(server, { progress: () => ({ requests, cpu: process.cpuUsage(), at: performance.now() }) });

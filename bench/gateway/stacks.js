@@ -2,20 +2,18 @@
 // Each is a listener (or a server) in front of one origin.
 import { cacheResponse, compose, healthEndpoints, proxyBalanced, rateLimit, trace } from '@tooloo/resilience';
 import express from 'express';
+import express4 from 'express4';
 import { rateLimit as expressRateLimit } from 'express-rate-limit';
 import { createProxyMiddleware } from 'http-proxy-middleware';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent, createServer } from 'node:http';
 import { proxies } from '../routing/proxies.js';
 
-/** So many requests that none is refused. */
-const LIMIT = 100_000_000;
-
 /** The middleware in the order the README mounts them. */
 const parts = {
   trace: () => trace({ serviceName: 'gateway' }),
   health: () => healthEndpoints(),
-  limit: () => rateLimit({ rateLimit: LIMIT, refillRate: LIMIT }),
+  limit: (limit) => rateLimit({ rateLimit: limit, refillRate: limit }),
   cache: () => cacheResponse(),
 };
 
@@ -26,13 +24,16 @@ function carryingAlone() {
 }
 parts['AsyncLocalStorage'] = carryingAlone;
 
-const chain = (names, origin) => [...names.map((name) => parts[name]()), proxyBalanced({ targets: [origin] })];
+const chain = (names, origin, limit) => [
+  ...names.map((name) => parts[name](limit)),
+  proxyBalanced({ targets: [origin] }),
+];
 
-const composed = (names) => (origin) => createServer(compose(...chain(names, origin)));
+const composed = (names) => (origin, limit) => createServer(compose(...chain(names, origin, limit)));
 
-const underExpress = (names) => (origin) => {
-  const app = express();
-  for (const middleware of chain(names, origin)) app.use(middleware);
+const under = (framework, names) => (origin, limit) => {
+  const app = framework();
+  for (const middleware of chain(names, origin, limit)) app.use(middleware);
   return createServer(app);
 };
 
@@ -41,14 +42,14 @@ const ALL = ['trace', 'health', 'limit', 'cache'];
 const peerProxy = (origin) => createProxyMiddleware({ target: origin, agent: new Agent({ keepAlive: true }) });
 
 /** The limiter and proxy a user of Express would mount; with OpenTelemetry when `server.js` has registered it before. */
-const withPeers = (origin) =>
+const withPeers = (origin, limit) =>
   createServer(
     express()
-      .use(expressRateLimit({ windowMs: 1000, limit: LIMIT, standardHeaders: 'draft-8', legacyHeaders: false }))
+      .use(expressRateLimit({ windowMs: 1000, limit, standardHeaders: 'draft-8', legacyHeaders: false }))
       .use(peerProxy(origin)),
   );
 
-/** By name: makes the server from the URL of the origin. */
+/** By name: makes the server from the URL of the origin and the requests a second that a client may send. */
 export const stacks = {
   'proxy alone': composed([]),
   'with AsyncLocalStorage alone': composed(['AsyncLocalStorage']),
@@ -59,8 +60,9 @@ export const stacks = {
   'with limit and cache': composed(['limit', 'cache']),
   'with trace and limit': composed(['trace', 'limit']),
   'all five': composed(ALL),
-  'all five, Express': underExpress(ALL),
-  'proxy alone, Express': underExpress([]),
+  'all five, Express': under(express, ALL),
+  'all five, Express 4': under(express4, ALL),
+  'proxy alone, Express': under(express, []),
   'http-proxy-middleware': proxies['http-proxy-middleware'],
   '@fastify/http-proxy': proxies['@fastify/http-proxy'],
   'http-proxy-middleware, express-rate-limit, OpenTelemetry': withPeers,

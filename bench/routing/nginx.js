@@ -1,24 +1,19 @@
-// nginx with one worker, as a child of this process: `origin` answers by itself, `proxy PORT` forwards to 127.0.0.1:PORT as
-// its documentation says for HTTP: with kept connections, nothing buffered on disk, nothing logged.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pass } from 'node:timers/promises';
-import { ANSWER } from './answer.js';
+// nginx with one worker, by the first argument: `origin` answers by itself; `proxy PORT` forwards to 127.0.0.1:PORT as its
+// documentation says for HTTP: with kept connections, nothing buffered on disk, nothing logged; `guarded PORT RATE` also admits at most
+// RATE requests a second of a client, and caches.
+import { runProgram, textFrom } from '../native.js';
+import { ANSWER, LARGE } from './answer.js';
 
-const TICK = 10_000; // microseconds: Linux counts processor time in hundredths of a second
+const [role, originPort, rate] = process.argv.slice(2);
 
-const [role, originPort] = process.argv.slice(2);
-const folder = mkdtempSync(join(tmpdir(), 'bench-nginx-'));
+/** `/large` and `/cached` are files, because nginx answers conditional requests only for these. */
+const ORIGIN = () => `
+    default_type application/json;
+    location / { return 200 '${ANSWER}'; }
+    location = /large.json { add_header Cache-Control no-store; }
+    location = /cached.json { add_header Cache-Control max-age=3600; }`;
 
-const ORIGIN = `
-    location / {
-      default_type application/json;
-      return 200 '${ANSWER}';
-    }`;
-const PROXY = `
+const PROXY = () => `
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -28,7 +23,30 @@ const PROXY = `
       proxy_set_header X-Forwarded-Proto $scheme;
     }`;
 
-const configuration = (port) => `
+const GUARDED = () => `
+    limit_req zone=clients burst=${rate} nodelay;
+    limit_req_status 429;
+    proxy_cache answers;
+    proxy_cache_lock on;
+    ${PROXY()}`;
+
+/** What the server says, and what is outside it. */
+const ROLES = {
+  origin: { location: ORIGIN, shared: () => '' },
+  proxy: { location: PROXY, shared: upstream },
+  guarded: {
+    location: GUARDED,
+    shared: (folder) => `${upstream()}
+  limit_req_zone $binary_remote_addr zone=clients:10m rate=${rate}r/s;
+  proxy_cache_path ${folder}/cache keys_zone=answers:10m;`,
+  },
+};
+
+function upstream() {
+  return `upstream origin { server 127.0.0.1:${originPort}; keepalive 256; keepalive_requests 100000000; }`;
+}
+
+const configuration = (folder, port) => `
 worker_processes 1;
 daemon off;
 pid ${folder}/pid;
@@ -42,69 +60,29 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
-  ${role === 'proxy' ? `upstream origin { server 127.0.0.1:${originPort}; keepalive 256; keepalive_requests 100000000; }` : ''}
+  ${ROLES[role].shared(folder)}
   server {
-    listen 127.0.0.1:${port};
-    ${role === 'proxy' ? PROXY : ORIGIN}
+    listen 127.0.0.1:${port} backlog=4096;
+    root ${folder};
+    ${ROLES[role].location()}
+  }
+  server {
+    listen unix:${folder}/status;
+    location / { stub_status; }
   }
 }
 `;
 
-/** nginx cannot choose a port: one that was free a moment ago. */
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-/** Settles when something accepts connections there. */
-async function listening(port) {
-  for (;;) {
-    const isThere = await new Promise((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('close', () => socket.destroy()).once('connect', () => socket.end());
-    });
-    if (isThere) return;
-    await pass(20);
-  }
-}
-
-/** Microseconds of processor time of all processes whose parent is this one, in the format of `process.cpuUsage`. */
-function processorTimeOfChildren(parent) {
-  let user = 0;
-  let system = 0;
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-        .replace(/^.*\) /s, '')
-        .split(' ');
-      if (Number(fields[1]) !== parent) continue;
-      user += Number(fields[11]) * TICK;
-      system += Number(fields[12]) * TICK;
-    } catch {
-      // ended meanwhile
-    }
-  }
-  return { user, system };
-}
-
-const port = await freePort();
-writeFileSync(join(folder, 'nginx.conf'), configuration(port));
-const nginx = spawn('nginx', ['-p', folder, '-c', 'nginx.conf'], { stdio: ['ignore', 'inherit', 'inherit'] });
-nginx.once('error', (error) => {
-  console.error(`nginx is needed for comparison (apt-get install nginx): ${error.message}`);
-  process.exit(1);
+await runProgram({
+  program: 'nginx',
+  args: (folder) => ['-p', folder, '-c', 'nginx.conf'],
+  files: (folder, port) => ({
+    'nginx.conf': configuration(folder, port),
+    'large.json': LARGE,
+    'cached.json': ANSWER,
+  }),
+  requests: async (folder) => {
+    const status = await textFrom(`${folder}/status`, 'GET / HTTP/1.0\r\n\r\n');
+    return Number(/requests\s+\d+ \d+ (\d+)/.exec(status)[1]);
+  },
 });
-const end = () => nginx.kill('SIGTERM');
-nginx.once('exit', () => {
-  rmSync(folder, { recursive: true, force: true });
-  process.exit();
-});
-process.once('SIGTERM', end);
-process.once('disconnect', end);
-await listening(port);
-process.on('message', () => process.send(processorTimeOfChildren(nginx.pid)));
-process.send(port);

@@ -1,0 +1,3 @@
+wrk.method = "POST"
+wrk.body = string.rep("a", 1024)
+wrk.headers["Content-Type"] = "text/plain"

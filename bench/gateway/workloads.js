@@ -1,0 +1,114 @@
+// What gateways serve beside small GETs: one column for each kind of request, one row for each gateway.
+import { loadavg } from 'node:os';
+import { judge, machine, publish, spread, whole } from '../report.js';
+import { sampleInSlices } from '../slices.js';
+import { gateways, GUARDED_NGINX, HAPROXY, NGINX, nodes, startOrigin } from './gateways.js';
+
+const OURS = 'all five';
+const LIMITED = [
+  'with limit',
+  OURS,
+  'all five, Express',
+  'all five, Express 4',
+  'http-proxy-middleware, express-rate-limit, OpenTelemetry',
+  GUARDED_NGINX,
+];
+const CACHED = ['with cache', OURS, 'all five, Express', 'all five, Express 4', GUARDED_NGINX];
+const PASSING = [
+  'proxy alone',
+  OURS,
+  'all five, Express',
+  'all five, Express 4',
+  'http-proxy-middleware',
+  '@fastify/http-proxy',
+  'http-proxy-middleware, express-rate-limit, OpenTelemetry',
+  'bare undici',
+  NGINX,
+  GUARDED_NGINX,
+  HAPROXY,
+];
+const CONNECTIONS = 50;
+const rounds = Number(process.env.ROUNDS ?? 5);
+const slices = Number(process.env.SLICES ?? 4);
+const milliseconds = 200;
+
+const origin = await startOrigin();
+const cached = await fetch(`http://127.0.0.1:${origin.port}/cached.json`);
+await cached.arrayBuffer();
+
+/** By name of the column. Every answer has `status`; `limit` is how many requests a second a client may send. */
+const WORKLOADS = {
+  'GET of 64 KB': { servers: PASSING, path: '/large.json', status: 200 },
+  'POST of 1 KB': { servers: PASSING, script: new URL('post.lua', import.meta.url).pathname, status: 200 },
+  'new connections': { servers: PASSING, headers: { Connection: 'close' }, status: 200 },
+  '1,000 connections': { servers: PASSING, connections: 1000, status: 200 },
+  hit: { servers: CACHED, path: '/cached.json', status: 200 },
+  'hit, not modified': {
+    servers: CACHED,
+    path: '/cached.json',
+    headers: { 'If-None-Match': cached.headers.get('etag') },
+    status: 304,
+  },
+  refused: { servers: LIMITED, limit: 1, status: 429 },
+};
+
+for (const { executable, version } of nodes) await compareOn(executable, version);
+origin.child.kill();
+process.exit();
+
+async function compareOn(executable, version) {
+  const columns = {};
+  for (const [name, workload] of Object.entries(WORKLOADS)) columns[name] = await samplesOf(workload, executable);
+
+  const all = new Set(Object.values(columns).flatMap((samples) => Object.keys(samples)));
+  publish({
+    title: `What else the gateway serves on Node ${version.slice(1)}`,
+    settings:
+      `requests a second, and µs of processor time for each; ${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, ` +
+      `${CONNECTIONS} connections where not said otherwise; ${machine(version)}; load average ${loadavg()[0].toFixed(1)}`,
+    columns: ['server', ...Object.keys(columns)],
+    rows: [...all].map((name) => ({
+      name,
+      cells: [name, ...Object.entries(columns).map(([column, samples]) => cellOf(samples[name], WORKLOADS[column]))],
+    })),
+    targets: [
+      judge({ what: 'a hit: all five / with cache', name: OURS, of: 'with cache', least: 0.9 }, ratesOf(columns.hit)),
+    ],
+  });
+}
+
+async function samplesOf({ servers, status, limit, ...workload }, executable) {
+  const answers = (port) => expectStatus(`http://127.0.0.1:${port}${workload.path ?? '/'}`, workload, status);
+  const samples = await sampleInSlices({
+    servers: gateways(servers, origin, executable, limit),
+    workload: { connections: CONNECTIONS, ...workload },
+    check: answers,
+    warmUp: 2,
+    rounds,
+    slices,
+    milliseconds,
+  });
+  return samples;
+}
+
+/** The third answer has the status: the first ones fill the cache, or take what the limit admits. */
+async function expectStatus(url, { headers, script }, status) {
+  const ask = () => fetch(url, script ? { method: 'POST', body: 'a'.repeat(1024), headers } : { headers });
+  for (const isLast of [false, false, true]) {
+    const response = await ask();
+    await response.arrayBuffer();
+    if (isLast && response.status !== status) throw new Error(`${url} answers ${response.status}, not ${status}`);
+  }
+}
+
+function ratesOf(samples) {
+  return Object.fromEntries(Object.entries(samples).map(([name, rows]) => [name, rows.map(({ rate }) => rate)]));
+}
+
+function cellOf(samples, { status }) {
+  if (samples === undefined) return '';
+  const { failed, refused } = samples.at(-1);
+  if (failed > 0 || (refused > 0 && status < 400)) return `failed ${whole(failed + refused)} times`;
+  const median = (key) => spread(samples.map((sample) => sample[key])).median;
+  return `${whole(median('rate'))}, ${median('cost').toFixed(0)} µs`;
+}
