@@ -1,5 +1,5 @@
 /** Patterns, their overlap, ranges of prefixes and the index over keys: against the obvious definitions. */
-import fc from '../support/fast-check.js';
+import fc, { anyCharacter } from '../support/fast-check.js';
 import { KeyIndex } from '../../src/caching/key-index.js';
 import { afterPrefix, compilePattern, exactKey, overlap } from '../../src/caching/key-pattern.js';
 
@@ -50,7 +50,7 @@ test('an exact key matches itself, a star in it being a star', () => {
 });
 
 test('what begins with a prefix, and only that, lies before what comes after it', () => {
-  const text = fc.string({ unit: 'binary', maxLength: 4 });
+  const text = fc.string({ unit: anyCharacter, maxLength: 4 });
   const bytes = (one: string): Buffer => Buffer.from(one, 'utf8');
   fc.assert(
     fc.property(text, text, (prefix, other) => {
