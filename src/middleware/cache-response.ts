@@ -29,6 +29,7 @@ import {
   string,
 } from '../shared/options.js';
 import { inTurn } from '../shared/request-turn.js';
+import { named } from './named.js';
 import type { CacheResponseOptions } from './cache-response-options.js';
 
 export type { CacheResponseOptions } from './cache-response-options.js';
@@ -211,9 +212,7 @@ export function cacheResponse(options?: CacheResponseOptions): CacheResponse {
   const { invalidator } = responses;
 
   const handle: Middleware = (req, res, next) => responses.handle(req, res, next);
-  const handler: Middleware = function cacheResponse(req, res, next) {
-    inTurn(req, res, next, handle);
-  };
+  const handler = named<Middleware>('cacheResponse', (req, res, next) => inTurn(req, res, next, handle));
 
   function close(): void {
     responses.close();

@@ -16,6 +16,7 @@ import { readTarget } from '../shared/request-target.js';
 import { warningsCheck, warnOnce, type WarningsOption } from '../shared/warnings.js';
 import { describe } from './health-document.js';
 import { Shutdowns } from './health-shutdown.js';
+import { named } from './named.js';
 import { FOLLOWED_BY, OwnRoutes } from './own-routes.js';
 
 /**
@@ -253,7 +254,7 @@ export function healthEndpoints(options?: HealthEndpointsOptions): HealthEndpoin
     answer(req, res, status !== 'fail', { ...document, notes });
   }
 
-  const middleware = function healthEndpoints(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
+  const serve = (req: IncomingMessage, res: ServerResponse, next: NextFunction): void => {
     connections.noteRequest(req, res);
     const { path, query } = splitTarget(localTarget(req));
     const endpoint = endpoints.get(path);
@@ -265,6 +266,7 @@ export function healthEndpoints(options?: HealthEndpointsOptions): HealthEndpoin
     nameRoute(path);
     respond(req, res, endpoint, query).catch(next);
   };
+  const middleware = named('healthEndpoints', serve);
   const ownRoutes = new OwnRoutes(middleware);
 
   const close = (): void => {

@@ -32,6 +32,7 @@ import {
   resolveRetry,
   resolveUpstream,
 } from './proxy-balanced-options.js';
+import { named } from './named.js';
 import { resolveRouting } from './proxy-balanced-routing.js';
 import type { ProxyBalancedOptions } from './proxy-balanced-types.js';
 import { requireNodeSockets } from './runtime.js';
@@ -194,10 +195,10 @@ export function proxyBalanced(options: ProxyBalancedOptions): ProxyBalanced {
       answerError(req, res, error, next);
     }
   };
-  const proxy: Middleware = function proxyBalanced(req, res, next) {
+  const proxy = named<Middleware>('proxyBalanced', (req, res, next) => {
     if (matchesPrefix(req, prefix)) inTurn(req, res, next, forward);
     else next();
-  };
+  });
   return Object.assign(proxy, {
     router,
     stats: () => ({ service: name, active: forwarder.active, upgraded: upgrades.open, ...forwarder.counters }),

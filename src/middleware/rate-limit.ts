@@ -6,6 +6,7 @@ import { prepareForExpress } from '../shared/express-shapes.js';
 import type { Middleware, NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { RateLimitGate } from './rate-limit-gate.js';
+import { named } from './named.js';
 import type { RateLimitOptions } from './rate-limit-options.js';
 import type { RateLimitState } from './rate-limit-record.js';
 import { resolveRateLimitOptions } from './rate-limit-resolve.js';
@@ -89,9 +90,7 @@ export function rateLimit(options?: RateLimitOptions): RateLimitMiddleware {
   for (const quota of quotas) limiter.compare(quota);
   const gate = new RateLimitGate(resolved, limiter);
   const concurrency = resolved.concurrency?.limiter;
-  const handler: Middleware = function rateLimit(req, res, next) {
-    gate.handle(req, res, next);
-  };
+  const handler = named<Middleware>('rateLimit', (req, res, next) => gate.handle(req, res, next));
   async function close(): Promise<void> {
     concurrency?.close();
     for (const giveBack of claimed) giveBack();

@@ -19,6 +19,7 @@ import type { RemoteParent } from '../tracing/request-parent.js';
 import { readRemoteParent } from '../tracing/trace.js';
 import { SHARED_CHECKS, type SharedTracerOptions } from '../tracing/tracer-options.js';
 import { DistributedTracer } from '../tracing/tracer.js';
+import { named } from './named.js';
 import { checkCaptured, recordHeaders, sendServerTiming } from './trace-headers.js';
 
 /** How a trace is recorded, carried and shown. */
@@ -169,5 +170,10 @@ export function trace(options?: TraceOptions): TraceMiddleware {
     if (isOwn) await tracer.close();
   };
   const describe = (): Inspection => ({ kind: 'trace' });
-  return Object.assign(traceRequest, { tracer, close, [Symbol.asyncDispose]: close, [INSPECT]: describe });
+  return Object.assign(named('trace', traceRequest), {
+    tracer,
+    close,
+    [Symbol.asyncDispose]: close,
+    [INSPECT]: describe,
+  });
 }

@@ -445,7 +445,7 @@ describe('options', () => {
   test('a tracer of its own is closed with the middleware, a given one is not', async () => {
     const close = jest.fn();
     const own = trace({ serviceName: 'own', exporter: { export: () => undefined, close } });
-    expect(own.name).toBe('traceRequest');
+    expect(own.name).toBe('trace');
     expect(own.tracer.serviceName).toBe('own');
     await own.close();
     await own.close();

@@ -91,6 +91,10 @@ export async function exercise(kit: Kit, express: () => Express): Promise<void> 
     kit.cacheResponse({ cache }),
   ];
   const proxy = kit.proxyBalanced({ targets: upstreams.map(({ url }) => url), algorithm: 'round-robin' });
+  assert.deepEqual(
+    [...handlers, proxy].map(({ name }) => name),
+    ['trace', 'healthEndpoints', 'rateLimit', 'cacheResponse', 'proxyBalanced'],
+  );
   app.use(...handlers);
   app.get(
     '/time',
