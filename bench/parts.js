@@ -42,8 +42,8 @@ export const parts = [
     aliases: [],
     title: 'The whole gateway',
     modules: {
-      'gateway/gateway.js': { ROUNDS: 5 },
-      'gateway/workloads.js': { ROUNDS: 3 },
+      'gateway/gateway.js': { ROUNDS: 3 },
+      'gateway/workloads.js': { ROUNDS: 2 },
       'gateway/latency.js': { ROUNDS: 5, SECONDS: 2 },
     },
   },

@@ -1,6 +1,6 @@
 // Loads servers in short slices that take turns, with a client of its own for each. A client opens its connections once; between two
 // of its slices it is stopped. What disturbs the machine for a second therefore disturbs all servers, and no figure contains the
-// opening of connections.
+// opening of connections: all take a turn within the 4 s for which undici keeps one to the origin, where there are at most twelve.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pass } from 'node:timers/promises';
@@ -70,50 +70,54 @@ class StoppedClient {
 }
 
 /**
- * Starts the servers and loads them, round by round. Resolves to the samples by name of the server, one for each round:
- * `{ rate, cost, failed, refused }`, in requests a second and µs of processor time for each. What went wrong is known at the end, and
- * counts as of the last round.
+ * Starts the servers and loads them, anew for each round, because two processes of one program can differ by a tenth. Resolves to the
+ * samples by name of the server, one for each round: `{ rate, cost, failed, refused }`, in requests a second and µs of processor time for
+ * each.
  *
  * @param servers by name: the module to start, its arguments, and the executable of Node
  * @param workload `{ path, connections, headers, script }`, as `wrk` is given them
  * @param check called with the port of each server before it is loaded; throws where its answer is not the one to measure
+ * @param slices how many in a round, each of so many `milliseconds`
+ * @param warmUp seconds of load before
  */
-export async function sampleInSlices({ servers, workload, check, rounds, slices, milliseconds, warmUp }) {
-  const running = new Map();
+export async function sampleInSlices({ servers, rounds, ...settings }) {
+  const samples = Object.fromEntries(Object.keys(servers).map((name) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    const seen = await roundOf(servers, settings);
+    for (const [name, sample] of Object.entries(seen)) samples[name].push(sample);
+  }
+  return samples;
+}
+
+async function roundOf(servers, { workload, check, slices, milliseconds, warmUp }) {
+  const running = [];
   const clients = new Map();
   try {
-    for (const [name, server] of Object.entries(servers)) running.set(name, await start(server));
-    const names = [...running.keys()];
-    for (const name of names) await check?.(running.get(name).port, name);
-    for (const name of names) {
-      const client = new StoppedClient(running.get(name), workload);
+    for (const [name, description] of shuffled(Object.entries(servers))) {
+      const server = await start(description);
+      running.push(server);
+      await check?.(server.port);
+      const client = new StoppedClient(server, workload);
       clients.set(name, client);
       await pass(warmUp * 1000);
       client.stop();
     }
-    const samples = Object.fromEntries(names.map((name) => [name, []]));
-    for (let round = 0; round < rounds; round++) {
-      const seen = await roundOf(clients, slices, milliseconds);
-      for (const name of names) samples[name].push(sampleOf(seen[name]));
+    const seen = Object.fromEntries(Object.keys(servers).map((name) => [name, []]));
+    for (let slice = 0; slice < slices; slice++) {
+      for (const [name, client] of shuffled([...clients])) seen[name].push(await client.slice(milliseconds));
     }
-    for (const name of names) Object.assign(samples[name].at(-1), await clients.get(name).end());
+    const samples = {};
+    for (const name of Object.keys(servers)) {
+      samples[name] = { ...sampleOf(seen[name]), ...(await clients.get(name).end()) };
+    }
     return samples;
   } finally {
     for (const client of clients.values()) client.kill();
-    for (const { child } of running.values()) child.kill();
+    for (const { child } of running) child.kill();
   }
-}
-
-async function roundOf(clients, slices, milliseconds) {
-  const seen = Object.fromEntries([...clients.keys()].map((name) => [name, []]));
-  for (let slice = 0; slice < slices; slice++) {
-    for (const [name, client] of shuffled([...clients])) seen[name].push(await client.slice(milliseconds));
-  }
-  return seen;
 }
 
 function sampleOf(slices) {
   const sum = (key) => slices.reduce((total, slice) => total + slice[key], 0);
-  const rate = (sum('requests') / sum('milliseconds')) * 1000;
-  return { rate, cost: sum('cpu') / sum('requests'), failed: 0, refused: 0 };
+  return { rate: (sum('requests') / sum('milliseconds')) * 1000, cost: sum('cpu') / sum('requests') };
 }

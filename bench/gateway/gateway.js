@@ -1,52 +1,84 @@
-// The middleware as people mount them together, in front of one origin, beside what they would use instead.
+// The middleware as people mount them together, in front of one origin: what each of them adds, and what they would use instead.
 import { loadavg } from 'node:os';
 import { publishServers } from '../harness.js';
 import { machine } from '../report.js';
 import { sampleInSlices } from '../slices.js';
 import { gateways, HAPROXY, NGINX, nodes, startOrigin } from './gateways.js';
-import { stacks } from './stacks.js';
 
+const OURS = 'all five';
+const CEILING = 'proxy alone';
+const UNDER_EXPRESS = 'all five, Express';
 /** The floor of tracing on the way to the instances. */
 const CARRYING = 'with AsyncLocalStorage alone';
+/** The floor of a proxy in Node. */
+const UNDICI = 'bare undici';
+const HPM = 'http-proxy-middleware';
 const PEERS = 'http-proxy-middleware, express-rate-limit, OpenTelemetry';
 const CONNECTIONS = 50;
-const rounds = Number(process.env.ROUNDS ?? 7);
-const slices = Number(process.env.SLICES ?? 5);
+const WORKLOAD = 'GETs of 1 KB that say nothing about caching';
+const rounds = Number(process.env.ROUNDS ?? 5);
+const slices = Number(process.env.SLICES ?? 8);
 const milliseconds = 200;
 
+const PARTS = {
+  title: (node) => `The parts of the gateway on ${node}: ${WORKLOAD}`,
+  names: [
+    CEILING,
+    CARRYING,
+    'with trace',
+    'with health',
+    'with limit',
+    'with cache',
+    'with limit and cache',
+    'with trace and limit',
+    OURS,
+  ],
+  targets: [
+    { name: OURS, of: CEILING, least: 0.8, floor: CARRYING },
+    { name: 'with trace', of: CARRYING, least: 0.97 },
+    { name: 'with limit', of: CEILING, least: 0.97 },
+  ],
+};
+
+const WHOLE = {
+  title: (node) => `The whole gateway on ${node}: ${WORKLOAD}`,
+  names: [
+    CEILING,
+    OURS,
+    UNDER_EXPRESS,
+    'all five, Express 4',
+    'proxy alone, Express',
+    HPM,
+    '@fastify/http-proxy',
+    PEERS,
+    UNDICI,
+    NGINX,
+    HAPROXY,
+  ],
+  targets: [
+    { name: OURS, of: HPM, least: 2.5, floor: UNDICI },
+    { name: OURS, of: NGINX, least: 0.4, floor: UNDICI },
+    { name: UNDER_EXPRESS, of: HPM, least: 1 },
+    { name: OURS, of: PEERS, least: 5, floor: UNDICI },
+  ],
+};
+
 const origin = await startOrigin();
-for (const { executable, version } of nodes) await compareOn(executable, version);
+for (const node of nodes) for (const comparison of [PARTS, WHOLE]) await compare(comparison, node);
 origin.child.kill();
 process.exit();
 
-async function compareOn(executable, version) {
+async function compare({ title, names, targets }, { executable, version }) {
   const samples = await sampleInSlices({
-    servers: gateways([...Object.keys(stacks), NGINX, HAPROXY], origin, executable),
+    servers: gateways(names, origin, executable),
     workload: { connections: CONNECTIONS },
-    warmUp: 5,
+    warmUp: 4,
     rounds,
     slices,
     milliseconds,
   });
   const settings =
-    `${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, ${CONNECTIONS} connections; ` +
-    `${machine(version)}; load average ${loadavg()[0].toFixed(1)}`;
-  publishServers(
-    `The whole gateway on Node ${version.slice(1)}: GETs of 1 KB that say nothing about caching`,
-    settings,
-    samples,
-    {
-      ceiling: 'proxy alone',
-      ours: 'all five',
-      targets: [
-        { name: 'all five', of: 'proxy alone', least: 0.8, floor: CARRYING },
-        { name: 'all five', of: 'http-proxy-middleware', least: 2.5, floor: 'bare undici' },
-        { name: 'all five', of: NGINX, least: 0.4, floor: 'bare undici' },
-        { name: 'all five, Express', of: 'http-proxy-middleware', least: 1 },
-        { name: 'all five', of: PEERS, least: 5, floor: 'bare undici' },
-        { name: 'with trace', of: CARRYING, least: 0.97 },
-        { name: 'with limit', of: 'proxy alone', least: 0.97 },
-      ],
-    },
-  );
+    `${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, each with processes of its own, ` +
+    `${CONNECTIONS} connections; ${machine(version)}; load average ${loadavg()[0].toFixed(1)}`;
+  publishServers(title(`Node ${version.slice(1)}`), settings, samples, { ceiling: CEILING, ours: OURS, targets });
 }

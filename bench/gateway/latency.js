@@ -3,12 +3,12 @@
 import { loadavg } from 'node:os';
 import { shuffled, spread, start } from '../harness.js';
 import { judgeMost, machine, publish, whole } from '../report.js';
+import { gateways, NGINX, startOrigin } from './gateways.js';
 import { OpenConnections } from '../scale/open-connections.js';
 
 const CONNECTIONS = 50;
 const LOAD = 0.7;
 const ORIGIN = 'the origin alone';
-const NGINX = 'nginx, 1 worker';
 const OURS = 'all five';
 /** A proxy that uses only Node's server and undici. */
 const FLOOR = 'bare undici';
@@ -17,13 +17,10 @@ const WARM_UP = 5;
 const rounds = Number(process.env.ROUNDS ?? 7);
 const seconds = Number(process.env.SECONDS ?? 3);
 
-const moduleOf = (name) => new URL(name, import.meta.url).pathname;
-const nginx = moduleOf('../routing/nginx.js');
-const origin = await start({ module: nginx, args: ['origin'] });
-const port = String(origin.port);
-const running = { [ORIGIN]: origin, [NGINX]: await start({ module: nginx, args: ['proxy', port] }) };
-for (const name of [FLOOR, 'proxy alone', OURS])
-  running[name] = await start({ module: moduleOf('server.js'), args: [name, port] });
+const origin = await startOrigin();
+const running = { [ORIGIN]: origin };
+for (const [name, server] of Object.entries(gateways([NGINX, FLOOR, 'proxy alone', OURS], origin)))
+  running[name] = await start(server);
 const names = Object.keys(running);
 
 for (const name of names) {

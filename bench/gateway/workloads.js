@@ -28,7 +28,7 @@ const PASSING = [
   HAPROXY,
 ];
 const CONNECTIONS = 50;
-const rounds = Number(process.env.ROUNDS ?? 5);
+const rounds = Number(process.env.ROUNDS ?? 3);
 const slices = Number(process.env.SLICES ?? 4);
 const milliseconds = 200;
 
@@ -64,7 +64,7 @@ async function compareOn(executable, version) {
   publish({
     title: `What else the gateway serves on Node ${version.slice(1)}`,
     settings:
-      `requests a second, and µs of processor time for each; ${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, ` +
+      `requests a second, and µs of processor time for each; ${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, each with processes of its own, ` +
       `${CONNECTIONS} connections where not said otherwise; ${machine(version)}; load average ${loadavg()[0].toFixed(1)}`,
     columns: ['server', ...Object.keys(columns)],
     rows: [...all].map((name) => ({
@@ -107,7 +107,8 @@ function ratesOf(samples) {
 
 function cellOf(samples, { status }) {
   if (samples === undefined) return '';
-  const { failed, refused } = samples.at(-1);
+  const sum = (key) => samples.reduce((total, sample) => total + sample[key], 0);
+  const [failed, refused] = [sum('failed'), sum('refused')];
   if (failed > 0 || (refused > 0 && status < 400)) return `failed ${whole(failed + refused)} times`;
   const median = (key) => spread(samples.map((sample) => sample[key])).median;
   return `${whole(median('rate'))}, ${median('cost').toFixed(0)} µs`;
