@@ -1,5 +1,5 @@
-// A program that is no Node, such as nginx, as the child of this process: with a configuration in a folder of its own, on a free
-// port, and answering the questions that `listen` of harness.js answers for a server in Node.
+// Starts a program such as nginx as the child of this process, with a configuration in a folder of its own, on a free port. It answers
+// the questions that `listen` of harness.js answers for a server in Node.
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -12,10 +12,10 @@ const TICK = 10_000; // microseconds: Linux counts processor time in hundredths 
 /**
  * Starts it, sends its port to the parent when it accepts connections, and ends with the parent.
  *
- * @param program name of the executable
- * @param args its arguments, by the folder
- * @param files text by name of the files in the folder, by the folder and the port
- * @param requests how many requests it has received, by the folder and the port
+ * @param program Name of the executable.
+ * @param args Makes its arguments from the folder.
+ * @param files Makes the files in the folder, text by name, from the folder and the port.
+ * @param requests Resolves to the number of requests received, from the folder and the port.
  */
 export async function runProgram({ program, args, files, requests }) {
   const folder = mkdtempSync(join(tmpdir(), `bench-${program}-`));
@@ -88,7 +88,7 @@ function processorTimeBelow(parent) {
   return { user, system };
 }
 
-/** What a program answers on a Unix socket, to its end. */
+/** Asks a program on a Unix socket, and resolves to its whole answer. */
 export async function textFrom(path, question) {
   const socket = connect(path);
   socket.end(question);

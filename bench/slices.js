@@ -1,13 +1,13 @@
-// Loads servers in short slices that take turns, with a client of its own for each. A client opens its connections once; between two
-// of its slices it is stopped. What disturbs the machine for a second therefore disturbs all servers, and no figure contains the
-// opening of connections: all take a turn within the 4 s for which undici keeps one to the origin, where there are at most twelve.
+// Loads servers in short slices that take turns, with a client of its own for each. A client opens its connections once, and is stopped
+// between two of its slices. A disturbance of a second therefore affects all servers. No figure contains the opening of connections, if
+// all servers take a turn within 4 s, for which undici keeps a connection to the origin. Twelve servers do.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pass } from 'node:timers/promises';
 import { ask, shuffled, start } from './harness.js';
 import { readWrk, wrkArguments } from './wrk.js';
 
-/** Milliseconds at the beginning of a slice that are not measured: the client comes back to what was answered meanwhile. */
+/** Milliseconds at the beginning of a slice that are not measured: the client reads the answers of the meantime. */
 const HEAD = 30;
 /** Milliseconds in which the server answers what was on its way when its client was stopped. */
 const TAIL = 15;
@@ -74,11 +74,11 @@ class StoppedClient {
  * samples by name of the server, one for each round: `{ rate, cost, failed, refused }`, in requests a second and µs of processor time for
  * each.
  *
- * @param servers by name: the module to start, its arguments, and the executable of Node
- * @param workload `{ path, connections, headers, script }`, as `wrk` is given them
- * @param check called with the port of each server before it is loaded; throws where its answer is not the one to measure
- * @param slices how many in a round, each of so many `milliseconds`
- * @param warmUp seconds of load before
+ * @param servers By name: the module to start, its arguments, and the executable of Node.
+ * @param workload `{ path, connections, headers, script }`, as `wrk` is given them.
+ * @param check Called with the port of each server before it is loaded. It throws if the server answers something else than is measured.
+ * @param slices Number of slices in a round, each of so many `milliseconds`.
+ * @param warmUp Seconds of load before the first slice.
  */
 export async function sampleInSlices({ servers, rounds, ...settings }) {
   const samples = Object.fromEntries(Object.keys(servers).map((name) => [name, []]));

@@ -1,5 +1,5 @@
-// One gateway, named by the first argument, in front of the origin on the port that the second one names. The third is how many requests
-// a second a client may send.
+// One gateway, named by the first argument, in front of the origin on the port that the second one names. The third is the number of
+// requests that a client may send each second.
 const [name, port, limit] = process.argv.slice(2);
 
 // OpenTelemetry watches what is loaded after it.
@@ -10,7 +10,7 @@ if (name.includes('OpenTelemetry')) {
 const { listen } = await import('../harness.js');
 const { stacks } = await import('./stacks.js');
 const server = await stacks[name](`http://127.0.0.1:${port}`, Number(limit));
-// A client that is stopped between two slices comes back to its connections.
+// A client that is stopped between two slices uses its connections again.
 server.keepAliveTimeout = 120_000;
 let requests = 0;
 server.on('request', () => (requests += 1));

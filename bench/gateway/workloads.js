@@ -1,4 +1,4 @@
-// What gateways serve beside small GETs: one column for each kind of request, one row for each gateway.
+// Gateways under other requests than small GETs: one column for each kind of request, one row for each gateway.
 import { loadavg } from 'node:os';
 import { judge, machine, publish, spread, whole } from '../report.js';
 import { sampleInSlices } from '../slices.js';
@@ -36,7 +36,7 @@ const origin = await startOrigin();
 const cached = await fetch(`http://127.0.0.1:${origin.port}/cached.json`);
 await cached.arrayBuffer();
 
-/** By name of the column. Every answer has `status`; `limit` is how many requests a second a client may send. */
+/** By name of the column. Every answer has `status`; `limit` is the number of requests that a client may send each second. */
 const WORKLOADS = {
   'GET of 64 KB': { servers: PASSING, path: '/large.json', status: 200 },
   'POST of 1 KB': { servers: PASSING, script: new URL('post.lua', import.meta.url).pathname, status: 200 },
@@ -62,7 +62,7 @@ async function compareOn(executable, version) {
 
   const all = new Set(Object.values(columns).flatMap((samples) => Object.keys(samples)));
   publish({
-    title: `What else the gateway serves on Node ${version.slice(1)}`,
+    title: `The whole gateway on Node ${version.slice(1)}: other requests`,
     settings:
       `requests a second, and µs of processor time for each; ${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, each with processes of its own, ` +
       `${CONNECTIONS} connections where not said otherwise; ${machine(version)}; load average ${loadavg()[0].toFixed(1)}`,

@@ -1,6 +1,7 @@
-// nginx with one worker, by the first argument: `origin` answers by itself; `proxy PORT` forwards to 127.0.0.1:PORT as its
-// documentation says for HTTP: with kept connections, nothing buffered on disk, nothing logged; `guarded PORT RATE` also admits at most
-// RATE requests a second of a client, and caches.
+// nginx with one worker. The first argument is its role:
+//   origin             answers by itself
+//   proxy PORT         forwards to 127.0.0.1:PORT as its documentation says for HTTP, with kept connections, and logs nothing
+//   guarded PORT RATE  also caches, and admits at most RATE requests of a client per second
 import { runProgram, textFrom } from '../native.js';
 import { ANSWER, LARGE } from './answer.js';
 

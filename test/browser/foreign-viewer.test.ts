@@ -131,7 +131,7 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
   });
 });
 
-/** What a token has opened is not read on without it. */
+/** The stream that a token has opened ends when the token is gone. */
 async function endsItsStream(page: Page, act: () => Promise<void>): Promise<void> {
   const ended = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/dashboard/stream'));
   await act();

@@ -19,7 +19,7 @@ function codePointOf(character: string): number {
 }
 
 /**
- * The unit of a string of any characters, with the cases of fast-check's `binary`. That one takes a second to list all characters
+ * The unit of a string of any characters, with the cases of fast-check's `binary`. `binary` needs a second to list all characters
  * of Unicode before its first case, in every suite.
  */
 export const anyCharacter = fc.nat({ max: 0x10ffff - COUNT }).map(

@@ -5,7 +5,7 @@ import runtime from 'jest-runtime';
 
 const Runtime = runtime.default ?? runtime;
 
-/** What was compiled, by file. A file whose text has changed, as in watch mode, is compiled anew. */
+/** The compiled scripts by file. A file whose text has changed, as in watch mode, is compiled anew. */
 const compiled = new Map();
 
 function compile(executor, source, filename) {
