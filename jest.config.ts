@@ -29,7 +29,6 @@ const config: Config = {
       },
     ],
   },
-  runtime: '<rootDir>/test/support/shared-compilation.js',
   // Sources name their imports as Node's ES modules need them, with `.js`.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Jest's sandbox has an object of its own for globals, and each look at it is a call of C++. Parameters of the modules need none:
