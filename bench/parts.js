@@ -2,7 +2,7 @@
 
 /**
  * The command line selects a part by its `name` or by one of its `aliases`. `modules` run in this order, each in its
- * own process, with the settings given here. With these settings all parts together take about half an hour on two
+ * own process, with the settings given here. With these settings all parts together take about an hour on two
  * cores. A module that is run by itself uses its own settings, which take longer. A part with `alone` runs only on
  * request.
  */

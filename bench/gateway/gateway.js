@@ -16,6 +16,8 @@ const HPM = 'http-proxy-middleware';
 const PEERS = 'http-proxy-middleware, express-rate-limit, OpenTelemetry';
 const CONNECTIONS = 50;
 const WORKLOAD = 'GETs of 1 KB that say nothing about caching';
+/** Seconds. All five need some 20,000 requests until V8 has compiled what they run, and a slow machine takes its time for them. */
+const WARM_UP = 10;
 const rounds = Number(process.env.ROUNDS ?? 5);
 const slices = Number(process.env.SLICES ?? 8);
 const milliseconds = 200;
@@ -72,7 +74,7 @@ async function compare({ title, names, targets }, { executable, version }) {
   const samples = await sampleInSlices({
     servers: gateways(names, origin, executable),
     workload: { connections: CONNECTIONS },
-    warmUp: 4,
+    warmUp: WARM_UP,
     rounds,
     slices,
     milliseconds,

@@ -13,8 +13,8 @@ defaults
   option http-keep-alive
   option forwardfor
   timeout connect 5s
-  timeout client 60s
-  timeout server 60s
+  timeout client 600s
+  timeout server 600s
 frontend clients
   bind 127.0.0.1:${port}
   default_backend origin

@@ -11,7 +11,7 @@ const { listen } = await import('../harness.js');
 const { stacks } = await import('./stacks.js');
 const server = await stacks[name](`http://127.0.0.1:${port}`, Number(limit));
 // A client that is stopped between two slices uses its connections again.
-server.keepAliveTimeout = 120_000;
+server.keepAliveTimeout = 600_000;
 let requests = 0;
 server.on('request', () => (requests += 1));
 listen(server, { progress: () => ({ requests, cpu: process.cpuUsage(), at: performance.now() }) });

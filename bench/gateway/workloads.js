@@ -83,7 +83,7 @@ async function samplesOf({ servers, status, limit, ...workload }, executable) {
     servers: gateways(servers, origin, executable, limit),
     workload: { connections: CONNECTIONS, ...workload },
     check: answers,
-    warmUp: 2,
+    warmUp: 5,
     rounds,
     slices,
     milliseconds,

@@ -55,6 +55,7 @@ error_log stderr crit;
 events { worker_connections 4096; }
 http {
   access_log off;
+  keepalive_timeout 600s;
   keepalive_requests 100000000;
   client_body_temp_path ${folder}/body;
   proxy_temp_path ${folder}/proxy;
