@@ -68,6 +68,12 @@ export default tseslint.config(
           message:
             'V8 creates a function that is written where it is assigned to a property in the old generation, where it keeps all that it refers to until a full collection. Give it to a constant first.',
         },
+        {
+          selector:
+            "CallExpression[callee.object.name='Object'][callee.property.name='create'] > .arguments:first-child:not(Literal)",
+          message:
+            'V8 gives an object that becomes a prototype a hidden class of its own, which makes all code that uses it slow. For a request, use viewOf.',
+        },
       ],
     },
   },

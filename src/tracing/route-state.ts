@@ -1,4 +1,5 @@
 /** Follows one request through the routers, to the template of the route that serves it. */
+import { viewOf } from '../shared/request-view.js';
 import { mountTemplate, routeTemplate, type Layer, type RoutedRequest } from './route-template.js';
 
 /** A router entered below a path: what it was mounted at, and what that path is in this request. */
@@ -90,8 +91,7 @@ export class RouteState {
   beginBelow(req: RoutedRequest): void {
     const { baseUrl = '' } = req;
     if (baseUrl === '') return;
-    for (const { layer, baseUrl: at } of earlyMounts.get(req) ?? [])
-      this.mounted(layer, Object.assign(Object.create(req), { baseUrl: at }) as RoutedRequest);
+    for (const { layer, baseUrl: at } of earlyMounts.get(req) ?? []) this.mounted(layer, viewOf(req, { baseUrl: at }));
     if (this.#enclosing(baseUrl, true)?.baseUrl !== baseUrl) this.#addMount(baseUrl, mountTemplate({}, baseUrl, req));
   }
 

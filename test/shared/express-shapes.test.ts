@@ -3,7 +3,15 @@
  * handlers see the same as without the kit.
  */
 import express, { type Express, type Request, type Response } from 'express';
-import { createServer, get, Agent, ServerResponse, type RequestListener, type Server } from 'node:http';
+import {
+  Agent,
+  createServer,
+  request as send,
+  ServerResponse,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express4 from 'express4';
 import request from 'supertest';
@@ -44,12 +52,15 @@ function holding(app: Express): Served[][] {
   return rounds;
 }
 
-async function load(server: Server): Promise<void> {
+async function load(server: Server, method = 'GET'): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   const { port } = server.address() as AddressInfo;
   const one = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      get({ port, agent, host: '127.0.0.1' }, (res) => res.resume().on('end', resolve)).on('error', reject);
+      const options = { port, agent, host: '127.0.0.1', method };
+      send(options, (res) => res.resume().on('end', resolve))
+        .on('error', reject)
+        .end();
     });
   for (let i = 0; i < ROUNDS; i++) await Promise.all(Array.from({ length: AT_ONCE }, one));
   agent.destroy();
@@ -75,6 +86,19 @@ describe.each([
     const rounds = holding(app);
     await load(await listening(app));
     // The first round shows what the router adds.
+    expect(rounds.slice(1).map(shapesOf)).toEqual(Array.from({ length: ROUNDS - 1 }, () => [true, true]));
+  });
+
+  test.each([
+    ['', undefined],
+    [' by keys of the application', (req: IncomingMessage) => req.url!],
+  ])('where the cache watches changes%s', async (_keys, key) => {
+    const app = create();
+    const cache = cacheResponse({ key });
+    closers.push(() => cache.close());
+    app.use(trace(), cache);
+    const rounds = holding(app);
+    await load(await listening(app), 'POST');
     expect(rounds.slice(1).map(shapesOf)).toEqual(Array.from({ length: ROUNDS - 1 }, () => [true, true]));
   });
 

@@ -1,6 +1,7 @@
 /** Removes stored responses: by address, tag or pattern, and because a request changed the resource (RFC 9111 §4.4). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { checkValue, string } from '../../shared/options.js';
+import { viewOf } from '../../shared/request-view.js';
 import type { TagInvalidation } from '../cache-layer.js';
 import type { AnswerMemory } from './answer-memory.js';
 import type { CacheSettings } from './cache-settings.js';
@@ -121,7 +122,8 @@ export class Invalidator {
   #requested(req: IncomingMessage): Resource | undefined {
     const resource = resourceOf(req, this.#settings.isTrusted);
     if (resource === undefined || this.#settings.key === undefined) return resource;
-    const get = Object.create(req, { method: { value: 'GET' }, body: { value: undefined } }) as IncomingMessage;
+    // `body` is a property that parsers of bodies add.
+    const get = viewOf<IncomingMessage & { body?: unknown }>(req, { method: 'GET', body: undefined });
     const target = targetOf(this.#settings, get);
     return target === undefined ? resource : { ...resource, target };
   }

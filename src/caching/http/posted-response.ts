@@ -3,6 +3,7 @@
  * `Content-Location` and states its freshness (RFC 9110 §9.3.3).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { viewOf } from '../../shared/request-view.js';
 import { assess, buildResponse, RequestFacts, type Assessment, type BuildSettings } from './build-response.js';
 import type { CacheSettings } from './cache-settings.js';
 import { appendCacheStatus, cacheStatus } from './cache-status.js';
@@ -23,8 +24,7 @@ export function watchPost(
 ): void {
   // A key of the application's covers the content of a POST, and says nothing of a GET.
   if (settings.key !== undefined) return;
-  const get = Object.create(req, { method: { value: 'GET' } }) as IncomingMessage;
-  const x = exchangeOf(settings, get, res, () => undefined);
+  const x = exchangeOf(settings, viewOf(req, { method: 'GET' }), res, () => undefined);
   if (x !== undefined && x.resource.facet === '') new PostedResponse(settings, saver, x).watch(req);
 }
 
