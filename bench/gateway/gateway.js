@@ -3,7 +3,7 @@ import { loadavg } from 'node:os';
 import { publishServers } from '../harness.js';
 import { machine } from '../report.js';
 import { sampleInSlices } from '../slices.js';
-import { gateways, HAPROXY, NGINX, nodes, startOrigin } from './gateways.js';
+import { gateways, HAPROXY, NGINX, nodes, PEERS, startOrigin } from './gateways.js';
 
 const OURS = 'all five';
 const CEILING = 'proxy alone';
@@ -13,7 +13,6 @@ const CARRYING = 'with AsyncLocalStorage alone';
 /** The floor of a proxy in Node. */
 const UNDICI = 'bare undici';
 const HPM = 'http-proxy-middleware';
-const PEERS = 'http-proxy-middleware, express-rate-limit, OpenTelemetry';
 const CONNECTIONS = 50;
 const WORKLOAD = 'GETs of 1 KB that say nothing about caching';
 /** Seconds. All five need some 20,000 requests until V8 has compiled what they run, and a slow machine takes its time for them. */

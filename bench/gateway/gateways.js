@@ -7,6 +7,8 @@ const moduleOf = (name) => new URL(name, import.meta.url).pathname;
 /** So many requests a second that none is refused. */
 const ALL = 100_000_000;
 
+/** The proxy, limiter and tracer that a user of Express would mount. */
+export const PEERS = 'http-proxy-middleware, express-rate-limit, OpenTelemetry';
 export const NGINX = 'nginx, 1 worker';
 export const GUARDED_NGINX = 'nginx, 1 worker, limit_req and proxy_cache';
 export const HAPROXY = 'HAProxy, 1 thread';

@@ -3,8 +3,8 @@
 import { loadavg } from 'node:os';
 import { shuffled, spread, start } from '../harness.js';
 import { judgeMost, machine, publish, whole } from '../report.js';
-import { gateways, NGINX, startOrigin } from './gateways.js';
 import { OpenConnections } from '../scale/open-connections.js';
+import { gateways, NGINX, startOrigin } from './gateways.js';
 
 const CONNECTIONS = 50;
 const LOAD = 0.7;

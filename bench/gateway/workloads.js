@@ -2,17 +2,10 @@
 import { loadavg } from 'node:os';
 import { judge, machine, publish, spread, whole } from '../report.js';
 import { sampleInSlices } from '../slices.js';
-import { gateways, GUARDED_NGINX, HAPROXY, NGINX, nodes, startOrigin } from './gateways.js';
+import { gateways, GUARDED_NGINX, HAPROXY, NGINX, nodes, PEERS, startOrigin } from './gateways.js';
 
 const OURS = 'all five';
-const LIMITED = [
-  'with limit',
-  OURS,
-  'all five, Express',
-  'all five, Express 4',
-  'http-proxy-middleware, express-rate-limit, OpenTelemetry',
-  GUARDED_NGINX,
-];
+const LIMITED = ['with limit', OURS, 'all five, Express', 'all five, Express 4', PEERS, GUARDED_NGINX];
 const CACHED = ['with cache', OURS, 'all five, Express', 'all five, Express 4', GUARDED_NGINX];
 const PASSING = [
   'proxy alone',
@@ -21,7 +14,7 @@ const PASSING = [
   'all five, Express 4',
   'http-proxy-middleware',
   '@fastify/http-proxy',
-  'http-proxy-middleware, express-rate-limit, OpenTelemetry',
+  PEERS,
   'bare undici',
   NGINX,
   GUARDED_NGINX,

@@ -29,8 +29,8 @@ import {
   string,
 } from '../shared/options.js';
 import { inTurn } from '../shared/request-turn.js';
-import { named } from './named.js';
 import type { CacheResponseOptions } from './cache-response-options.js';
+import { named } from './named.js';
 
 export type { CacheResponseOptions } from './cache-response-options.js';
 

@@ -267,10 +267,6 @@ describeUnless(browserUnavailable(), 'on call', () => {
   });
 });
 
-/**
- * Stops a service while it is being used, sends a burst above the limit, and scales another service. The history has
- * it up to ten seconds later: the pages show it then, and nothing before waits for it.
- */
 /** Presses the button while the browser still scrolls, which it does in steps; gives the state before, once it has stopped. */
 const continueInTheMiddle = `async () => {
   const list = document.querySelector('[aria-label="Log lines"]');
@@ -286,6 +282,10 @@ const continueInTheMiddle = `async () => {
   return state;
 }`;
 
+/**
+ * Stops a service while it is being used, sends a burst above the limit, and scales another service. The history has
+ * it up to ten seconds later: the pages show it then, and nothing before waits for it.
+ */
 async function stageIncident(fleet: RunningFleet, web: string): Promise<void> {
   const post = (path: string) => fetch(`${web}/api/v1/system/${path}`, { method: 'POST' });
   const outage = async () => {
