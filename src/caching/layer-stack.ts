@@ -109,11 +109,14 @@ export class LayerStack {
     );
   }
 
-  /** Removes the key from all layers. Returns whether any layer held it. */
-  async delete(key: string): Promise<boolean> {
+  /**
+   * Removes the key from all layers. Returns whether any layer held it: without a promise where memory is the only one,
+   * because every unsafe request of a client comes here.
+   */
+  delete(key: string): Awaitable<boolean> {
     const above = this.memory.delete(key);
-    const below = await this.#forgetBelow((layer) => layer.delete(key));
-    return above || below.includes(true);
+    if (this.lower.length === 0) return above;
+    return this.#forgetBelow((layer) => layer.delete(key)).then((below) => above || below.includes(true));
   }
 
   /** Removes the matching keys from all layers. Returns the keys that a layer held. */

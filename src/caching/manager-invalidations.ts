@@ -1,4 +1,5 @@
 /** Invalidations of the manager: they reach everything that depends on a name, in all layers, loads and listeners. */
+import type { Awaitable } from './cache-layer.js';
 import { DependencyGraph } from './dependency-graph.js';
 import type { InvalidationLog } from './invalidation-log.js';
 import type { KeyPattern } from './key-pattern.js';
@@ -31,15 +32,19 @@ export class ManagerInvalidations {
   }
 
   /** Removes the keys that the name stands for, and everything that depends on them. */
-  async remove(name: KeyPattern, by?: string): Promise<Invalidated> {
+  remove(name: KeyPattern, by?: string): Awaitable<Invalidated> {
     const at = this.log.now();
     const names = this.dependencies.closure(name);
     this.#counters.invalidations += names.length;
-    const results = await Promise.all(names.map((one) => this.#removeOne(one)));
-    for (const one of names) this.listeners.emit(one);
-    const removed = new Set(results.flat());
-    this.log.noteRemoval(at, name, by, removed.size);
-    return { names, removed };
+    const removals = names.map((one) => this.#removeOne(one));
+    const finish = (keys: string[]): Invalidated => {
+      for (const one of names) this.listeners.emit(one);
+      const removed = new Set(keys);
+      this.log.noteRemoval(at, name, by, removed.size);
+      return { names, removed };
+    };
+    if (removals.length === 1 && Array.isArray(removals[0])) return finish(removals[0]);
+    return Promise.all(removals.map(async (keys) => keys)).then((results) => finish(results.flat()));
   }
 
   async removeTagged(tag: string, soft: boolean, by?: string): Promise<void> {
@@ -57,12 +62,14 @@ export class ManagerInvalidations {
   }
 
   /** Removes the keys that the name stands for. Returns the removed keys. */
-  async #removeOne(name: KeyPattern): Promise<string[]> {
-    if (name.isExact) {
-      this.#loads.outdate(name.source);
-      return (await this.#stack.delete(name.source)) ? [name.source] : [];
+  #removeOne({ source, isExact, matches }: KeyPattern): Awaitable<string[]> {
+    if (!isExact) {
+      this.#loads.outdateMatching(matches);
+      return this.#stack.invalidatePattern(source).then((keys) => [...keys]);
     }
-    this.#loads.outdateMatching(name.matches);
-    return [...(await this.#stack.invalidatePattern(name.source))];
+    this.#loads.outdate(source);
+    const held = this.#stack.delete(source);
+    const keys = (wasHeld: boolean): string[] => (wasHeld ? [source] : []);
+    return typeof held === 'boolean' ? keys(held) : held.then(keys);
   }
 }

@@ -28,10 +28,11 @@ export function invalidates(method: string, status: number): boolean {
  * @param target the absolute URI of the request
  */
 export function relatedTargets(target: string, fields: Fields): string[] {
-  const base = parseUrl(target);
+  const references = [fields.location, fields['content-location']].filter((one) => one !== undefined);
+  const base = references.length === 0 ? undefined : parseUrl(target);
   if (base === undefined) return [];
-  const related = [fields.location, fields['content-location']].flatMap((reference) => {
-    const url = reference === undefined ? undefined : parseUrl(reference, base);
+  const related = references.flatMap((reference) => {
+    const url = parseUrl(reference, base);
     return url !== undefined && url.origin === base.origin ? [url.origin + url.pathname + url.search] : [];
   });
   return [...new Set(related)];
