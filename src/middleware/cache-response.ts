@@ -28,6 +28,7 @@ import {
   oneOf,
   string,
 } from '../shared/options.js';
+import { isPlainData, NEEDS_NO_CONTEXT } from '../shared/request-context.js';
 import { inTurn } from '../shared/request-turn.js';
 import type { CacheResponseOptions } from './cache-response-options.js';
 import { named } from './named.js';
@@ -237,5 +238,6 @@ export function cacheResponse(options?: CacheResponseOptions): CacheResponse {
       ignoresCookies: checked.cookies === 'ignore',
       isShared: settings.shared,
     }),
+    [NEEDS_NO_CONTEXT]: isPlainData(options),
   });
 }

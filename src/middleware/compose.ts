@@ -7,8 +7,10 @@ import { asError } from '../shared/errors.js';
 import { expressPreparation } from '../shared/express-shapes.js';
 import type { NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
+import { runInContextOf } from '../shared/instrumentation.js';
 import { checkOptions, oneOf } from '../shared/options.js';
 import { problem, sendError, sendProblem } from '../shared/problem.js';
+import { ENTERS_LATER, NEEDS_NO_CONTEXT } from '../shared/request-context.js';
 import { warnOfFailedRequest } from '../shared/request-failure.js';
 import { observeRoutes } from '../tracing/route-observer.js';
 import { FOLLOWED_BY } from './own-routes.js';
@@ -93,16 +95,38 @@ function answerNotFound(req: IncomingMessage, res: ServerResponse): void {
   sendProblem(req, res, problem('NOT_FOUND'));
 }
 
+interface MarkedHandler {
+  readonly [NEEDS_NO_CONTEXT]?: boolean;
+  readonly [ENTERS_LATER]?: Handler;
+}
+
+function needsNoContext(handler: Handler | undefined): boolean {
+  return (handler as MarkedHandler | undefined)?.[NEEDS_NO_CONTEXT] === true;
+}
+
+/** The middleware that enters the async context, if those on both sides of it run without one; otherwise -1. */
+function entrance(handlers: readonly Handler[]): number {
+  const at = handlers.findIndex((handler) => (handler as MarkedHandler)[ENTERS_LATER] !== undefined);
+  return needsNoContext(handlers[at + 1]) && handlers.slice(0, at).every(needsNoContext) ? at : -1;
+}
+
 /** The handlers, and what becomes of a request that none of them answers. */
 class Chain {
   readonly handlers: readonly Handler[];
+  /** By index: whether a handler is called in the async context of the request, which was not entered before. */
+  readonly isEntered: readonly boolean[];
   /** Whether an outer chain, or the application at the end, answers errors and unmatched requests. */
   readonly passesOn: boolean;
   /** The handler that is called without a `next` of this chain; or -1. */
   readonly lastWord: number;
 
   constructor(handlers: readonly Handler[], passesOn: boolean) {
-    this.handlers = handlers;
+    const at = entrance(handlers);
+    this.handlers = at === -1 ? handlers : handlers.with(at, (handlers[at] as MarkedHandler)[ENTERS_LATER]!);
+    // The last one stands for what is behind the chain.
+    this.isEntered = [...handlers, undefined].map(
+      (handler, index) => at !== -1 && index > at && !needsNoContext(handler),
+    );
     this.passesOn = passesOn;
     this.lastWord = passesOn && isApplication(handlers.at(-1)) ? handlers.length - 1 : -1;
   }
@@ -126,7 +150,7 @@ class Passage {
 
   run(index: number): void {
     this.#reached = index;
-    const { handlers, lastWord } = this.#chain;
+    const { handlers, isEntered } = this.#chain;
     const handler = handlers[index];
     if (handler === undefined) return this.#end();
     // One function per step, because a handler that calls its `next` twice must not run the rest twice.
@@ -134,15 +158,19 @@ class Passage {
       if (this.#reached === index) this.#proceed(error);
     };
     try {
-      // Without `next`, an application calls the final handler of its framework.
-      const result =
-        index === lastWord
-          ? (handler as FinalHandler)(this.#req, this.#res, this.#outer)
-          : handler(this.#req, this.#res, next);
+      const result = isEntered[index]
+        ? runInContextOf(this.#req, () => this.#call(handler, index, next))
+        : this.#call(handler, index, next);
       if (isThenable(result)) result.then(undefined, (error: unknown) => next(asError(error)));
     } catch (error) {
       next(asError(error));
     }
+  }
+
+  #call(handler: Handler, index: number, next: NextFunction): unknown {
+    if (index !== this.#chain.lastWord) return handler(this.#req, this.#res, next);
+    // Without `next`, an application calls the final handler of its framework.
+    return (handler as FinalHandler)(this.#req, this.#res, this.#outer);
   }
 
   #proceed(error: unknown): void {
@@ -152,9 +180,14 @@ class Passage {
   }
 
   #end(error?: unknown): void {
-    if (this.#outer !== undefined) this.#outer(error);
+    if (this.#outer !== undefined) this.#leave(this.#outer, error);
     else if (error === undefined) answerNotFound(this.#req, this.#res);
     else answerError(this.#req, this.#res, error);
+  }
+
+  #leave(outer: NextFunction, error: unknown): void {
+    if (this.#chain.isEntered.at(-1) === true) runInContextOf(this.#req, () => outer(error));
+    else outer(error);
   }
 }
 

@@ -10,8 +10,9 @@ import { isDirectLocalRequest, refuseControl } from '../shared/control-access.js
 import { prepareForExpress } from '../shared/express-shapes.js';
 import type { NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
-import { nameRoute } from '../shared/instrumentation.js';
+import { nameRouteOf, runInContextOf } from '../shared/instrumentation.js';
 import { anyOf, checkOptions, clock, func, having, milliseconds, object, oneOf, string } from '../shared/options.js';
+import { NEEDS_NO_CONTEXT } from '../shared/request-context.js';
 import { readTarget } from '../shared/request-target.js';
 import { warningsCheck, warnOnce, type WarningsOption } from '../shared/warnings.js';
 import { describe } from './health-document.js';
@@ -263,8 +264,8 @@ export function healthEndpoints(options?: HealthEndpointsOptions): HealthEndpoin
       warnOnce('TOOLOO_HEALTH_OWN_ROUTE', 'healthEndpoints', ownRouteText(path), checked.warnings);
       return next();
     }
-    nameRoute(path);
-    respond(req, res, endpoint, query).catch(next);
+    nameRouteOf(req, path);
+    runInContextOf(req, () => respond(req, res, endpoint, query)).catch(next);
   };
   const middleware = named('healthEndpoints', serve);
   const ownRoutes = new OwnRoutes(middleware);
@@ -280,6 +281,7 @@ export function healthEndpoints(options?: HealthEndpointsOptions): HealthEndpoin
     livenessThread,
     shutdown: (server: Server | Http2Server | Http2SecureServer) => shutdowns.shutdown(server as Server),
     [INSPECT]: (): Inspection => ({ kind: 'healthEndpoints', details: detailsOf(checked) }),
+    [NEEDS_NO_CONTEXT]: true,
     [FOLLOWED_BY]: (applications: readonly unknown[]) => ownRoutes.followedBy(applications),
     close,
     [Symbol.asyncDispose]: () => Promise.resolve(close()),

@@ -19,9 +19,10 @@ import { ResilienceError } from '../shared/errors.js';
 import { prepareForExpress } from '../shared/express-shapes.js';
 import type { Middleware, NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
-import { nameRoute } from '../shared/instrumentation.js';
+import { nameRouteOf } from '../shared/instrumentation.js';
 import { sendError } from '../shared/problem.js';
 import { warnOfFailedRequest } from '../shared/request-failure.js';
+import { isPlainData, NEEDS_NO_CONTEXT } from '../shared/request-context.js';
 import { inTurn } from '../shared/request-turn.js';
 import { RetryBudget } from '../shared/retry-budget.js';
 import {
@@ -187,7 +188,7 @@ export function proxyBalanced(options: ProxyBalancedOptions): ProxyBalanced {
   const route = `${prefix?.replace(/\/$/, '') ?? ''}/*`;
   const forward: Middleware = (req, res, next) => {
     // A background request of a cache runs within the request of a client, which already has its name.
-    if (!isBackgroundRequest(req)) nameRoute(route);
+    if (!isBackgroundRequest(req)) nameRouteOf(req, route);
     try {
       if (isLastForward(req)) answerLastForward(req, res);
       else forwarder.forward(req, res, next);
@@ -210,6 +211,7 @@ export function proxyBalanced(options: ProxyBalancedOptions): ProxyBalanced {
     close,
     [Symbol.asyncDispose]: close,
     [INSPECT]: (): Inspection => ({ kind: 'proxyBalanced', prefix: prefix ?? '' }),
+    [NEEDS_NO_CONTEXT]: isPlainData(options),
   });
 }
 

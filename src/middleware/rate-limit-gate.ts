@@ -56,6 +56,11 @@ export class RateLimitGate {
     this.#passed = new PassedLimits(canFind, (key) => this.#find(key));
   }
 
+  /** Whether no request waits for its decision. */
+  get decidesAtOnce(): boolean {
+    return this.#scratch !== undefined;
+  }
+
   handle(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {
     if (this.#scratch === undefined) this.#decide(req, res, next, this.#charges.create());
     else this.#decideAtOnce(req, res, next, this.#scratch);

@@ -5,6 +5,7 @@ import { claimName } from '../rate-limiting/shared-names.js';
 import { prepareForExpress } from '../shared/express-shapes.js';
 import type { Middleware, NextFunction } from '../shared/http.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
+import { isPlainData, NEEDS_NO_CONTEXT } from '../shared/request-context.js';
 import { named } from './named.js';
 import { RateLimitGate } from './rate-limit-gate.js';
 import type { RateLimitOptions } from './rate-limit-options.js';
@@ -111,5 +112,6 @@ export function rateLimit(options?: RateLimitOptions): RateLimitMiddleware {
     close,
     [Symbol.asyncDispose]: close,
     [INSPECT]: describe,
+    [NEEDS_NO_CONTEXT]: gate.decidesAtOnce && isPlainData(options),
   });
 }

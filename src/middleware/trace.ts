@@ -4,18 +4,21 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { prepareForExpress } from '../shared/express-shapes.js';
-import { originalPath, type NextFunction } from '../shared/http.js';
+import { originalPath, type Middleware, type NextFunction } from '../shared/http.js';
 import { isBackgroundRequest } from '../shared/background-request.js';
 import { INSPECT, type Inspection } from '../shared/inspection.js';
 import { callGuarded } from '../shared/listeners.js';
+import { ENTERS_LATER } from '../shared/request-context.js';
 import { servedRequest } from '../shared/request-over.js';
 import { anyOf, arrayOf, boolean, checkOptions, func, having, oneOf, string } from '../shared/options.js';
 import { readB3 } from '../tracing/b3.js';
 import { asyncContext, useCarrier, type ContextCarrier } from '../tracing/context.js';
 import { adoptableParent } from '../tracing/foreign-span.js';
+import { mayEnterLate } from '../tracing/late-context.js';
 import { observeRoutes } from '../tracing/route-observer.js';
 import type { RoutedRequest } from '../tracing/route-template.js';
 import type { RemoteParent } from '../tracing/request-parent.js';
+import type { RequestTrace } from '../tracing/request-trace.js';
 import { readRemoteParent } from '../tracing/trace.js';
 import { SHARED_CHECKS, type SharedTracerOptions } from '../tracing/tracer-options.js';
 import { DistributedTracer } from '../tracing/tracer.js';
@@ -145,11 +148,11 @@ export function trace(options?: TraceOptions): TraceMiddleware {
 
   // Under Express, each access to a property of a request or response is expensive. This code therefore reads as few as
   // possible, and each once.
-  function traceRequest(req: RoutedRequest, res: ServerResponse, next: NextFunction): void {
+  function begin(req: RoutedRequest, res: ServerResponse): RequestTrace | undefined {
     const served = servedRequest(req, res);
     // A request that passes two of these middlewares is counted once. Background requests of this server are not
     // counted.
-    if (served.observer !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return next();
+    if (served.observer !== undefined || isBackgroundRequest(req) || ignored?.(req) === true) return undefined;
     if (!isObserved && req.app !== undefined) isObserved = observeRoutes(req.app);
     const parent = adoptableParent() ?? remoteParent(req);
     const request = tracer.startRequest(req.method, served.isSecure, parent);
@@ -162,8 +165,21 @@ export function trace(options?: TraceOptions): TraceMiddleware {
     }
     if (captured.length > 0) recordHeaders(request.root, req.headers, captured);
     if (serverTiming) sendServerTiming(res, request);
-    context.run(request.root, next);
+    return request;
   }
+
+  const traceRequest = (req: RoutedRequest, res: ServerResponse, next: NextFunction): void => {
+    const request = begin(req, res);
+    if (request === undefined) next();
+    else context.run(request.root, next);
+  };
+
+  const enteringLater: Middleware = (req, res, next) => {
+    if (!mayEnterLate(res)) return traceRequest(req, res, next);
+    const request = begin(req, res);
+    if (request !== undefined) request.entersContextLate = true;
+    next();
+  };
 
   const close = async (): Promise<void> => {
     releaseCarrier();
@@ -175,5 +191,6 @@ export function trace(options?: TraceOptions): TraceMiddleware {
     close,
     [Symbol.asyncDispose]: close,
     [INSPECT]: describe,
+    ...(context === asyncContext() && { [ENTERS_LATER]: enteringLater }),
   });
 }

@@ -4,7 +4,11 @@
  *
  * The installed tracer is stored under a global symbol, because the CommonJS and the ES module build of this package
  * may be loaded in one process and must see one trace.
+ *
+ * Code that handles a request passes it on to these functions, because the async context of a request may be entered
+ * later than at its beginning (`request-context.ts`).
  */
+import type { IncomingMessage } from 'node:http';
 
 /** An attribute value; the values of an array have one type. */
 export type AttributeValue = string | number | boolean | readonly string[] | readonly number[] | readonly boolean[];
@@ -48,21 +52,23 @@ export interface TraceContext {
 /** The interface that a tracer offers to the engines. `installInstrumentation` installs one per process. */
 export interface Instrumentation {
   /** A child of the current span, or undefined if nothing is traced. It does not become current. */
-  startSpan(operation: string, attributes?: Attributes): RecordedSpan | undefined;
+  startSpan(operation: string, attributes?: Attributes, req?: IncomingMessage): RecordedSpan | undefined;
   /** Writes the current trace, sampled or not, into the header fields of an outgoing request. */
-  inject(headers: Record<string, string | string[] | undefined>): void;
+  inject(headers: Record<string, string | string[] | undefined>, req?: IncomingMessage): void;
   current(): TraceContext | undefined;
   /**
    * The request being served or other traced work of this process. Each has its own object, even if several share a
    * trace. Optional because an earlier version of this package may be installed, which does not have it.
    */
   currentWork?(): object | undefined;
-  /** Route template of the current request, if known. */
-  currentRoute(): string | undefined;
+  /** Route template of the request, if known. */
+  currentRoute(req?: IncomingMessage): string | undefined;
   /** Names the route of the current request if no router does: a proxied prefix, or a response from a cache. */
-  nameRoute(template: string): void;
+  nameRoute(template: string, req?: IncomingMessage): void;
   /** Records why the current request is answered with an error. An earlier version of this package does not have it. */
-  noteError?(message: string): void;
+  noteError?(message: string, req?: IncomingMessage): void;
+  /** Runs the function in the async context of the request. An earlier version of this package does not have it. */
+  enter?<R>(req: IncomingMessage, callback: () => R): R;
   /** The function, so that it runs in the context of now wherever it is called later. */
   bind<A extends unknown[], R>(callback: (...args: A) => R): (...args: A) => R;
 }
@@ -93,9 +99,13 @@ export function startSpan(operation: string, attributes?: Attributes): RecordedS
   return holder[KEY]?.startSpan(operation, attributes);
 }
 
-/** Like `startSpan`, and gives the attributes to the span. */
-export function startSpanWith(operation: string, attributes: OwnedAttributes): RecordedSpan | undefined {
-  return holder[KEY]?.startSpan(operation, attributes as Attributes);
+/** Like `startSpan`, below the span of this request if the async context of the request is not current. */
+export function startSpanOf(
+  req: IncomingMessage,
+  operation: string,
+  attributes?: Attributes | OwnedAttributes,
+): RecordedSpan | undefined {
+  return holder[KEY]?.startSpan(operation, attributes as Attributes, req);
 }
 
 /**
@@ -110,6 +120,11 @@ export function startSpanWith(operation: string, attributes: OwnedAttributes): R
  */
 export function injectTrace(headers: Record<string, string | string[] | undefined>): void {
   holder[KEY]?.inject(headers);
+}
+
+/** Like `injectTrace`, with the trace of this request if the async context of the request is not current. */
+export function injectTraceOf(req: IncomingMessage, headers: Record<string, string | string[] | undefined>): void {
+  holder[KEY]?.inject(headers, req);
 }
 
 /**
@@ -162,9 +177,28 @@ export function nameRoute(template: string): void {
   holder[KEY]?.nameRoute(template);
 }
 
-/** Records why the current request is answered with an error, as the attribute `error.message` of its span. */
-export function noteError(message: string): void {
-  holder[KEY]?.noteError?.(message);
+/** The route template of this request, or that of the current one if this one is not traced. */
+export function routeOf(req: IncomingMessage): string | undefined {
+  return holder[KEY]?.currentRoute(req);
+}
+
+/** Like `nameRoute`, for this request, or for the current one if this one is not traced. */
+export function nameRouteOf(req: IncomingMessage, template: string): void {
+  holder[KEY]?.nameRoute(template, req);
+}
+
+/** Records why this request is answered with an error, as the attribute `error.message` of its span. */
+export function noteErrorOf(req: IncomingMessage, message: string): void {
+  holder[KEY]?.noteError?.(message, req);
+}
+
+/**
+ * Runs code of the application in the async context of this request, unless it is current. Code of this package that runs
+ * without one calls everything through this that could read it, or start something that does.
+ */
+export function runInContextOf<R>(req: IncomingMessage, callback: () => R): R {
+  const instrumentation = holder[KEY];
+  return instrumentation?.enter === undefined ? callback() : instrumentation.enter(req, callback);
 }
 
 /**

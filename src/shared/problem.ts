@@ -3,7 +3,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import { abortResponse } from './abort-response.js';
 import { isHttp2 } from './http2-message.js';
 import { ERRORS, messageOf, ResilienceError, type ErrorCode } from './errors.js';
-import { noteError } from './instrumentation.js';
+import { noteErrorOf } from './instrumentation.js';
 
 /** Types registered elsewhere keep their registered URI; the others are named by their code. */
 const REGISTERED_TYPES: Partial<Record<ErrorCode, string>> = {
@@ -194,7 +194,7 @@ function setField(res: ServerResponse, name: string, value: unknown): void {
 export function sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
   if (ResilienceError.is(error)) {
     const detail = error.code === 'INTERNAL' ? undefined : error.message;
-    if (detail !== undefined && ERRORS[error.code].status >= 500) noteError(`${error.code}: ${detail}`);
+    if (detail !== undefined && ERRORS[error.code].status >= 500) noteErrorOf(req, `${error.code}: ${detail}`);
     writeProblem(req, res, problem(error.code, detail, error.extensions), error.headers, error.retryAfter);
     return;
   }

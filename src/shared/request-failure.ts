@@ -1,6 +1,7 @@
 /** Reports the cause of a failed request to the operator, because the response to the client does not contain it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf, ResilienceError } from './errors.js';
+import { runInContextOf } from './instrumentation.js';
 import { errorStatus } from './problem.js';
 import { propertyOf } from './user-value.js';
 
@@ -17,8 +18,8 @@ function isServerFailure(error: unknown, res: ServerResponse): boolean {
 export function warnOfFailedRequest(place: string, req: IncomingMessage, res: ServerResponse, error: unknown): void {
   if (!isServerFailure(error, res)) return;
   const stack = propertyOf(error, 'stack');
-  process.emitWarning(`${place}: a ${req.method} request failed: ${messageOf(error)}`, {
-    code: 'TOOLOO_REQUEST_FAILED',
-    ...(typeof stack === 'string' && { detail: stack }),
-  });
+  const details = { code: 'TOOLOO_REQUEST_FAILED', ...(typeof stack === 'string' && { detail: stack }) };
+  const message = `${place}: a ${req.method} request failed: ${messageOf(error)}`;
+  // So that a listener of warnings can log the trace.
+  runInContextOf(req, () => process.emitWarning(message, details));
 }

@@ -117,6 +117,11 @@ export function runWith<R>(span: ActiveSpan | undefined, callback: () => R): R {
   return inCharge.run(span, callback);
 }
 
+/** The same if no span is current; otherwise only runs the function. */
+export function runWithin<R>(span: ActiveSpan, callback: () => R): R {
+  return activeSpan() === undefined ? runWith(span, callback) : callback();
+}
+
 /** Runs the function with this span as current. The other values in the context stay those of the caller. */
 export function runInside<R>(span: ActiveSpan, callback: () => R): R {
   const here = activeSpan() as Carried | undefined;

@@ -39,6 +39,11 @@ export function hasForeignPropagator(): boolean {
   return holder[API]?.propagation !== undefined;
 }
 
+/** Whether code that reads OpenTelemetry's context may run at any time, e.g. its instrumentation of undici. */
+export function hasForeignContext(): boolean {
+  return holder[API]?.context !== undefined;
+}
+
 /**
  * The parent of a request in a process that already uses OpenTelemetry. This is the server span of the HTTP
  * instrumentation, which the kit's span replaces, or else the active span of another SDK. Undefined if there is

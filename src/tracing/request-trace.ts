@@ -39,6 +39,8 @@ export class RequestTrace extends Trace implements RequestObserver {
   /** Its place in the list of requests being served. */
   next: RequestTrace | undefined = undefined;
   previous: RequestTrace | undefined = undefined;
+  /** Whether its async context is entered only where code of the application begins. */
+  entersContextLate = false;
   /** HTTP status; undefined before the end and when aborted. */
   status: number | undefined = undefined;
 

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { markBackgroundRequest } from '../../shared/background-request.js';
 import { originalTarget } from '../../shared/http.js';
-import { injectTrace } from '../../shared/instrumentation.js';
+import { injectTraceOf } from '../../shared/instrumentation.js';
 
 /** Discards everything written to it. It has the properties of the client's connection that middleware may read. */
 class NullSocket extends Duplex {
@@ -114,7 +114,7 @@ export function backgroundExchange(
   req.httpVersionMinor = 1;
   const fields = { ...origin.headers, ...changes };
   asHttp1(req, fields);
-  injectTrace(fields);
+  injectTraceOf(origin, fields);
   for (const [name, value] of Object.entries(fields)) if (value === undefined) delete fields[name];
   req.headers = fields;
   req.rawHeaders = Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);

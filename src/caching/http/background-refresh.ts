@@ -1,6 +1,7 @@
 /** Validates stale responses after the client has received one (RFC 5861 §3). */
 import type { IncomingMessage } from 'node:http';
 import { startTimer } from '../../shared/clock.js';
+import { runInContextOf } from '../../shared/instrumentation.js';
 import { backgroundExchange, serverOf } from './background-exchange.js';
 import type { CacheSettings } from './cache-settings.js';
 import type { Exchange } from './exchange.js';
@@ -64,7 +65,9 @@ export class BackgroundRefresh {
   start(x: Exchange, lookup: Lookup): void {
     if (this.#cancels.size >= MOST_REFRESHES || !this.#flights.lead(lookup.lockKey)) return;
     this.#settings.counts.refreshes++;
-    this.#run(x, lookup).catch(() => {
+    // It passes through the whole server, and so through code of the application.
+    const running = runInContextOf(x.req, () => this.#run(x, lookup));
+    running.catch(() => {
       this.#settings.counts.failures++;
       this.#flights.pass(lookup.lockKey);
     });

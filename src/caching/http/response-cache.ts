@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { abortResponse } from '../../shared/abort-response.js';
 import { ResilienceError } from '../../shared/errors.js';
 import type { NextFunction } from '../../shared/http.js';
-import { nameRoute, startSpan, type Attributes } from '../../shared/instrumentation.js';
+import { nameRouteOf, startSpanOf, type Attributes } from '../../shared/instrumentation.js';
 import { sendError } from '../../shared/problem.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
 import { AnswerMemory } from './answer-memory.js';
@@ -111,7 +111,7 @@ export class ResponseCache {
     if (stored === undefined || !answersIdentity(stored, x.credentials)) return false;
     const now = clock.now();
     if (judgeReuse(stored, x.directives, now) !== 'fresh' || !this.#send(x, stored, now)) return false;
-    startSpan('cache.lookup', HIT)?.end();
+    startSpanOf(x.req, 'cache.lookup', HIT)?.end();
     return true;
   }
 
@@ -137,7 +137,7 @@ export class ResponseCache {
     const member = waited
       ? cacheStatus(name, { hit: false, fwd: 'miss', collapsed: true, key })
       : cacheStatus(name, { hit: true, ttl: ttlSeconds(stored, ageOf(stored, now)), key });
-    if (stored.route !== undefined) nameRoute(stored.route);
+    if (stored.route !== undefined) nameRouteOf(x.req, stored.route);
     if (!sendStored(x.res, stored, x.served, member, now)) return false;
     if (waited) counts.collapsed++;
     else if (stored.lifetime > ageOf(stored, now)) counts.hits++;
@@ -169,7 +169,7 @@ export class ResponseCache {
   /** Finds the stored response that may answer this request. */
   async #lookUp(x: Exchange): Promise<Lookup> {
     const { store } = this.#settings;
-    const span = startSpan('cache.lookup');
+    const span = startSpanOf(x.req, 'cache.lookup');
     try {
       if (x.resource.facet !== '') x.key = await readFacetKey(store, x.baseKey, x.resource);
       const lookup = await readStored(store, x.key, x.fields);

@@ -7,7 +7,7 @@
  * Middleware mounted before this one wraps the response to the client. Middleware after it wraps the captured response.
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { currentRoute } from '../../shared/instrumentation.js';
+import { routeOf } from '../../shared/instrumentation.js';
 import { onRequestOver } from '../../shared/request-over.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
 import { CapturedChunks, type CaptureBudget } from './captured-chunks.js';
@@ -67,6 +67,7 @@ interface Methods {
  * collection, and a third of the processor time of a response that passes.
  */
 export class ResponseCapture implements HeadListener {
+  readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #events: CaptureEvents;
   readonly #chunks: CapturedChunks;
@@ -95,6 +96,7 @@ export class ResponseCapture implements HeadListener {
     budget: CaptureBudget,
     events: CaptureEvents,
   ) {
+    this.#req = req;
     this.#res = res;
     this.#mayHold = mayHold;
     this.#events = events;
@@ -149,7 +151,7 @@ export class ResponseCapture implements HeadListener {
   }
 
   judge(head: DecidedHead): string | undefined {
-    this.#plan = this.#events.onHead(new ResponseHead(head, this.#before, currentRoute()));
+    this.#plan = this.#events.onHead(new ResponseHead(head, this.#before, routeOf(this.#req)));
     const length = head.valueOf('content-length');
     this.#chunks.declaredSize = length === undefined ? undefined : Number(length);
     return this.#plan.status;

@@ -1,8 +1,8 @@
 /** One attempt at one instance: follows the request through the connection and reports its progress to the exchange. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { monotonicClock, startTimer, type Timer } from '../../shared/clock.js';
-import { OwnedAttributes, startSpanWith, type RecordedSpan } from '../../shared/instrumentation.js';
+import { OwnedAttributes, startSpanOf, type RecordedSpan } from '../../shared/instrumentation.js';
 import type { Route } from '../route.js';
 import type { Target } from '../target.js';
 import { judgeAnswer } from '../verdict.js';
@@ -18,6 +18,8 @@ import { NOT_WAITING, type Wait } from './waiting-requests.js';
  * process.
  */
 export interface AttemptOwner {
+  /** The request of the client. */
+  readonly req: IncomingMessage;
   requestFor(attempt: Attempt): UpstreamRequest;
   /** Whether the client still has to send a part of the body. */
   readonly isUploading: boolean;
@@ -94,7 +96,7 @@ export class Attempt implements UpstreamCall, Wait {
     this.route = route;
     this.upstream = upstream;
     this.onFreshConnection = onFreshConnection;
-    this.span = startSpanWith('proxy.attempt', new AttemptAttributes(route.target, resendCount));
+    this.span = startSpanOf(owner.req, 'proxy.attempt', new AttemptAttributes(route.target, resendCount));
   }
 
   get isMovable(): boolean {

@@ -66,7 +66,7 @@ export interface ForwarderCore {
     owner: RelayOwner,
   ): BodySink;
   /** Sends a copy of a request whose whole body is here, if mirroring is configured. */
-  mirror(prepared: PreparedRequest, body: Buffer | null): void;
+  mirror(req: IncomingMessage, prepared: PreparedRequest, body: Buffer | null): void;
   answerError(req: IncomingMessage, res: ServerResponse, error: unknown, next: NextFunction): void;
   onOver(): void;
 }

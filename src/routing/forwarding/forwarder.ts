@@ -74,7 +74,7 @@ export class Forwarder {
       routeTo: ({ service }, { id }) => router.acquireTarget(service, id, true),
       hasAnother: ({ service }, tried) => router.size(service) > (tried?.size ?? 1),
       finalHead: (req, head, attempt) => answers.finalHead(req, head, attempt),
-      mirror: (prepared, body) => options.mirror?.copy(prepared, body),
+      mirror: (req, prepared, body) => options.mirror?.copy(req, prepared, body),
       openRelay: (req, res, head, attempt, owner) => answers.open(req, res, head, attempt, owner),
       onOver: () => void this.#active--,
     };

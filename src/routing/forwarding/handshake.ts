@@ -82,7 +82,7 @@ export class Handshake {
       const { target } = route;
       const { method, path, fields, changesOrigin } = this.#prepared;
       const protocol = ['Connection', 'Upgrade', 'Upgrade', this.#req.headers.upgrade ?? ''];
-      const headers = [...fieldsAt(target, attemptFields(fields, undefined), changesOrigin), ...protocol];
+      const headers = [...fieldsAt(target, attemptFields(fields, undefined, this.#req), changesOrigin), ...protocol];
       const request = openNodeRequest(target, this.#options.upstream, { method, path: pathAt(target, path), headers });
       this.#request = request;
       this.#wasSent = false;

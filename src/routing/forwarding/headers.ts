@@ -1,6 +1,6 @@
 /** Which header fields pass a proxy, and which end with the connection on which they arrived (RFC 9110 §7.6.1). */
 import type { IncomingMessage } from 'node:http';
-import { injectTrace, type RecordedSpan } from '../../shared/instrumentation.js';
+import { injectTraceOf, type RecordedSpan } from '../../shared/instrumentation.js';
 import { cameFromClient, isClientClaim } from './client-claims.js';
 
 /** Fields that concern one connection only, even if `Connection` does not name them. */
@@ -76,9 +76,13 @@ function acceptsTrailers(te: string | string[] | undefined): boolean {
 }
 
 /** The fields of one attempt: those of the request, and the current trace context or the one of this attempt. */
-export function attemptFields({ fields, trace }: ForwardedFields, span: RecordedSpan | undefined): string[] {
+export function attemptFields(
+  { fields, trace }: ForwardedFields,
+  span: RecordedSpan | undefined,
+  req: IncomingMessage,
+): string[] {
   const carrier: Record<string, string | string[] | undefined> = {};
-  if (span === undefined) injectTrace(carrier);
+  if (span === undefined) injectTraceOf(req, carrier);
   else span.inject(carrier);
   let own: readonly string[] = NO_FIELDS;
   for (const name in carrier) {

@@ -1,4 +1,5 @@
 /** Sends copies of requests to a second target. The outcome of a copy does not affect the request or its response. */
+import type { IncomingMessage } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Random } from '../../shared/backoff.js';
 import { parseTarget, type TargetSpec, type TargetUrl } from '../target.js';
@@ -30,9 +31,9 @@ export class Mirror {
   }
 
   /** Sends a copy, unless the most allowed copies are in flight. Never throws. */
-  copy(prepared: PreparedRequest, body: Buffer | null): void {
+  copy(req: IncomingMessage, prepared: PreparedRequest, body: Buffer | null): void {
     if (!this.#upstream.hasRoom || (this.#ratio < 1 && this.#random() >= this.#ratio)) return;
-    this.#upstream.send(new MirroredCall(this.#upstream, prepared, body));
+    this.#upstream.send(new MirroredCall(this.#upstream, req, prepared, body));
   }
 
   close(): Promise<void> {
@@ -43,20 +44,22 @@ export class Mirror {
 class MirroredCall implements UpstreamCall {
   place: Place | undefined = undefined;
   readonly #upstream: Upstream;
+  readonly #req: IncomingMessage;
   readonly #prepared: PreparedRequest;
   readonly #body: Buffer | null;
   #read = 0;
   #isOver = false;
 
-  constructor(upstream: Upstream, prepared: PreparedRequest, body: Buffer | null) {
+  constructor(upstream: Upstream, req: IncomingMessage, prepared: PreparedRequest, body: Buffer | null) {
     this.#upstream = upstream;
+    this.#req = req;
     this.#prepared = prepared;
     this.#body = body;
   }
 
   request(): UpstreamRequest {
     const { target } = this.#upstream;
-    const options = { req: undefined, span: undefined, onFreshConnection: false };
+    const options = { req: this.#req, span: undefined, sendsTrailers: false, onFreshConnection: false };
     return { ...requestAt(target, this.#prepared, this.#body, options), expectContinue: false };
   }
 

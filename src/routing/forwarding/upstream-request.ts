@@ -8,9 +8,11 @@ import type { PreparedRequest } from './incoming.js';
 import type { UpstreamRequest } from './upstream-call.js';
 
 export interface SendOptions {
-  /** The source of the trailers, which are sent after its body has ended. */
-  readonly req: IncomingMessage | undefined;
+  readonly req: IncomingMessage;
+  /** The span of the attempt. Without one, the trace of the request is sent. */
   readonly span: RecordedSpan | undefined;
+  /** Whether the trailers of the request are sent after its body has ended. */
+  readonly sendsTrailers: boolean;
   readonly onFreshConnection: boolean;
 }
 
@@ -18,16 +20,16 @@ export function requestAt(
   target: Target,
   { method, path, fields, framing, expectContinue, hasTrailers, changesOrigin }: PreparedRequest,
   body: Buffer | Readable | null,
-  { req, span, onFreshConnection }: SendOptions,
+  { req, span, sendsTrailers, onFreshConnection }: SendOptions,
 ): UpstreamRequest {
   return {
     method,
     path: pathAt(target, path),
-    headers: fieldsAt(target, attemptFields(fields, span), changesOrigin),
+    headers: fieldsAt(target, attemptFields(fields, span, req), changesOrigin),
     body,
     isChunked: framing.kind === 'chunked',
     expectContinue,
-    trailers: hasTrailers && req !== undefined ? () => trailerFields(req.trailers) : undefined,
+    trailers: hasTrailers && sendsTrailers ? () => trailerFields(req.trailers) : undefined,
     onFreshConnection,
   };
 }
