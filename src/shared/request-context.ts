@@ -12,14 +12,17 @@ export const NEEDS_NO_CONTEXT: unique symbol = Symbol.for('@tooloo/resilience:ne
 /** A middleware that enters the context itself has here the same middleware without that. */
 export const ENTERS_LATER: unique symbol = Symbol.for('@tooloo/resilience:enters-later') as never;
 
+/** Deeper data counts as code, because it may contain itself. */
+const DEEPEST = 20;
+
 /**
  * Whether a value is plain data down to its last member. Middleware whose options are has no code of the application to
  * run: no callback, store, clock or router.
  */
-export function isPlainData(value: unknown): boolean {
+export function isPlainData(value: unknown, depth = 0): boolean {
   if (typeof value === 'function') return false;
   if (typeof value !== 'object' || value === null || value instanceof RegExp || ArrayBuffer.isView(value)) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = prototype === Object.prototype || prototype === null || Array.isArray(value);
-  return isPlain && Object.values(value).every(isPlainData);
+  return isPlain && depth < DEEPEST && Object.values(value).every((member) => isPlainData(member, depth + 1));
 }

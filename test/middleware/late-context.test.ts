@@ -444,6 +444,9 @@ test('plain data contains no code, at any depth', () => {
       return !isPlainData(held);
     }),
   );
+  const cyclic: Record<string, unknown> = {};
+  cyclic.self = cyclic;
+  expect(isPlainData(cyclic)).toBe(false);
   expect(isPlainData({ targets: ['http://a'], tls: { ca: Buffer.from('x') }, strip: /a/, prefix: undefined })).toBe(
     true,
   );
