@@ -261,7 +261,9 @@ export function healthEndpoints(options?: HealthEndpointsOptions): HealthEndpoin
     const endpoint = endpoints.get(path);
     if (endpoint === undefined || (req.method !== 'GET' && req.method !== 'HEAD')) return next();
     if (!endpoint.isChosen && ownRoutes.has(req, path)) {
-      warnOnce('TOOLOO_HEALTH_OWN_ROUTE', 'healthEndpoints', ownRouteText(path), checked.warnings);
+      const { warnings } = checked;
+      const warn = (): void => warnOnce('TOOLOO_HEALTH_OWN_ROUTE', 'healthEndpoints', ownRouteText(path), warnings);
+      runInContextOf(req, warn);
       return next();
     }
     nameRouteOf(req, path);

@@ -23,6 +23,8 @@ interface Passage {
 }
 
 export class RateLimitGate {
+  /** Whether no request waits for its decision. */
+  readonly decidesAtOnce: boolean;
   readonly #resolved: ResolvedOptions;
   readonly #limiter: RateLimiter<RateLimitStore>;
   readonly #charges: Charges;
@@ -50,15 +52,10 @@ export class RateLimitGate {
     this.#concurrency = dryRun ? undefined : concurrency;
     const giveBack = (passed: PassedLimit): void | Promise<void> => this.#giveBack(passed);
     this.#refundAtEnd = refund === undefined ? undefined : refundAtEnd({ refund, giveBack, place, warnings });
-    const decidesAtOnce = limiter.synchronous && this.#maxWaitTime === undefined && this.#concurrency === undefined;
-    this.#scratch = decidesAtOnce ? this.#charges.create() : undefined;
+    this.decidesAtOnce = limiter.synchronous && this.#maxWaitTime === undefined && this.#concurrency === undefined;
+    this.#scratch = this.decidesAtOnce ? this.#charges.create() : undefined;
     const canFind = refund === undefined && this.#charges.dependOnKeyAlone;
     this.#passed = new PassedLimits(canFind, (key) => this.#find(key));
-  }
-
-  /** Whether no request waits for its decision. */
-  get decidesAtOnce(): boolean {
-    return this.#scratch !== undefined;
   }
 
   handle(req: IncomingMessage, res: ServerResponse, next: NextFunction): void {

@@ -99,7 +99,7 @@ export function startSpan(operation: string, attributes?: Attributes): RecordedS
   return holder[KEY]?.startSpan(operation, attributes);
 }
 
-/** Like `startSpan`, below the span of this request if the async context of the request is not current. */
+/** Like `startSpan`, below the span of this request if its async context is not current. The span keeps owned attributes. */
 export function startSpanOf(
   req: IncomingMessage,
   operation: string,

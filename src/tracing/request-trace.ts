@@ -1,6 +1,7 @@
 /** The trace of a request being served: its root span is of kind server and named by method and route. */
 import type { RequestObserver, RequestOutcome, ServedRequest } from '../shared/request-over.js';
 import { sentStatus } from '../shared/sent-status.js';
+import { runWithin } from './context.js';
 import { httpAttributes } from './http-attributes.js';
 import { SLOW } from './keep.js';
 import { UNMATCHED, methodLabel } from './request-metrics.js';
@@ -91,6 +92,12 @@ export class RequestTrace extends Trace implements RequestObserver {
       ...(status !== undefined && { 'http.response.status_code': status }),
       ...(this.#errorType !== undefined && { 'error.type': this.#errorType }),
     };
+  }
+
+  /** Calls listeners of its end, within its async context if that was entered only for other code of the application. */
+  callListeners(call: () => void): void {
+    if (this.entersContextLate) runWithin(this.root, call);
+    else call();
   }
 
   /** The value that listeners receive. */

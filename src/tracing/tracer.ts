@@ -8,7 +8,6 @@ import type { Closeable } from '../shared/http.js';
 import type { Attributes, AttributeValue } from '../shared/instrumentation.js';
 import { Listeners, callGuarded } from '../shared/listeners.js';
 import { checkOptions } from '../shared/options.js';
-import { runWithin } from './context.js';
 import type { SpanExporter } from './exporter.js';
 import { createSampler, isId, newSpanId, type Sampler } from './ids.js';
 import { currentSpan, installTracing } from './install.js';
@@ -246,7 +245,8 @@ export class DistributedTracer implements TraceOwner, Closeable {
       const roots = trace.isRootForeign ? [] : [trace.root];
       if (this.#exporter !== undefined) this.#export([...roots, ...trace.children.filter((span) => span.isEnded)]);
     }
-    if (request !== undefined && this.#requestEnds.size > 0) this.#tellEnd(request);
+    if (request !== undefined && this.#requestEnds.size > 0)
+      request.callListeners(() => this.#requestEnds.emit(request.toEnd()));
   }
 
   /** Ends open spans, lets the exporter send its queue, and stops. Kept traces stay readable. */
@@ -260,12 +260,6 @@ export class DistributedTracer implements TraceOwner, Closeable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
-  }
-
-  #tellEnd(request: RequestTrace): void {
-    const emit = (): void => this.#requestEnds.emit(request.toEnd());
-    if (request.entersContextLate) runWithin(request.root, emit);
-    else emit();
   }
 
   #export(spans: readonly Span[]): void {

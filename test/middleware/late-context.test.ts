@@ -19,7 +19,7 @@ import {
   type Handler,
   type TraceView,
 } from '../../src/index.js';
-import { isPlainData } from '../../src/shared/request-context.js';
+import { isPlainData, NEEDS_NO_CONTEXT } from '../../src/shared/request-context.js';
 import { eventually } from '../support/eventually.js';
 import fc from '../support/fast-check.js';
 
@@ -384,7 +384,7 @@ describe('all code of the application sees the trace of its request', () => {
     tracing.tracer.onRequest(() => ends.push(seen()));
     const failing: Handler = Object.assign(
       (_req: unknown, _res: unknown, next: (error: unknown) => void) => next(new Error('it failed')),
-      { [Symbol.for('@tooloo/resilience:needs-no-context')]: true },
+      { [NEEDS_NO_CONTEXT]: true },
     );
     // The process reports a warning in a tick of its own.
     const warned = new Promise((resolve) => {

@@ -18,8 +18,6 @@ import { NOT_WAITING, type Wait } from './waiting-requests.js';
  * process.
  */
 export interface AttemptOwner {
-  /** The request of the client. */
-  readonly req: IncomingMessage;
   requestFor(attempt: Attempt): UpstreamRequest;
   /** Whether the client still has to send a part of the body. */
   readonly isUploading: boolean;
@@ -91,12 +89,19 @@ export class Attempt implements UpstreamCall, Wait {
   #discardTimer: Timer | undefined;
 
   /** @param resendCount the number of attempts before this one */
-  constructor(owner: AttemptOwner, route: Route, upstream: Upstream, resendCount: number, onFreshConnection: boolean) {
+  constructor(
+    owner: AttemptOwner,
+    req: IncomingMessage,
+    route: Route,
+    upstream: Upstream,
+    resendCount: number,
+    onFreshConnection: boolean,
+  ) {
     this.#owner = owner;
     this.route = route;
     this.upstream = upstream;
     this.onFreshConnection = onFreshConnection;
-    this.span = startSpanOf(owner.req, 'proxy.attempt', new AttemptAttributes(route.target, resendCount));
+    this.span = startSpanOf(req, 'proxy.attempt', new AttemptAttributes(route.target, resendCount));
   }
 
   get isMovable(): boolean {

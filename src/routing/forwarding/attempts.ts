@@ -66,10 +66,6 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
     this.#active = new ActiveAttempts(core.waiting);
   }
 
-  get req(): IncomingMessage {
-    return this.#owner.req;
-  }
-
   /** Whether the request waits for a response and could be sent to another instance at the same time. */
   get isMovable(): boolean {
     return !this.#isDecided && rules.mayRunTwice(this) && this.body.isComplete;
@@ -95,7 +91,7 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
     }
     this.#launch(route);
     const { hedge, clock } = this.core;
-    if (this.body.isComplete) this.core.mirror(this.req, this.prepared, this.body.open() as Buffer | null);
+    if (this.body.isComplete) this.core.mirror(this.#owner.req, this.prepared, this.body.open() as Buffer | null);
     if (hedge === undefined || !this.isMovable) return;
     this.#hedgeTimer = startTimer(clock, () => this.#owner.enter(() => this.tryElsewhere()), hedge.delay);
   }
@@ -156,12 +152,7 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
 
   requestFor({ route, span, onFreshConnection }: Attempt): UpstreamRequest {
     const { req } = this.#owner;
-    return requestAt(route.target, this.prepared, this.body.open(), {
-      req,
-      span,
-      sendsTrailers: true,
-      onFreshConnection,
-    });
+    return requestAt(route.target, this.prepared, this.body.open(), { req, span, onFreshConnection });
   }
 
   onContinue(): void {
@@ -225,7 +216,7 @@ export class Attempts implements AttemptOwner, rules.Retriable, RetriesOwner {
   #launch(route: Route, onFreshConnection = false): void {
     this.#tried.add(route.instance);
     const upstream = this.core.upstream(route.target);
-    const attempt = new Attempt(this, route, upstream, this.#started++, onFreshConnection);
+    const attempt = new Attempt(this, this.#owner.req, route, upstream, this.#started++, onFreshConnection);
     this.#active.add(attempt);
     attempt.start();
   }

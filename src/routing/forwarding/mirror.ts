@@ -59,8 +59,8 @@ class MirroredCall implements UpstreamCall {
 
   request(): UpstreamRequest {
     const { target } = this.#upstream;
-    const options = { req: this.#req, span: undefined, sendsTrailers: false, onFreshConnection: false };
-    return { ...requestAt(target, this.#prepared, this.#body, options), expectContinue: false };
+    const options = { req: this.#req, span: undefined, onFreshConnection: false };
+    return { ...requestAt(target, this.#prepared, this.#body, options), expectContinue: false, trailers: undefined };
   }
 
   onContinue(): void {

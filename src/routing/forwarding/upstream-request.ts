@@ -8,11 +8,10 @@ import type { PreparedRequest } from './incoming.js';
 import type { UpstreamRequest } from './upstream-call.js';
 
 export interface SendOptions {
+  /** Also the source of the trailers, which are sent after its body has ended. */
   readonly req: IncomingMessage;
   /** The span of the attempt. Without one, the trace of the request is sent. */
   readonly span: RecordedSpan | undefined;
-  /** Whether the trailers of the request are sent after its body has ended. */
-  readonly sendsTrailers: boolean;
   readonly onFreshConnection: boolean;
 }
 
@@ -20,7 +19,7 @@ export function requestAt(
   target: Target,
   { method, path, fields, framing, expectContinue, hasTrailers, changesOrigin }: PreparedRequest,
   body: Buffer | Readable | null,
-  { req, span, sendsTrailers, onFreshConnection }: SendOptions,
+  { req, span, onFreshConnection }: SendOptions,
 ): UpstreamRequest {
   return {
     method,
@@ -29,7 +28,7 @@ export function requestAt(
     body,
     isChunked: framing.kind === 'chunked',
     expectContinue,
-    trailers: hasTrailers && sendsTrailers ? () => trailerFields(req.trailers) : undefined,
+    trailers: hasTrailers ? () => trailerFields(req.trailers) : undefined,
     onFreshConnection,
   };
 }
