@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { wallClock } from '../shared/clock.js';
+import { openFieldRecord } from '../shared/field-record.js';
 import type { Quota } from './quota.js';
 import type { Charge } from './store.js';
 
@@ -119,8 +120,14 @@ function writeDraft(res: ServerResponse, charges: readonly Charge[], partitionKe
     policies = `${String(res.getHeader('ratelimit-policy'))}, ${policies}`;
     states = `${String(before)}, ${states}`;
   }
-  res.setHeader('RateLimit-Policy', policies);
-  res.setHeader('RateLimit', states);
+  const record = openFieldRecord(res);
+  if (record === undefined) {
+    res.setHeader('RateLimit-Policy', policies);
+    res.setHeader('RateLimit', states);
+  } else {
+    record['ratelimit-policy'] = ['RateLimit-Policy', policies];
+    record['ratelimit'] = ['RateLimit', states];
+  }
 }
 
 /** The older fields know one limit: the one that is nearest to its end. */

@@ -9,7 +9,8 @@ import type { Exchange } from './exchange.js';
 import { appendCacheStatus, cacheStatus, type ForwardReason } from './cache-status.js';
 import type { ResponseCapture } from './response-capture.js';
 import type { ResponseHead } from './response-head.js';
-import { isContentField, sendStored } from './send-stored.js';
+import { isContentField } from './ready-fields.js';
+import { sendStored } from './send-stored.js';
 import type { StoredResponse } from './stored-response.js';
 
 /** The parameters of `Cache-Status` besides the reason (RFC 9211 §2). */

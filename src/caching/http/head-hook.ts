@@ -13,6 +13,7 @@ import {
 import type { Socket } from 'node:net';
 import { FieldList } from './field-list.js';
 import type { FieldValue } from './fields.js';
+import { fieldRecordOf, mergesFields, openFieldRecord } from '../../shared/field-record.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
 
 /** A valid head in the form that Node receives. Its fields are read while it is judged. */
@@ -40,8 +41,7 @@ export class DecidedHead {
   /** The value of one field, by its name in lowercase. */
   valueOf(lower: string): FieldValue {
     if (this.headers !== undefined) return this.fields.find(lower)?.value;
-    const store = storeOf(this.#res);
-    return store === undefined ? this.#res.getHeader(lower) : store[lower]?.[1];
+    return fieldOf(this.#res, lower);
   }
 }
 
@@ -76,27 +76,8 @@ function keepsRepeatedLines(): boolean {
   return Array.isArray(res.getHeader('b'));
 }
 
-/** Node's store of the fields that were set; an empty one remains where all were removed. */
-const FIELD_STORE = Object.getOwnPropertySymbols(
-  new ServerResponse(new IncomingMessage(undefined as unknown as Socket)),
-).find(({ description }) => description === 'kOutHeaders');
-
-/** Fields by lowercase name, with the name and the value as they were set. */
-type FieldStore = Readonly<Record<string, readonly [name: string, value: FieldValue]>>;
-
-/** The store of a response; undefined if no field was ever set on it, and for HTTP/2. */
-function storeOf(res: ServerResponse): FieldStore | undefined {
-  if (FIELD_STORE === undefined) return undefined;
-  return (res as unknown as Record<symbol, FieldStore | null | undefined>)[FIELD_STORE] ?? undefined;
-}
-
-/** Whether a field was ever set on a response: Node then merges an array given to `writeHead` into the others. */
-function mergesFields(res: ServerResponse): boolean {
-  return FIELD_STORE === undefined || storeOf(res) !== undefined;
-}
-
 /** Whether `writeHead` sends every line of an array given to it. */
-export function keepsLinesOf(res: ServerResponse): boolean {
+function keepsLinesOf(res: ServerResponse): boolean {
   return KEEPS_REPEATED_LINES || !mergesFields(res);
 }
 
@@ -168,16 +149,16 @@ export class HeadHook {
     if (headers !== undefined) {
       setFields(this.#res, mergeFields(this.#res, headers));
     }
-    if (status !== undefined) this.#res.setHeader(STATUS_FIELD, status);
+    if (status !== undefined) setStatus(this.#res, status);
     this.#listener.accept?.();
     return this.#res;
   }
 
   #write(args: unknown[], headers: object | undefined, status: string | undefined): ServerResponse {
     const res = this.#res;
-    const before = res.getHeader(STATUS_FIELD);
+    const before = fieldOf(res, 'cache-status');
     if (status !== undefined) {
-      if (headers === undefined) res.setHeader(STATUS_FIELD, status);
+      if (headers === undefined) setStatus(res, status);
       else args = args.map((arg) => (arg === headers ? withStatus(headers, status) : arg));
     }
     try {
@@ -251,14 +232,27 @@ export function linesOf(value: FieldValue): string[] {
   return typeof value === 'object' ? value.map(String) : [String(value)];
 }
 
+/** The value of a field set on a response, by its name in lowercase. */
+export function fieldOf(res: ServerResponse, lower: string): FieldValue {
+  const record = fieldRecordOf(res);
+  return record === undefined ? res.getHeader(lower) : record[lower]?.[1];
+}
+
+/** @param status a valid value */
+function setStatus(res: ServerResponse, status: string): void {
+  const record = openFieldRecord(res);
+  if (record === undefined) res.setHeader(STATUS_FIELD, status);
+  else record['cache-status'] = [STATUS_FIELD, status];
+}
+
 /** The fields set on a response. HTTP/2 responses know names in lowercase only. */
 export function fieldsSet(res: ServerResponse): FieldList {
   const fields = new FieldList();
-  const store = storeOf(res);
-  if (store !== undefined) {
+  const record = fieldRecordOf(res);
+  if (record !== undefined) {
     // Node's own record has this form. Its public methods convert every name of it twice, for each response.
-    for (const lower in store) {
-      const [name, value] = store[lower]!;
+    for (const lower in record) {
+      const [name, value] = record[lower]!;
       fields.add(lower, name, Array.isArray(value) ? value.slice() : value); // appendHeader adds to the same list
     }
     return fields;

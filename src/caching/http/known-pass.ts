@@ -13,7 +13,7 @@ import type { CacheSettings } from './cache-settings.js';
 import { appendCacheStatus, cacheStatus } from './cache-status.js';
 import type { Exchange } from './exchange.js';
 import { joinValue, type FieldValue } from './fields.js';
-import { HeadHook, type DecidedHead, type HeadListener } from './head-hook.js';
+import { fieldOf, HeadHook, type DecidedHead, type HeadListener } from './head-hook.js';
 import { sameValue, type HeadFacts } from './response-head.js';
 import { SentRuleFields } from './rule-fields.js';
 import { concernsResource, type Unstorable } from './storable.js';
@@ -90,6 +90,6 @@ export class KnownPass extends RequestFacts implements HeadListener {
 
 /** `appendHeader` adds to the same list, so a copy is kept. */
 function cookiesOf(res: ServerResponse): FieldValue {
-  const cookies = res.getHeader('set-cookie');
+  const cookies = fieldOf(res, 'set-cookie');
   return Array.isArray(cookies) ? cookies.slice() : cookies;
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { abortResponse } from '../../shared/abort-response.js';
 import { ResilienceError } from '../../shared/errors.js';
 import type { NextFunction } from '../../shared/http.js';
-import { nameRouteOf, startSpanOf, type Attributes } from '../../shared/instrumentation.js';
+import { nameRouteOf, OwnedAttributes, startSpanOf } from '../../shared/instrumentation.js';
 import { sendError } from '../../shared/problem.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
 import { AnswerMemory } from './answer-memory.js';
@@ -41,7 +41,10 @@ import {
 
 /** The most waits of a request for others: one for the resource, one for its variant. */
 const MOST_WAITS = 2;
-const HIT: Attributes = { 'cache.hit': true };
+/** Attributes of the span of a hit. All of them have this object, because such a span ends at once. */
+const HIT = new (class extends OwnedAttributes {
+  readonly 'cache.hit' = true;
+})();
 
 export class ResponseCache {
   readonly invalidator: Invalidator;

@@ -1,11 +1,8 @@
 /** Sends a stored response (RFC 9111 §4): whole, as a range, or as 304. */
 import { ServerResponse } from 'node:http';
-import { appendCacheStatus } from './cache-status.js';
 import { ifRangeHolds, isNotModified, type Preconditions } from './conditional.js';
-import type { FlatFields } from './fields.js';
-import { ageSeconds } from './freshness.js';
-import { keepsLinesOf } from './head-hook.js';
 import { answerRange } from './range.js';
+import { ReadyField, readyFields, setReadyFields, StoredFields } from './ready-fields.js';
 import { ageOf } from './reuse.js';
 import type { StoredResponse } from './stored-response.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
@@ -17,22 +14,6 @@ export interface ServedRequest extends Preconditions {
   readonly ifRange: string | undefined;
 }
 
-/** Fields that describe content, which a 304 does not have (RFC 9110 §15.4.5). */
-const OF_CONTENT = new Set([
-  'content-type',
-  'content-length',
-  'content-encoding',
-  'content-language',
-  'content-range',
-  'transfer-encoding',
-  'trailer',
-]);
-
-/** Whether a field, named in lowercase, describes content and must not be in a 304. */
-export function isContentField(name: string): boolean {
-  return OF_CONTENT.has(name);
-}
-
 /**
  * Size in bytes up to which a body is also kept as text. Head and body are then sent in one write instead of two
  * gathered ones, which saves 4 % of the whole cost of a hit (measured under Express). For larger bodies the copy would
@@ -40,17 +21,9 @@ export function isContentField(name: string): boolean {
  */
 const SMALL_BODY = 16 * 1024;
 
-/**
- * The fields of a stored response, ready to be written. Only `Age` and `Cache-Status` change from one second to the
- * next.
- */
+/** A stored response, ready to be written. */
 interface Prepared {
-  /** The stored fields, then Age and Cache-Status. */
-  readonly flat: string[];
-  /** Members of Cache-Status from caches nearer to the origin. */
-  readonly statusBefore: string | undefined;
-  second: number;
-  member: string;
+  readonly fields: StoredFields;
   /**
    * A small body as text with exactly the same bytes: Node writes it together with the head, in one piece (see
    * `SMALL_BODY`).
@@ -61,34 +34,9 @@ interface Prepared {
 const prepared = new WeakMap<StoredResponse, Prepared>();
 
 function prepare(stored: StoredResponse): Prepared {
-  const flat: string[] = [];
-  const before: string[] = [];
-  for (let i = 0; i < stored.headers.length; i += 2) {
-    const name = stored.headers[i]!;
-    if (name.toLowerCase() === 'cache-status') before.push(stored.headers[i + 1]!);
-    else flat.push(name, stored.headers[i + 1]!);
-  }
-  flat.push('Age', '0', 'Cache-Status', '');
-  const statusBefore = before.length === 0 ? undefined : before.join(', ');
-  return { flat, statusBefore, second: -1, member: '', text: undefined };
-}
-
-/**
- * The fields to send with a stored response of this age. Kept from call to call and changed in place: Node copies them
- * into the head before `writeHead` returns.
- */
-function headersAt(ready: Prepared, age: number, member: string): string[] {
-  const { flat } = ready;
-  const second = ageSeconds(age);
-  if (second !== ready.second) {
-    ready.second = second;
-    flat[flat.length - 3] = String(second);
-  }
-  if (member !== ready.member) {
-    ready.member = member;
-    flat[flat.length - 1] = appendCacheStatus(ready.statusBefore, member);
-  }
-  return flat;
+  const ready = { fields: new StoredFields(stored.headers), text: undefined };
+  prepared.set(stored, ready);
+  return ready;
 }
 
 /** The remaining seconds of freshness, as in `Cache-Status`: negative once stale. */
@@ -111,30 +59,29 @@ export function sendStored(
   member: string,
   now: number,
 ): boolean {
-  let ready = prepared.get(stored);
-  if (ready === undefined) prepared.set(stored, (ready = prepare(stored)));
-  const headers = headersAt(ready, ageOf(stored, now), member);
+  const ready = prepared.get(stored) ?? prepare(stored);
+  const fields = ready.fields.at(ageOf(stored, now), member);
   if (request.ifNoneMatch !== undefined || request.ifModifiedSince !== undefined) {
     if (isNotModified(stored, request)) {
-      write(res, stored, withoutContent(headers), undefined, 304);
+      write(res, stored, withoutContent(fields), undefined, 304);
       return true;
     }
   }
   const mayHaveRange = !request.isHead && (stored.status === 200 || stored.part !== undefined);
   if (request.range !== undefined && mayHaveRange && ifRangeHolds(request.ifRange, stored)) {
-    const partial = answerRange({ ...stored, headers }, request.range);
+    const partial = answerRange({ ...stored, headers: flatOf(fields) }, request.range);
     if (partial !== undefined) {
-      write(res, stored, partial.headers, partial.body, partial.status);
+      write(res, stored, readyFields(partial.headers), partial.body, partial.status);
       return true;
     }
   }
   if (stored.part !== undefined) return false;
-  if (stored.trailers.length > 0 && !request.isHead && takesTrailers(res)) writeWithTrailers(res, stored, headers);
-  else if (request.isHead) write(res, stored, headers, undefined);
+  if (stored.trailers.length > 0 && !request.isHead && takesTrailers(res)) writeWithTrailers(res, stored, fields);
+  else if (request.isHead) write(res, stored, fields, undefined);
   else if (stored.body.length > SMALL_BODY || res.end !== ServerResponse.prototype.end) {
-    write(res, stored, headers, stored.body);
+    write(res, stored, fields, stored.body);
   } else {
-    writeHead(res, stored, headers);
+    writeHead(res, stored, fields);
     res.end((ready.text ??= Buffer.from(stored.body).toString('latin1')), 'latin1');
   }
   return true;
@@ -143,46 +90,26 @@ export function sendStored(
 function write(
   res: ServerResponse,
   stored: StoredResponse,
-  headers: FlatFields,
+  fields: readonly ReadyField[],
   body: Uint8Array | undefined,
   status = stored.status,
 ): void {
-  writeHead(res, stored, headers, status);
+  writeHead(res, stored, fields, status);
   if (body === undefined || body.length === 0) res.end();
   else res.end(body);
 }
 
-/**
- * Writes each line as it was stored. An array for `writeHead` is the fastest way. It keeps repeated names only if no
- * field is set on the response yet: Node 20 otherwise keeps only the last line of them.
- */
-function writeHead(res: ServerResponse, stored: StoredResponse, headers: FlatFields, status = stored.status): void {
-  const { reason, removed } = stored;
+/** The fields are set, not given to `writeHead`: hooks of the head, and logs of the response, read them there. */
+function writeHead(
+  res: ServerResponse,
+  { removed, reason, status: ofStored }: StoredResponse,
+  fields: readonly ReadyField[],
+  status = ofStored,
+): void {
   if (removed !== undefined) for (const name of removed) res.removeHeader(name);
-  const isFree =
-    res.writeHead === ServerResponse.prototype.writeHead && !isHttp2Response(res) && res.getHeaderNames().length === 0;
-  const isPlain = isFree && keepsLinesOf(res);
-  // Someone else set fields or hooks the head (compression, sessions): they read fields where `setHeader` puts them.
-  if (!isPlain) setHeaders(res, headers);
-  const given = isPlain ? [headers as string[]] : [];
-  const phrase = reason === undefined || status !== stored.status || isHttp2Response(res) ? [] : [reason];
-  (res.writeHead as (...args: unknown[]) => unknown)(status, ...phrase, ...given);
-}
-
-/** Sets flat fields one by one; several lines of a name become one array. */
-function setHeaders(res: ServerResponse, headers: FlatFields): void {
-  const lines = new Map<string, string[]>();
-  for (let i = 0; i < headers.length; i += 2) {
-    const lower = headers[i]!.toLowerCase();
-    const earlier = lines.get(lower);
-    if (earlier === undefined) {
-      lines.set(lower, [headers[i + 1]!]);
-      res.setHeader(headers[i]!, headers[i + 1]!);
-    } else {
-      earlier.push(headers[i + 1]!);
-      res.setHeader(headers[i]!, earlier);
-    }
-  }
+  setReadyFields(res, fields);
+  if (reason === undefined || status !== ofStored || isHttp2Response(res)) res.writeHead(status);
+  else res.writeHead(status, reason);
 }
 
 /** Trailers need chunks, which HTTP/1.0 does not have. */
@@ -190,19 +117,19 @@ function takesTrailers({ req }: ServerResponse): boolean {
   return req.httpVersionMajor > 1 || req.httpVersionMinor >= 1;
 }
 
-function writeWithTrailers(res: ServerResponse, stored: StoredResponse, headers: FlatFields): void {
+function writeWithTrailers(res: ServerResponse, stored: StoredResponse, fields: readonly ReadyField[]): void {
   const trailers: [string, string][] = [];
   for (let i = 0; i < stored.trailers.length; i += 2) trailers.push([stored.trailers[i]!, stored.trailers[i + 1]!]);
   const names = [...new Set(trailers.map(([name]) => name))].join(', ');
-  writeHead(res, stored, [...headers, 'Trailer', names]);
+  writeHead(res, stored, [...fields, new ReadyField('Trailer', names)]);
   res.addTrailers(trailers);
   res.end(stored.body);
 }
 
-function withoutContent(headers: FlatFields): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    if (!isContentField(headers[i]!.toLowerCase())) kept.push(headers[i]!, headers[i + 1]!);
-  }
-  return kept;
+function withoutContent(fields: readonly ReadyField[]): ReadyField[] {
+  return fields.filter(({ isOfContent }) => !isOfContent);
+}
+
+function flatOf(fields: readonly ReadyField[]): string[] {
+  return fields.flatMap(({ name, value }) => [value].flat().flatMap((line) => [name, line]));
 }
