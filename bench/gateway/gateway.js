@@ -53,6 +53,8 @@ const WHOLE = {
     '@fastify/http-proxy',
     PEERS,
     UNDICI,
+    'sockets of Node alone',
+    'HTTP server of Node alone',
     NGINX,
     HAPROXY,
   ],

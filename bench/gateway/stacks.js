@@ -8,6 +8,7 @@ import { createProxyMiddleware } from 'http-proxy-middleware';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent, createServer } from 'node:http';
 import { proxies } from '../routing/proxies.js';
+import { answering, relay } from './floors.js';
 
 /** The middleware in the order the README mounts them. */
 const parts = {
@@ -67,4 +68,6 @@ export const stacks = {
   '@fastify/http-proxy': proxies['@fastify/http-proxy'],
   'http-proxy-middleware, express-rate-limit, OpenTelemetry': withPeers,
   'bare undici': proxies['bare undici'],
+  'sockets of Node alone': relay,
+  'HTTP server of Node alone': answering,
 };

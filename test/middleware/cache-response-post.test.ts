@@ -69,3 +69,28 @@ test('a change in the meantime keeps it from being stored', async () => {
   await early;
   expect((await rig.ask('/items')).body).toBe('');
 });
+
+test('after responses that do not name their target, the first one that does is sent, and the next one is stored', async () => {
+  const headers: Record<string, string> = { 'Cache-Control': 'max-age=60' };
+  const { ask } = await given(headers);
+  await post();
+  await post();
+  expect((await ask('/items')).body).toBe('got 2');
+  headers['Content-Location'] = '/items';
+  expect((await post()).cache).toBe('');
+  expect((await ask('/items')).body).toBe('got 3'); // it was invalidated
+  expect((await post()).cache).toBe('fwd=method; stored');
+  expect((await ask('/items')).body).toBe('posted 4');
+});
+
+test('an error does not show that later responses name no target', async () => {
+  let status = 500;
+  rig = await cacheRig((req, res) => {
+    res.writeHead(req.method === 'POST' ? status : 200, req.method === 'POST' && status === 200 ? FRESH : {});
+    res.end(req.method);
+  });
+  await post();
+  status = 200;
+  expect((await post()).cache).toBe('fwd=method; stored');
+  expect((await rig.ask('/items')).body).toBe('POST');
+});

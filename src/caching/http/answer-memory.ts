@@ -32,6 +32,8 @@ export class Answers {
   #reason: Unstorable | undefined;
   /** The response is for everyone: `public` or `s-maxage`. */
   isForEveryone = false;
+  /** Whether the last response to a POST did not name its target, so that it was not stored for GETs. */
+  postsPass = false;
   /** The usual time to the head in milliseconds. */
   #usualTime: number | undefined;
 

@@ -8,9 +8,47 @@ import type { CacheSettings } from './cache-settings.js';
 import { targetOf } from './exchange.js';
 import type { Fence } from './fence.js';
 import { joinValue, type Fields } from './fields.js';
-import { HeadHook } from './head-hook.js';
+import { HeadHook, type DecidedHead, type HeadListener } from './head-hook.js';
 import { cacheGroups, groupTag, invalidates, relatedTargets } from './invalidation.js';
 import { facetIndexKey, keyOf, keyPatterns, resourceOf, resourceOfUrl, type Resource } from './request-key.js';
+
+/** The fields by which a response names other resources that have changed. */
+interface ChangeFields extends Fields {
+  readonly location: string | undefined;
+  readonly 'content-location': string | undefined;
+  readonly 'cache-group-invalidation': string | undefined;
+}
+
+/** Undefined if a response has none of them, as most have. */
+function changeFieldsOf(head: DecidedHead): ChangeFields | undefined {
+  const location = joinValue(head.valueOf('location'));
+  const contentLocation = joinValue(head.valueOf('content-location'));
+  const groups = joinValue(head.valueOf('cache-group-invalidation'));
+  if (location === undefined && contentLocation === undefined && groups === undefined) return undefined;
+  return { location, 'content-location': contentLocation, 'cache-group-invalidation': groups };
+}
+
+/** Listens for a head that shows that a request has changed something. */
+class ChangeWatch implements HeadListener {
+  readonly #method: string;
+  readonly #onChange: (fields: ChangeFields | undefined) => void;
+  #hasChanged = false;
+  #fields: ChangeFields | undefined;
+
+  constructor(method: string, onChange: (fields: ChangeFields | undefined) => void) {
+    this.#method = method;
+    this.#onChange = onChange;
+  }
+
+  judge(head: DecidedHead): undefined {
+    this.#hasChanged = invalidates(this.#method, head.status);
+    this.#fields = this.#hasChanged ? changeFieldsOf(head) : undefined;
+  }
+
+  accept(): void {
+    if (this.#hasChanged) this.#onChange(this.#fields);
+  }
+}
 
 export class Invalidator {
   readonly #settings: CacheSettings;
@@ -78,50 +116,50 @@ export class Invalidator {
    * Watches an unsafe request. If its response is not an error, its target and the resources that the response names are
    * invalidated before the client can read the response's head.
    */
-  watch(req: IncomingMessage, res: ServerResponse): void {
-    const method = req.method ?? '';
-    const resource = resourceOf(req, this.#settings.isTrusted);
-    const requested = this.#requested(req);
-    if (resource === undefined || requested === undefined) return;
-    let fields: Fields | undefined;
-    new HeadHook(res, {
-      judge: (head) => {
-        fields = undefined;
-        if (!invalidates(method, head.status)) return undefined;
-        const value = (name: string): string | undefined => joinValue(head.fields.find(name)?.value);
-        const names = ['location', 'content-location', 'cache-group-invalidation'];
-        fields = Object.fromEntries(names.map((name) => [name, value(name)]));
-        return undefined;
-      },
-      accept: () => {
-        if (fields === undefined) return;
-        this.#afterChange(resource, requested, fields).catch(() => this.#settings.counts.failures++);
-      },
-    });
+  watch(req: IncomingMessage, res: ServerResponse, resource: Resource): void {
+    const requested = this.#requestedOf(req, resource);
+    const onChange = (fields: ChangeFields | undefined): void => {
+      this.#afterChange(resource, requested, fields).catch(() => this.#settings.counts.failures++);
+    };
+    new HeadHook(res, new ChangeWatch(req.method ?? '', onChange));
   }
 
-  async #afterChange(resource: Resource, requested: Resource, fields: Fields): Promise<void> {
-    const { origin, target } = resource;
-    const related = relatedTargets(origin + target, fields).map((url): Resource => {
+  #afterChange(resource: Resource, requested: Resource, fields: ChangeFields | undefined): Promise<unknown> {
+    const target = this.#removeResource(requested);
+    if (fields === undefined) return target;
+    if (fields['content-location'] !== undefined) this.#expectPosts(requested);
+    const { origin } = resource;
+    const related = relatedTargets(origin + resource.target, fields).map((url): Resource => {
       const { pathname, search } = new URL(url);
       return { ...resource, target: pathname + search };
     });
     const groups = cacheGroups(fields['cache-group-invalidation']);
     // All begin at once: a layer in the process has removed its entries before the head is written.
-    await Promise.all([
-      this.#removeResource(requested),
+    return Promise.all([
+      target,
       ...related.map((one) => this.#removeResource(one)),
       ...groups.map((group) => this.purgeTag(groupTag(origin, group))),
     ]);
   }
 
-  /**
-   * The resource of a GET for the same address. The key function of the application receives the request as if it were
-   * that GET, because the key of a POST covers its content.
-   */
+  /** The next response to a POST may be stored. */
+  #expectPosts(resource: Resource): void {
+    const answers = this.#memory.find(keyOf('GET', resource));
+    if (answers !== undefined) answers.postsPass = false;
+  }
+
+  /** The resource of a GET for the same address. */
   #requested(req: IncomingMessage): Resource | undefined {
     const resource = resourceOf(req, this.#settings.isTrusted);
-    if (resource === undefined || this.#settings.key === undefined) return resource;
+    return resource && this.#requestedOf(req, resource);
+  }
+
+  /**
+   * The key function of the application receives the request as if it were a GET, because the key of a POST covers its
+   * content.
+   */
+  #requestedOf(req: IncomingMessage, resource: Resource): Resource {
+    if (this.#settings.key === undefined) return resource;
     // `body` is a property that parsers of bodies add.
     const get = viewOf<IncomingMessage & { body?: unknown }>(req, { method: 'GET', body: undefined });
     const target = targetOf(this.#settings, get);

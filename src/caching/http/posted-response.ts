@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { viewOf } from '../../shared/request-view.js';
+import type { Answers } from './answer-memory.js';
 import { assess, buildResponse, RequestFacts, type Assessment, type BuildSettings } from './build-response.js';
 import type { CacheSettings } from './cache-settings.js';
 import { appendCacheStatus, cacheStatus } from './cache-status.js';
@@ -15,22 +16,27 @@ import { varyNames } from './vary.js';
 
 const PASS: CapturePlan = { collect: false, hold: false };
 
+/** The parts of a cache that store the response to a POST. */
+export interface PostCache {
+  readonly settings: CacheSettings;
+  readonly saver: ResponseSaver;
+  /** What is remembered of the target. */
+  readonly answersOf: () => Answers;
+}
+
 /** Watches a POST. Everything goes to the client as the handler writes it. */
-export function watchPost(
-  settings: CacheSettings,
-  saver: ResponseSaver,
-  req: IncomingMessage,
-  res: ServerResponse,
-): void {
+export function watchPost(cache: PostCache, req: IncomingMessage, res: ServerResponse): void {
+  const { settings } = cache;
   // A key of the application's covers the content of a POST, and says nothing of a GET.
   if (settings.key !== undefined) return;
   const x = exchangeOf(settings, viewOf(req, { method: 'GET' }), res, () => undefined);
-  if (x !== undefined && x.resource.facet === '') new PostedResponse(settings, saver, x).watch(req);
+  if (x !== undefined && x.resource.facet === '') new PostedResponse(cache, x).watch(req);
 }
 
 class PostedResponse implements CaptureEvents {
   readonly #settings: CacheSettings;
   readonly #saver: ResponseSaver;
+  readonly #answersOf: () => Answers;
   readonly #x: Exchange;
   readonly #request: RequestFacts;
   readonly #began: Load;
@@ -38,9 +44,10 @@ class PostedResponse implements CaptureEvents {
   #assessment: Assessment | undefined;
   #load: Load | undefined;
 
-  constructor(settings: CacheSettings, saver: ResponseSaver, x: Exchange) {
+  constructor({ settings, saver, answersOf }: PostCache, x: Exchange) {
     this.#settings = settings;
     this.#saver = saver;
+    this.#answersOf = answersOf;
     this.#x = x;
     this.#request = new RequestFacts(x, settings.clock.now());
     this.#began = this.#newLoad();
@@ -67,6 +74,9 @@ class PostedResponse implements CaptureEvents {
   /** Begins only now: the POST itself has just invalidated what was stored before. */
   onAccepted(): void {
     if (this.#assessment !== undefined) this.#load = this.#newLoad();
+    // An error says nothing of what a success would name.
+    const { status, fields } = this.#head!;
+    if (status < 400 && fields['content-location'] === undefined) this.#answersOf().postsPass = true;
   }
 
   #newLoad(): Load {

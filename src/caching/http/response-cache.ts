@@ -21,11 +21,11 @@ import { Invalidator } from './invalidator.js';
 import { KnownPass } from './known-pass.js';
 import { enterCache, PassedCache } from './nested-caches.js';
 import { passBy } from './pass-by.js';
-import { watchPost } from './posted-response.js';
 import { PurgeRequests } from './purge-requests.js';
 import { ResponseSaver, type Load } from './response-saver.js';
 import { ageOf, answersIdentity, judgeReuse, type Reuse } from './reuse.js';
 import { sendStored, ttlSeconds } from './send-stored.js';
+import { watchUnsafe, type ChangingCache } from './unsafe-request.js';
 import { SingleFlight } from './single-flight.js';
 import { concernsResource, identifies } from './storable.js';
 import type { StoredResponse } from './stored-response.js';
@@ -55,6 +55,7 @@ export class ResponseCache {
   readonly #refreshes: BackgroundRefresh;
   readonly #purges: PurgeRequests;
   readonly #self: PassedCache;
+  readonly #changing: ChangingCache;
 
   constructor(settings: CacheSettings) {
     const fence = new Fence();
@@ -62,6 +63,7 @@ export class ResponseCache {
     this.#saver = new ResponseSaver(settings.store, fence);
     this.invalidator = new Invalidator(settings, fence, this.#memory);
     this.#self = new PassedCache(settings.store, this.invalidator);
+    this.#changing = { settings, memory: this.#memory, saver: this.#saver, invalidator: this.invalidator };
     this.#refreshes = new BackgroundRefresh(settings, this.#saver, this.#flights);
     this.#purges = new PurgeRequests(settings, this.invalidator);
   }
@@ -78,8 +80,7 @@ export class ResponseCache {
     // An earlier cache with the same store does all the work.
     if (!enterCache(req, this.#self)) return next();
     if (this.#purges.handle(req, res)) return;
-    if (!isSafeMethod(method)) this.invalidator.watch(req, res);
-    if (method === 'POST' && !methods.has(method)) watchPost(this.#settings, this.#saver, req, res);
+    if (!isSafeMethod(method)) watchUnsafe(this.#changing, req, res);
     if (!methods.has(method)) return next();
     const job = this.#refreshes.claimed(req);
     if (job === undefined && (hasContent(req) || isBypassed(this.#settings, req))) {
