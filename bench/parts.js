@@ -45,7 +45,7 @@ export const parts = [
       'gateway/gateway.js': { ROUNDS: 3 },
       'gateway/workloads.js': { ROUNDS: 2 },
       'gateway/latency.js': { ROUNDS: 5, SECONDS: 2 },
-      'gateway/instructions.js': { ROUNDS: 5 },
+      'gateway/instructions.js': { ROUNDS: 7 },
     },
   },
   {

@@ -1,4 +1,4 @@
-// What Node itself costs a gateway: its sockets alone, and its HTTP server alone.
+// The floors of a gateway in Node: its sockets alone, and its HTTP server alone.
 import { connect, createServer as createSocketServer } from 'node:net';
 import { createServer } from 'node:http';
 import { ANSWER } from '../routing/answer.js';

@@ -20,3 +20,14 @@ function digit(text: string, at: number): number {
   const value = text.charCodeAt(at) - 48;
   return value >= 0 && value <= 9 ? value : NaN;
 }
+
+/**
+ * Ends a response with a text of Latin-1, for which Node appends the text to the head and writes both at once. V8 joins the
+ * many parts of the head when it is first read. Read here, before the text is appended, they are joined once. A tracer that
+ * reads the status afterwards would have them joined again, which took 0.8 µs of the 14 µs of a hit.
+ */
+export function endWithText(res: ServerResponse, text: string): void {
+  // Assigned, because V8 leaves out a result that is not used.
+  res.statusCode = sentStatus(res);
+  res.end(text, 'latin1');
+}

@@ -20,7 +20,7 @@ const PASS: CapturePlan = { collect: false, hold: false };
 export interface PostCache {
   readonly settings: CacheSettings;
   readonly saver: ResponseSaver;
-  /** What is remembered of the target. */
+  /** The earlier responses of the target. */
   readonly answersOf: () => Answers;
 }
 

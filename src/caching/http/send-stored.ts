@@ -6,6 +6,7 @@ import { ReadyField, readyFields, setReadyFields, StoredFields } from './ready-f
 import { ageOf } from './reuse.js';
 import type { StoredResponse } from './stored-response.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
+import { endWithText } from '../../shared/sent-status.js';
 
 /** The parts of a request that decide how the stored response is sent. */
 export interface ServedRequest extends Preconditions {
@@ -82,7 +83,7 @@ export function sendStored(
     write(res, stored, fields, stored.body);
   } else {
     writeHead(res, stored, fields);
-    res.end((ready.text ??= Buffer.from(stored.body).toString('latin1')), 'latin1');
+    endWithText(res, (ready.text ??= Buffer.from(stored.body).toString('latin1')));
   }
   return true;
 }
