@@ -1,5 +1,6 @@
 /** One connection to an instance: an undici client that has at most one request at a time. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Client, Dispatcher } from 'undici';
 import type { StackMember } from './linked-stack.js';
 import type { UpstreamCall } from './upstream-call.js';
@@ -13,6 +14,9 @@ export interface ConnectionOwner {
   onDisconnect(error: NodeJS.ErrnoException): void;
 }
 
+/** Creates a client, which calls back with its socket before it listens to it. */
+export type CreateClient = (onSocket: (socket: Socket) => void) => Client;
+
 /** The listener of all its requests, one after the other, so that a request needs no listener of its own. */
 export class Connection implements Dispatcher.DispatchHandler, StackMember<Connection> {
   above: Connection | undefined = undefined;
@@ -22,10 +26,15 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
   readonly #owner: ConnectionOwner;
   /** The request that it has, until its response is complete or has failed. */
   #call: UpstreamCall | undefined;
+  /** Whether the response of that request, or of one that failed, has begun. */
+  #hasHead = false;
+  /** The controller of that request, or of one that failed. */
+  #controller: Dispatcher.DispatchController | undefined;
   #hasFailed = false;
   #isLost = false;
 
-  constructor(client: Client, owner: ConnectionOwner) {
+  constructor(createClient: CreateClient, owner: ConnectionOwner) {
+    const client = createClient((socket) => this.#watch(socket));
     this.#client = client;
     this.#owner = owner;
     client.on('drain', () => this.#settle());
@@ -55,6 +64,8 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: object): void {
+    this.#controller = controller;
+    this.#hasHead = false;
     this.#call?.onRequestStart(controller, context);
   }
 
@@ -68,6 +79,7 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
     headers: IncomingHttpHeaders,
     statusText?: string,
   ): void {
+    this.#hasHead = true;
     this.#call?.onResponseStart(controller, status, headers, statusText);
   }
 
@@ -76,12 +88,30 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+    this.#controller = undefined;
     this.#takeCall()?.onResponseEnd(controller, trailers);
   }
 
   onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
     this.#hasFailed = true;
     this.#takeCall()?.onResponseError(controller, error);
+  }
+
+  /**
+   * Makes two faults of undici 7 impossible. It throws out of its listeners, which ends the process, if the connection of a
+   * paused response ends (nodejs/undici#5360). And it takes a response without a length as complete if its connection was
+   * reset.
+   *
+   * A response that arrived as a whole is therefore read to its end before undici hears of that end. All of its bytes are
+   * in memory already. A reset that is named like a connection lost otherwise fails the response.
+   */
+  #watch(socket: Socket): void {
+    socket.on('end', () => {
+      while (this.#controller?.paused === true) this.#controller.resume();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (this.#hasHead && error.code === 'ECONNRESET') error.code = 'UND_ERR_SOCKET';
+    });
   }
 
   #takeCall(): UpstreamCall | undefined {

@@ -2,17 +2,17 @@
  * The connections to one instance. The one used last is taken first: it is warm, and the others fall idle and are
  * closed. If none is idle, a request opens another one, or waits for the next step of the ramp or a free connection.
  */
-import type { Client, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { monotonicClock, type Clock } from '../../shared/clock.js';
 import { WaiterQueue } from '../../shared/waiter-queue.js';
-import { Connection, type ConnectionOwner } from './connection.js';
+import { Connection, type ConnectionOwner, type CreateClient } from './connection.js';
 import { ConnectionRamp } from './connection-ramp.js';
 import { LinkedStack } from './linked-stack.js';
 import type { UpstreamCall } from './upstream-call.js';
 import { instanceClosedError } from './upstream-error.js';
 
 export interface ConnectionsOptions {
-  readonly createClient: () => Client;
+  readonly createClient: CreateClient;
   /** The most that are open at once. */
   readonly maxConnections: number;
   /** A socket was open and is closed. */
@@ -33,7 +33,7 @@ class HeldRequest {
 
 export class Connections implements ConnectionOwner {
   readonly onDisconnect: (error: NodeJS.ErrnoException) => void;
-  readonly #createClient: () => Client;
+  readonly #createClient: CreateClient;
   readonly #ramp: ConnectionRamp;
   readonly #all = new Set<Connection>();
   readonly #idle = new LinkedStack<Connection>();
@@ -119,7 +119,7 @@ export class Connections implements ConnectionOwner {
 
   #open(): Connection | undefined {
     if (!this.#ramp.allowsAnother(this.#all.size)) return undefined;
-    const connection = new Connection(this.#createClient(), this);
+    const connection = new Connection(this.#createClient, this);
     this.#all.add(connection);
     return connection;
   }

@@ -2,6 +2,7 @@
  * The requests to one instance: a bounded number in flight and, beyond that, a bounded queue. A request can leave the
  * queue because its client disconnected or another instance was faster.
  */
+import type { Socket } from 'node:net';
 import type { buildConnector, Client } from 'undici';
 import type { Target } from '../target.js';
 import { Connections } from './connections.js';
@@ -102,6 +103,12 @@ export class Upstream {
     const { maxConnections, connectTimeout, keepAliveTimeout, maxHeaderSize, tls } = this.#options;
     const { target } = this;
     const url = new URL(this.#origin);
+    const connect = connector(buildConnector, target, {
+      timeout: connectTimeout,
+      allowH2: false,
+      ...(target.socketPath !== undefined && { socketPath: target.socketPath }),
+      ...tlsConnectOptions(target, tls),
+    });
     const options: Client.Options = {
       pipelining: 1,
       allowH2: false,
@@ -109,15 +116,9 @@ export class Upstream {
       maxHeaderSize,
       headersTimeout: 0, // the exchange watches the time, over all its attempts
       bodyTimeout: 0,
-      connect: connector(buildConnector, target, {
-        timeout: connectTimeout,
-        allowH2: false,
-        ...(target.socketPath !== undefined && { socketPath: target.socketPath }),
-        ...tlsConnectOptions(target, tls),
-      }),
     };
     this.#connections = new Connections({
-      createClient: () => new Client(url, options),
+      createClient: (onSocket) => new Client(url, { ...options, connect: watching(connect, onSocket) }),
       maxConnections,
       onDisconnect: (error) => {
         if (isUnaskedContinue(error)) this.#needsNode = true;
@@ -179,4 +180,14 @@ function connector(
   if (target.protocol === 'http') return connect;
   const servername = options.servername === '' ? undefined : options.servername;
   return (given, callback) => connect({ ...given, servername }, callback);
+}
+
+/** Calls back with each socket before undici has it, so that its listeners come after those that are added here. */
+function watching(connect: buildConnector.connector, onSocket: (socket: Socket) => void): buildConnector.connector {
+  return (options, callback) =>
+    connect(options, (...result) => {
+      const [error, socket] = result;
+      if (error === null) onSocket(socket);
+      callback(...result);
+    });
 }
