@@ -135,3 +135,17 @@ test.each(CASES)('%s, %d bytes: a torn response is seen to be torn', async (name
   });
   expect(found.isWhole).toBe(false);
 });
+
+test.each(['Content-Length: 0\r\nConnection: close\r\n', 'Content-Length: 0\r\n', 'Connection: close\r\n'])(
+  'a 503 with %j that is held back while another instance is asked',
+  async (fields) => {
+    const ended = await rig.rawOrigin((socket) => {
+      socket.once('data', () => void socket.end(`HTTP/1.1 503 Service Unavailable\r\n${fields}\r\n`));
+    });
+    const slow = await rig.origin((_req, res) => void arrival().then(() => res.end('from the other')));
+    proxy = proxyBalanced({ targets: [ended, slow], retry: { statuses: [503] } });
+    const port = await rig.serve(proxy);
+    const bodies = await Promise.all(Array.from({ length: 4 }, () => ask(port)));
+    expect(bodies.map(({ body }) => body)).toEqual(Array(4).fill('from the other'));
+  },
+);

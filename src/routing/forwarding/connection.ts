@@ -26,7 +26,7 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
   readonly #owner: ConnectionOwner;
   /** The request that it has, until its response is complete or has failed. */
   #call: UpstreamCall | undefined;
-  /** Whether the response of that request, or of one that failed, has begun. */
+  /** Whether the final response to that request, or to one that failed, has begun. */
   #hasHead = false;
   /** The controller of that request, or of one that failed. */
   #controller: Dispatcher.DispatchController | undefined;
@@ -79,7 +79,7 @@ export class Connection implements Dispatcher.DispatchHandler, StackMember<Conne
     headers: IncomingHttpHeaders,
     statusText?: string,
   ): void {
-    this.#hasHead = true;
+    this.#hasHead = status >= 200;
     this.#call?.onResponseStart(controller, status, headers, statusText);
   }
 
