@@ -19,10 +19,11 @@ async function underFastify(origin) {
 /** undici and nothing else: no choice of an instance, no retry, no field added or taken away. */
 function bare(origin) {
   const pool = new Pool(origin, { connections: 256 });
-  return createServer(({ method, url: path, headers }, res) => {
+  return createServer((req, res) => {
+    const { method, url: path, headers } = req;
     delete headers.connection;
     pool.dispatch(
-      { method, path, headers },
+      { method, path, headers, body: method === 'POST' ? req : null },
       {
         onRequestStart() {},
         onResponseStart(_controller, status, fields) {
