@@ -13,6 +13,13 @@ const HEAD = 30;
 const TAIL = 15;
 const FOREVER = 1_000_000; // seconds
 
+/** The clients at work. Without this process they would load the next server that gets the port of their server. */
+const atWork = new Set();
+process.once('exit', () => {
+  for (const wrk of atWork) wrk.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 class StoppedClient {
   #server;
   #wrk;
@@ -24,7 +31,9 @@ class StoppedClient {
     this.#server = server;
     const args = wrkArguments(server.port, { ...workload, seconds: FOREVER });
     this.#wrk = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    atWork.add(this.#wrk);
     this.#wrk.once('exit', () => {
+      atWork.delete(this.#wrk);
       if (!this.#isEnded) throw new Error(`wrk ended by itself; ${args.join(' ')}`);
     });
     this.#wrk.stdout.setEncoding('utf8').on('data', (text) => (this.#output += text));
