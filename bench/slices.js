@@ -1,6 +1,6 @@
 // Loads servers in short slices that take turns, with a client of its own for each. A client opens its connections once, and is stopped
 // between two of its slices. A disturbance of a second therefore affects all servers. No figure contains the opening of connections, if
-// all servers take a turn within 4 s, for which undici keeps a connection to the origin. Twelve servers do.
+// all servers take a turn within 4 s, for which undici keeps a connection to the origin. Thirteen servers do.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pass } from 'node:timers/promises';

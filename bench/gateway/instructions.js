@@ -71,8 +71,13 @@ async function countOn({ executable, version }) {
   });
 }
 
-const figureOf = (windows) => quartiles(windows).low;
-const cellOf = (windows) => (windows === undefined ? '' : figureOf(windows).toFixed(0));
+function figureOf(windows) {
+  return quartiles(windows).low;
+}
+
+function cellOf(windows) {
+  return windows === undefined ? '' : figureOf(windows).toFixed(0);
+}
 
 /** At most so many times the instructions of the part alone: the reciprocal of the goal for requests per second. */
 function targetOf(kind, counts) {
@@ -127,7 +132,9 @@ async function ask(pool, request, count) {
   await Promise.all(Array.from({ length: CONNECTIONS }, one));
 }
 
-const control = (command, pid) => execFileSync('callgrind_control', [command, String(pid)], { stdio: 'ignore' });
+function control(command, pid) {
+  execFileSync('callgrind_control', [command, String(pid)], { stdio: 'ignore' });
+}
 
 /** The instructions since the counters were set to zero, from the file that valgrind writes when it next looks for commands. */
 async function instructionsSince(pid, folder) {

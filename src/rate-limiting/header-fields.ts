@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { wallClock } from '../shared/clock.js';
-import { openFieldRecord } from '../shared/field-record.js';
+import { openFieldRecord, setValidField } from '../shared/field-record.js';
 import type { Quota } from './quota.js';
 import type { Charge } from './store.js';
 
@@ -121,13 +121,8 @@ function writeDraft(res: ServerResponse, charges: readonly Charge[], partitionKe
     states = `${String(before)}, ${states}`;
   }
   const record = openFieldRecord(res);
-  if (record === undefined) {
-    res.setHeader('RateLimit-Policy', policies);
-    res.setHeader('RateLimit', states);
-  } else {
-    record['ratelimit-policy'] = ['RateLimit-Policy', policies];
-    record['ratelimit'] = ['RateLimit', states];
-  }
+  setValidField(res, record, 'RateLimit-Policy', 'ratelimit-policy', policies);
+  setValidField(res, record, 'RateLimit', 'ratelimit', states);
 }
 
 /** The older fields know one limit: the one that is nearest to its end. */

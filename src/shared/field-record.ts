@@ -55,3 +55,15 @@ export function openFieldRecord(res: ServerResponse): FieldRecord | undefined {
   if (!takesEntries || res.setHeader !== SET_HEADER || res.headersSent) return undefined;
   return ((res as unknown as RecordHolder)[RECORD] ??= new QuickRecord());
 }
+
+/** Sets a valid field: in the record that `openFieldRecord` returned for the response, or else by `setHeader`. */
+export function setValidField(
+  res: ServerResponse,
+  record: FieldRecord | undefined,
+  name: string,
+  lower: string,
+  value: string | string[],
+): void {
+  if (record === undefined) res.setHeader(name, value);
+  else record[lower] = [name, value];
+}

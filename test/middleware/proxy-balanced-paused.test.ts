@@ -17,7 +17,7 @@ afterEach(async () => {
   await rig.close();
 });
 
-/** One part of a response arrives in one piece, the other size in several. */
+/** A body of the first size arrives in one piece, one of the second size in several. */
 const SIZES = [20_000, 300_000];
 const lengthOf = (size: number): string => `Content-Length: ${size}\r\n`;
 const chunked = (body: string): string => `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;

@@ -13,7 +13,7 @@ import {
 import type { Socket } from 'node:net';
 import { FieldList } from './field-list.js';
 import type { FieldValue } from './fields.js';
-import { fieldRecordOf, mergesFields, openFieldRecord } from '../../shared/field-record.js';
+import { fieldRecordOf, mergesFields, openFieldRecord, setValidField } from '../../shared/field-record.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
 
 /** A valid head in the form that Node receives. Its fields are read while it is judged. */
@@ -240,9 +240,7 @@ export function fieldOf(res: ServerResponse, lower: string): FieldValue {
 
 /** @param status a valid value */
 function setStatus(res: ServerResponse, status: string): void {
-  const record = openFieldRecord(res);
-  if (record === undefined) res.setHeader(STATUS_FIELD, status);
-  else record['cache-status'] = [STATUS_FIELD, status];
+  setValidField(res, openFieldRecord(res), STATUS_FIELD, 'cache-status', status);
 }
 
 /** The fields set on a response. HTTP/2 responses know names in lowercase only. */

@@ -1,6 +1,6 @@
 /** The fields of a stored response, ready to be set on a response, because a hit should only copy them. */
 import { validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http';
-import { openFieldRecord } from '../../shared/field-record.js';
+import { openFieldRecord, setValidField } from '../../shared/field-record.js';
 import { appendCacheStatus } from './cache-status.js';
 import type { FlatFields } from './fields.js';
 import { ageSeconds } from './freshness.js';
@@ -69,9 +69,7 @@ export function setReadyFields(res: ServerResponse, fields: readonly ReadyField[
   for (let i = 0; i < fields.length; i++) {
     const { lower, name, value } = fields[i]!;
     // A copy of the lines, because `appendHeader` adds to them.
-    const own = typeof value === 'string' ? value : value.slice();
-    if (record === undefined) res.setHeader(name, own);
-    else record[lower] = [name, own];
+    setValidField(res, record, name, lower, typeof value === 'string' ? value : value.slice());
   }
 }
 

@@ -1,6 +1,6 @@
 /** Writes a response with a checked head to the client, over HTTP/1 or HTTP/2. */
 import type { ServerResponse } from 'node:http';
-import { openFieldRecord } from '../../shared/field-record.js';
+import { openFieldRecord, setValidField } from '../../shared/field-record.js';
 import { isHttp2, isHttp2Response, responseStreamOf } from '../../shared/http2-message.js';
 import { headLines, isBodiless, type ResponseHead } from './answer-head.js';
 import { eachEndToEndField, trailerFields, type ResponseFields } from './headers.js';
@@ -35,8 +35,7 @@ export function setHead(res: ServerResponse, head: ResponseHead, fieldCase: Fiel
     if (name === 'content-length' && status === 204) return; // RFC 9110 §8.6
     if (OWN_HOLDS.has(name) && res.hasHeader(name)) return;
     if (ADDED_UP.has(name) && res.hasHeader(name)) appendField(res, name, value);
-    else if (record !== undefined) record[name] = [name, value];
-    else res.setHeader(fieldCase?.get(name) ?? name, value);
+    else setValidField(res, record, fieldCase?.get(name) ?? name, name, value);
   });
 }
 
