@@ -6,6 +6,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { loadavg } from 'node:os';
 import { usedMemory } from './memory.js';
+import { on } from './processors.js';
 import { judge, machine, publish, ratio, spread, whole } from './report.js';
 
 export { machine, spread };
@@ -21,9 +22,12 @@ export function shuffled(list) {
  * Starts a server module; it sends its port to the parent when it listens (see `listen`).
  *
  * @param node the executable of Node to start it with
+ * @param place the processors to start it on (see `processors.js`); by default, those of this process
  */
-export async function start({ module, args = [], node = process.execPath }) {
-  const child = fork(module, args, { stdio: 'inherit', execArgv: ['--expose-gc'], execPath: node });
+export async function start({ module, args = [], node = process.execPath, place }) {
+  const own = { command: node, args: ['--expose-gc'] };
+  const { command, args: execArgv } = place === undefined ? own : on(place, own.command, own.args);
+  const child = fork(module, args, { stdio: 'inherit', execArgv, execPath: command });
   const [port] = await Promise.race([
     once(child, 'message'),
     once(child, 'exit').then(([code]) => Promise.reject(new Error(`${module} ${args.join(' ')} ended with ${code}`))),

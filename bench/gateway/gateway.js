@@ -1,6 +1,7 @@
 // The middleware as people mount them together, in front of one origin: what each of them adds, and what they would use instead.
 import { loadavg } from 'node:os';
 import { publishServers } from '../harness.js';
+import { placement } from '../processors.js';
 import { machine } from '../report.js';
 import { sampleInSlices } from '../slices.js';
 import { gateways, HAPROXY, NGINX, nodes, PEERS, startOrigin } from './gateways.js';
@@ -81,7 +82,7 @@ async function compare({ title, names, targets }, { executable, version }) {
     milliseconds,
   });
   const settings =
-    `${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, each with processes of its own, ` +
-    `${CONNECTIONS} connections; ${machine(version)}; load average ${loadavg()[0].toFixed(1)}`;
+    `${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, of which the better quartile counts, each with processes of its own, ` +
+    `${CONNECTIONS} connections; ${placement}${machine(version)}; load average ${loadavg()[0].toFixed(1)}`;
   publishServers(title(`Node ${version.slice(1)}`), settings, samples, { ceiling: CEILING, ours: OURS, targets });
 }

@@ -1,6 +1,7 @@
 // The gateways as servers to start, in front of one origin, on one Node.
 import { execFileSync } from 'node:child_process';
 import { start } from '../harness.js';
+import { moveToClients } from '../processors.js';
 
 const moduleOf = (name) => new URL(name, import.meta.url).pathname;
 
@@ -13,7 +14,11 @@ export const NGINX = 'nginx, 1 worker';
 export const GUARDED_NGINX = 'nginx, 1 worker, limit_req and proxy_cache';
 export const HAPROXY = 'HAProxy, 1 thread';
 
-export const startOrigin = () => start({ module: moduleOf('../routing/nginx.js'), args: ['origin'] });
+/** Starts what answers the gateways, and moves this process and the clients that it will start to the same processors. */
+export function startOrigin() {
+  moveToClients();
+  return start({ module: moduleOf('../routing/nginx.js'), args: ['origin'] });
+}
 
 /** The executables of Node to measure on: those that `NODES` names, with colons between them. */
 export const nodes = (process.env.NODES ?? process.execPath).split(':').map((executable) => ({
@@ -34,5 +39,5 @@ export function gateways(names, origin, node, limit = ALL) {
     [HAPROXY]: { module: moduleOf('haproxy.js'), args: [port] },
   };
   const one = (name) => native[name] ?? { module: moduleOf('server.js'), args: [name, port, String(limit)], node };
-  return Object.fromEntries(names.map((name) => [name, one(name)]));
+  return Object.fromEntries(names.map((name) => [name, { ...one(name), place: 'servers' }]));
 }

@@ -1,13 +1,17 @@
 // The time that a gateway adds to an answer at a constant rate: 70 % of what all five could answer this client a moment before.
-// Requests are sent when they are due, whether or not earlier ones are answered, and their time counts from then.
+// The time of a request counts from when it is due, also if it waits for a connection. A round counts only if all five could still answer
+// about as much after it: 70 % of what they do on a fast processor is more than all of what they do once it has become slow.
 import { loadavg } from 'node:os';
 import { shuffled, spread, start } from '../harness.js';
+import { placement } from '../processors.js';
 import { judgeMost, machine, publish, whole } from '../report.js';
 import { OpenConnections } from '../scale/open-connections.js';
 import { gateways, NGINX, startOrigin } from './gateways.js';
 
 const CONNECTIONS = 50;
 const LOAD = 0.7;
+/** By how much all five may become faster or slower within a round. */
+const STEADY = 0.15;
 const ORIGIN = 'the origin alone';
 const OURS = 'all five';
 /** A proxy that uses only Node's server and undici. */
@@ -29,10 +33,19 @@ for (const name of names) {
 }
 const rates = [];
 const times = Object.fromEntries(names.map((name) => [name, []]));
-for (let round = 0; round < rounds; round++) {
-  const rate = Math.round(LOAD * (await mostOf(running[OURS])));
-  rates.push(rate);
-  for (const name of shuffled(names)) times[name].push(await timesOf(running[name], rate));
+let disturbed = 0;
+for (let before = await mostOf(running[OURS]); rates.length < rounds;) {
+  const rate = Math.round(LOAD * before);
+  const round = [];
+  for (const name of shuffled(names)) round.push([name, await timesOf(running[name], rate)]);
+  const after = await mostOf(running[OURS]);
+  if (Math.abs(after / before - 1) > STEADY) {
+    disturbed++;
+  } else {
+    rates.push(rate);
+    for (const [name, seen] of round) times[name].push(seen);
+  }
+  before = after;
 }
 report();
 for (const { child } of Object.values(running)) child.kill();
@@ -70,8 +83,8 @@ function report() {
   publish({
     title: 'Time of an answer at 70 % of what all five can answer',
     settings:
-      `${rounds} interleaved rounds of ${seconds} s at ${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)}) requests a second, ` +
-      `${CONNECTIONS} connections; ${machine()}; load average ${loadavg()[0].toFixed(1)}`,
+      `${rounds} interleaved rounds of ${seconds} s (${disturbed} more did not count) at ${whole(rate.median)} (${whole(rate.least)} – ${whole(rate.most)}) requests a second, ` +
+      `${CONNECTIONS} connections; ${placement}${machine()}; load average ${loadavg()[0].toFixed(1)}`,
     columns: ['server', 'p50 ms', 'p99 ms', 'p99.9 ms', 'added to the p99, ms', 'failed'],
     rows: names.map((name) => {
       const own = [median(name, 'p50'), median(name, 'p99'), median(name, 'p999')];

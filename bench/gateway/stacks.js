@@ -60,6 +60,7 @@ export const stacks = {
   'with cache': composed(['cache']),
   'with limit and cache': composed(['limit', 'cache']),
   'with trace and limit': composed(['trace', 'limit']),
+  'with trace and cache': composed(['trace', 'cache']),
   'all five': composed(ALL),
   'all five, Express': under(express, ALL),
   'all five, Express 4': under(express4, ALL),

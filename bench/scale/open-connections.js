@@ -1,5 +1,5 @@
-// Keeps connections to one server open, and sends requests on them at a fixed rate, even if earlier ones are
-// unanswered.
+// Keeps connections to one server open, and sends requests on them at a fixed rate. A request that is due while all of them are in use
+// waits for the first one that is free, as it does in a client that has a pool, and its time counts nevertheless.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
@@ -17,7 +17,11 @@ export function mostFiles() {
 
 export class OpenConnections {
   #sockets = [];
-  /** For each socket, when what it has not answered was due. */
+  /** Those that have answered, the one that has been free for longest first. */
+  #free = [];
+  /** When the requests were due that wait for a free socket. */
+  #waiting = [];
+  /** For each socket that has not answered, when its request was due. */
   #due = new Map();
   #latencies = [];
   /** For each socket, the end of what came last, in which a status line may begin. */
@@ -44,7 +48,7 @@ export class OpenConnections {
     let sent = 0;
     const timer = setInterval(() => {
       const due = Math.min(total, ((performance.now() - began) / 1000) * rate);
-      for (; sent < due; sent++) this.#send(this.#sockets[sent % this.#sockets.length], began + (1000 * sent) / rate);
+      for (; sent < due; sent++) this.#ask(began + (1000 * sent) / rate);
     }, 1);
     while (this.#latencies.length < total) await this.#answered();
     clearInterval(timer);
@@ -56,11 +60,11 @@ export class OpenConnections {
     this.#latencies = [];
     const began = performance.now();
     this.#isFlooding = true;
-    for (const socket of this.#sockets) this.#send(socket, began);
+    while (this.#free.length > 0) this.#ask(began);
     while (performance.now() - began < seconds * 1000) await this.#answered();
     this.#isFlooding = false;
     const rate = (1000 * this.#latencies.length) / (performance.now() - began);
-    while (this.#sockets.some((socket) => this.#due.get(socket).length > 0)) await this.#answered();
+    while (this.#due.size > 0) await this.#answered();
     return rate;
   }
 
@@ -80,15 +84,20 @@ export class OpenConnections {
     const socket = connect(port, '127.0.0.1').setNoDelay().setEncoding('latin1');
     await once(socket, 'connect');
     this.#sockets.push(socket);
-    this.#due.set(socket, []);
     socket.on('error', (error) => this.#wake(error));
     socket.on('data', (text) => this.#take(socket, text));
     this.#send(socket, performance.now());
-    while (this.#due.get(socket).length > 0) await once(socket, 'data');
+    while (this.#due.has(socket)) await once(socket, 'data');
+  }
+
+  #ask(due) {
+    const socket = this.#free.shift();
+    if (socket === undefined) this.#waiting.push(due);
+    else this.#send(socket, due);
   }
 
   #send(socket, due) {
-    this.#due.get(socket).push(due);
+    this.#due.set(socket, due);
     socket.write(REQUEST);
   }
 
@@ -98,11 +107,18 @@ export class OpenConnections {
     let read = 0;
     for (const { index, 0: line, 1: kind } of received.matchAll(STATUS_LINE)) {
       if (kind !== '2') this.failed++;
-      this.#latencies.push(now - this.#due.get(socket).shift());
+      this.#latencies.push(now - this.#due.get(socket));
+      this.#due.delete(socket);
       read = index + line.length;
-      if (this.#isFlooding) this.#send(socket, now);
+      this.#goOn(socket, now);
     }
     this.#rest.set(socket, received.slice(Math.max(read, received.length - LONGEST_PART)));
     this.#wake();
+  }
+
+  #goOn(socket, now) {
+    const due = this.#isFlooding ? now : this.#waiting.shift();
+    if (due === undefined) this.#free.push(socket);
+    else this.#send(socket, due);
   }
 }
