@@ -87,7 +87,7 @@ class StoppedClient {
 }
 
 /**
- * Starts the servers and loads them, anew for each round, because two processes of one program can differ by a quarter. Resolves to the
+ * Starts the servers and loads them, anew for each round, because two processes of one program can differ by a tenth. Resolves to the
  * samples by name of the server, one for each round: `{ rate, cost, failed, refused }`, in requests a second and µs of processor time for
  * each. Both are the better quartile of the slices.
  *

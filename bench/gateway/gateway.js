@@ -17,9 +17,9 @@ const HPM = 'http-proxy-middleware';
 const CONNECTIONS = 50;
 const WORKLOAD = 'GETs of 1 KB that say nothing about caching';
 /** Seconds. All five need some 20,000 requests until V8 has compiled what they run, and a slow machine takes its time for them. */
-const WARM_UP = 10;
+const WARM_UP = 6;
 const rounds = Number(process.env.ROUNDS ?? 5);
-const slices = Number(process.env.SLICES ?? 8);
+const slices = Number(process.env.SLICES ?? 16);
 const milliseconds = 200;
 
 const PARTS = {

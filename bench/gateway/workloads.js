@@ -23,7 +23,7 @@ const PASSING = [
 ];
 const CONNECTIONS = 50;
 const rounds = Number(process.env.ROUNDS ?? 3);
-const slices = Number(process.env.SLICES ?? 4);
+const slices = Number(process.env.SLICES ?? 12);
 const milliseconds = 200;
 const pathOf = (name) => new URL(name, import.meta.url).pathname;
 
