@@ -2,8 +2,8 @@
 // between two of its slices. A disturbance of a second therefore affects all servers. No figure contains the opening of connections, if
 // all servers take a turn within 4 s, for which undici keeps a connection to the origin. Thirteen servers do.
 //
-// A rented machine is up to twice as slow for some tenths of a second, again and again. What a server does in its best quarter of slices
-// hardly depends on that: between processes of one program it differs by a few percent, while the mean of the slices differs by a half.
+// A rented machine is up to twice as slow for some tenths of a second, again and again. The best quarter of the slices hardly depends on
+// that. Between processes of one program, it mostly differs by a few percent, and the mean of the slices by a half.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pass } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-// What a change of the kit did to the gateway: this checkout against another one, in one run. BEFORE names the folder of the other, in which
+// The effect of a change of the kit on the gateway: this checkout against another one, in one run. BEFORE names the folder of the other, in which
 // the kit is built and the packages of `bench/` are installed; its `bench/` is to be a copy of this one.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';

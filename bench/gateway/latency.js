@@ -1,6 +1,6 @@
 // The time that a gateway adds to an answer at a constant rate: 70 % of what all five could answer this client a moment before.
 // The time of a request counts from when it is due, also if it waits for a connection. A round counts only if all five could still answer
-// about as much after it: 70 % of what they do on a fast processor is more than all of what they do once it has become slow.
+// about as much after it. When the processor has become slow, 70 % of the earlier maximum is more than they can answer.
 import { loadavg } from 'node:os';
 import { shuffled, spread, start } from '../harness.js';
 import { placement } from '../processors.js';

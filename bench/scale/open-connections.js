@@ -1,5 +1,5 @@
-// Keeps connections to one server open, and sends requests on them at a fixed rate. A request that is due while all of them are in use
-// waits for the first one that is free, as it does in a client that has a pool, and its time counts nevertheless.
+// Keeps connections to one server open, and sends requests on them at a fixed rate. While all of them are in use, a request that is due
+// waits for the first one that is free, as in a client that has a pool. Its time counts from when it was due.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
