@@ -107,9 +107,15 @@ describeUnless(browserUnavailable(), 'in Chromium', () => {
       }
       expect(Math.max(...Object.values(counted))).toBeLessThan(MOST_ELEMENTS);
       await page.goto(`${web}/#/fleet`);
-      const asked = many.pulses();
-      await until(() => many.pulses() >= asked + 5 * INSTANCES);
-      expect(await elements(page)).toBeLessThan(1.1 * counted['fleet']!);
+      const afterFrames = async (frames: number): Promise<number> => {
+        const asked = many.pulses();
+        await until(() => many.pulses() >= asked + frames * INSTANCES);
+        return elements(page);
+      };
+      // Rates and calls are known some frames after the view is shown, later on a busy machine.
+      const settled = await afterFrames(5);
+      expect(settled).toBeLessThan(MOST_ELEMENTS);
+      expect(await afterFrames(5)).toBeLessThan(1.1 * settled);
       // Printed, not asserted: the duration of a task depends on the machine, which other programs use too.
       const tasks: number[] = await page.evaluate('longTasks');
       process.stdout.write(`control room, ${INSTANCES} instances: ${JSON.stringify({ counted, longTasks: tasks })}\n`);
