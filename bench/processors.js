@@ -12,7 +12,7 @@ const LISTS = { servers: '0', clients: `1-${processors - 1}` };
 export const areApart = processors > 1 && existsSync('/usr/bin/taskset');
 
 /** What the settings of a table say about it. */
-export const placement = areApart ? 'the servers on one processor, clients and origin on the other; ' : '';
+export const placement = areApart ? 'the servers on one processor, clients and origin on the rest; ' : '';
 
 /**
  * The command that runs another one on the processors of `servers` or `clients`.

@@ -6,10 +6,11 @@
 // that. Between processes of one program, it mostly differs by a few percent, and the mean of the slices by a half.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { loadavg } from 'node:os';
 import { setTimeout as pass } from 'node:timers/promises';
 import { ask, shuffled, start } from './harness.js';
-import { on } from './processors.js';
-import { quartiles } from './report.js';
+import { on, placement } from './processors.js';
+import { machine, quartiles } from './report.js';
 import { readWrk, wrkArguments } from './wrk.js';
 
 /** Milliseconds at the beginning of a slice that are not measured: the client reads the answers of the meantime. */
@@ -135,6 +136,14 @@ async function roundOf(servers, { workload, check, slices, milliseconds, warmUp 
     for (const client of clients.values()) client.kill();
     for (const { child } of running) child.kill();
   }
+}
+
+/** How samples were taken, as a table says it; `connections` is text. */
+export function settingsOf({ rounds, slices, milliseconds, connections, version }) {
+  return (
+    `${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, of which the better quartile counts, each with processes of its own, ` +
+    `${connections}; ${placement}${machine(version)}; load average ${loadavg()[0].toFixed(1)}`
+  );
 }
 
 /** The quartiles that a disturbance moves least. */

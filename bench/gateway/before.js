@@ -1,11 +1,9 @@
-// The effect of a change of the kit on the gateway: this checkout against another one, in one run. BEFORE names the folder of the other, in which
-// the kit is built and the packages of `bench/` are installed; its `bench/` is to be a copy of this one.
+// The effect of a change of the kit on the gateway: this checkout against another one, in one run. BEFORE names the
+// folder of the other, in which the kit is built and the packages of `bench/` are installed. Its `bench/` is to be a copy of this one.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { loadavg } from 'node:os';
-import { placement } from '../processors.js';
-import { machine, publish, ratio, spread, whole } from '../report.js';
-import { sampleInSlices } from '../slices.js';
+import { publish, ratio, spread, whole } from '../report.js';
+import { sampleInSlices, settingsOf } from '../slices.js';
 import { gateways, nodes, startOrigin } from './gateways.js';
 
 const STACKS = ['proxy alone', 'all five', 'all five, Express'];
@@ -36,9 +34,8 @@ async function compareOn({ executable, version }) {
   publish({
     title: `Before and after on Node ${version.slice(1)}`,
     settings:
-      `before is commit ${commit}; requests a second, and µs of processor time for each; ${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, of which ` +
-      `the better quartile counts, each with processes of its own, ${CONNECTIONS} connections; ${placement}${machine(version)}; ` +
-      `load average ${loadavg()[0].toFixed(1)}`,
+      `before is commit ${commit}; requests a second, and µs of processor time for each; ` +
+      settingsOf({ rounds, slices, milliseconds, connections: `${CONNECTIONS} connections`, version }),
     columns: ['request', 'server', 'before', 'after', 'after / before'],
     rows,
   });

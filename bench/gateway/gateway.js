@@ -1,9 +1,6 @@
 // The middleware as people mount them together, in front of one origin: what each of them adds, and what they would use instead.
-import { loadavg } from 'node:os';
 import { publishServers } from '../harness.js';
-import { placement } from '../processors.js';
-import { machine } from '../report.js';
-import { sampleInSlices } from '../slices.js';
+import { sampleInSlices, settingsOf } from '../slices.js';
 import { gateways, HAPROXY, NGINX, nodes, PEERS, startOrigin } from './gateways.js';
 
 const OURS = 'all five';
@@ -33,6 +30,7 @@ const PARTS = {
     'with cache',
     'with limit and cache',
     'with trace and limit',
+    'with trace and cache',
     OURS,
   ],
   targets: [
@@ -81,8 +79,6 @@ async function compare({ title, names, targets }, { executable, version }) {
     slices,
     milliseconds,
   });
-  const settings =
-    `${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, of which the better quartile counts, each with processes of its own, ` +
-    `${CONNECTIONS} connections; ${placement}${machine(version)}; load average ${loadavg()[0].toFixed(1)}`;
+  const settings = settingsOf({ rounds, slices, milliseconds, connections: `${CONNECTIONS} connections`, version });
   publishServers(title(`Node ${version.slice(1)}`), settings, samples, { ceiling: CEILING, ours: OURS, targets });
 }

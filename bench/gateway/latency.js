@@ -12,6 +12,8 @@ const CONNECTIONS = 50;
 const LOAD = 0.7;
 /** By how much all five may become faster or slower within a round. */
 const STEADY = 0.15;
+/** Rounds that may be lost for each that counts. */
+const MOST_DISTURBED = 10;
 const ORIGIN = 'the origin alone';
 const OURS = 'all five';
 /** A proxy that uses only Node's server and undici. */
@@ -40,7 +42,7 @@ for (let before = await mostOf(running[OURS]); rates.length < rounds;) {
   for (const name of shuffled(names)) round.push([name, await timesOf(running[name], rate)]);
   const after = await mostOf(running[OURS]);
   if (Math.abs(after / before - 1) > STEADY) {
-    disturbed++;
+    if (++disturbed > MOST_DISTURBED * rounds) throw new Error('The machine is too unsteady for this comparison.');
   } else {
     rates.push(rate);
     for (const [name, seen] of round) times[name].push(seen);

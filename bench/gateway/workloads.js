@@ -1,8 +1,6 @@
 // Gateways under other requests than small GETs: one column for each kind of request, one row for each gateway.
-import { loadavg } from 'node:os';
-import { placement } from '../processors.js';
-import { judge, machine, publish, spread, whole } from '../report.js';
-import { sampleInSlices } from '../slices.js';
+import { judge, publish, spread, whole } from '../report.js';
+import { sampleInSlices, settingsOf } from '../slices.js';
 import { gateways, GUARDED_NGINX, HAPROXY, NGINX, nodes, PEERS, startOrigin } from './gateways.js';
 
 const OURS = 'all five';
@@ -63,8 +61,14 @@ async function compareOn(executable, version) {
   publish({
     title: `The whole gateway on Node ${version.slice(1)}: other requests`,
     settings:
-      `requests a second, and µs of processor time for each; ${rounds} rounds of ${slices} interleaved slices of ${milliseconds} ms, of which the better quartile counts, each with processes of its own, ` +
-      `${CONNECTIONS} connections where not said otherwise; ${placement}${machine(version)}; load average ${loadavg()[0].toFixed(1)}`,
+      'requests a second, and µs of processor time for each; ' +
+      settingsOf({
+        rounds,
+        slices,
+        milliseconds,
+        connections: `${CONNECTIONS} connections where not said otherwise`,
+        version,
+      }),
     columns: ['server', ...Object.keys(columns)],
     rows: [...all].map((name) => ({
       name,
