@@ -34,13 +34,53 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)([^#]*)$/i;
 // eslint-disable-next-line no-control-regex -- they are what is looked for
 const INVALID_IN_PATH = /[\u0000-\u0020\u007f#]/;
 
+/** A target and the properties of the request that it was read from. */
+class ReadTarget {
+  readonly target: RequestTarget | TargetFault;
+  readonly #rawHeaders: readonly string[];
+  readonly #fields: number;
+  readonly #url: string;
+  readonly #host: string | undefined;
+  readonly #authority: unknown;
+
+  constructor({ rawHeaders, headers }: RequestHead, url: string, target: RequestTarget | TargetFault) {
+    this.target = target;
+    this.#rawHeaders = rawHeaders;
+    this.#fields = rawHeaders.length;
+    this.#url = url;
+    this.#host = headers.host;
+    this.#authority = headers[':authority'];
+  }
+
+  /** Each message has a list of fields of its own. Properties that middleware may have changed in the meantime are compared. */
+  isOf({ rawHeaders, headers }: RequestHead, url: string): boolean {
+    return (
+      this.#rawHeaders === rawHeaders &&
+      this.#fields === rawHeaders.length &&
+      this.#url === url &&
+      this.#host === headers.host &&
+      this.#authority === headers[':authority']
+    );
+  }
+}
+
+/** The target that was read last. Cache and proxy read that of the same request, one after the other. */
+let latest: ReadTarget | undefined;
+
 /** Reads the target of a request, or returns its fault. Does not change the request: see `alignHost`. */
 export function readTarget(req: RequestHead): RequestTarget | TargetFault {
+  const url = originalTarget(req);
+  if (latest?.isOf(req, url) === true) return latest.target;
+  const target = parseTarget(req, url);
+  latest = new ReadTarget(req, url, target);
+  return target;
+}
+
+function parseTarget(req: RequestHead, target: string): RequestTarget | TargetFault {
   // Node answers such a request itself, unless it is an upgrade request.
   if (req.headers.host === undefined && req.httpVersion === '1.1') return 'no Host field';
   const host = readHost(req);
   if (host === undefined) return countHosts(req.rawHeaders) > 1 ? 'several Host fields' : 'an invalid Host field';
-  const target = originalTarget(req);
   if (target.charCodeAt(0) === 0x2f /* / */) {
     if (INVALID_IN_PATH.test(target)) return 'an invalid target';
     return withAuthority(req, { form: 'origin', host, scheme: undefined, path: target });

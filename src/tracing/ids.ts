@@ -6,16 +6,29 @@ import { randomFillSync } from 'node:crypto';
 
 const TRACE_DIGITS = 32;
 const SPAN_DIGITS = 16;
-const POOL_BYTES = 4096;
+const POOL_BYTES = 16_384;
+const PART_BYTES = 4096;
 
-// One system call yields hundreds of ids, because one call per id makes random ids expensive.
+// One call of the generator yields hundreds of ids, because one call per id makes random ids expensive. They are written
+// as text in smaller parts: an id refers to the text that it is cut from, which stays in memory as long as the id.
 const pool = Buffer.allocUnsafe(POOL_BYTES);
+let poolPosition = POOL_BYTES;
 let digits = '';
 let position = 0;
 
+function nextDigits(): string {
+  if (poolPosition === POOL_BYTES) {
+    randomFillSync(pool);
+    poolPosition = 0;
+  }
+  const from = poolPosition;
+  poolPosition += PART_BYTES;
+  return pool.toString('hex', from, poolPosition);
+}
+
 function take(length: number): string {
   if (position + length > digits.length) {
-    digits = randomFillSync(pool).toString('hex');
+    digits = nextDigits();
     position = 0;
   }
   const id = digits.slice(position, position + length);

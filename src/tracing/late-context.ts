@@ -10,14 +10,13 @@ import { hasForeignContext } from './foreign-span.js';
 /** Node's own listener. */
 const LISTENERS_OF_NODE = 1;
 
-/** Methods that code in front of the chain replaces to see what is written. */
-const WATCHED = ['write', 'end', 'writeHead'] as const;
-const { prototype } = ServerResponse;
+const NODES = ServerResponse.prototype;
 
 /** Whether code in front of the chain listens to the response or has replaced its methods, as loggers do. */
 function isWatched(res: ServerResponse): boolean {
-  const listeners = res.listenerCount('finish') + res.listenerCount('close');
-  return listeners > LISTENERS_OF_NODE || WATCHED.some((name) => res[name] !== prototype[name]);
+  // Each by its name: read in a loop over names, the three took as long as the rest of this module.
+  if (res.write !== NODES.write || res.end !== NODES.end || res.writeHead !== NODES.writeHead) return true;
+  return res.listenerCount('finish') + res.listenerCount('close') > LISTENERS_OF_NODE;
 }
 
 /** Asked before this package listens to the response. */

@@ -10,7 +10,8 @@ import type { Trace } from './trace.js';
 const MAX_SERIES = 2000;
 
 export class TracerStats {
-  readonly #all = new OperationStats();
+  /** The traces that are not requests. Those are counted by their routes. */
+  readonly #others = new OperationStats();
   readonly #recent: RecentStats;
   readonly #operations = new OperationTable(MAX_SERIES);
   readonly #requests = new RequestMetrics(MAX_SERIES);
@@ -32,24 +33,31 @@ export class TracerStats {
       .record(span.duration, QuantileSketch.binOf(span.duration), span.status !== 'success');
   }
 
-  /** Counts a request, and assigns the name under which it is counted. */
-  requestEnded(trace: RequestTrace): RouteMetrics {
-    const { root, method, route, status = 0, isSecure } = trace;
-    const bin = QuantileSketch.binOf(root.duration);
-    const metrics = this.#requests.record(method, route, status, isSecure, root.duration, bin);
-    root.operation = metrics.operation;
-    return metrics;
-  }
-
-  traceEnded(trace: Trace): void {
+  /**
+   * Counts a trace that has ended. A request gets the name under which it is counted.
+   *
+   * @returns the counts of its route, for a request
+   */
+  traceEnded(trace: Trace, request: RequestTrace | undefined): RouteMetrics | undefined {
     const { start, duration, status } = trace.root;
     const bin = QuantileSketch.binOf(duration);
     const isError = status !== 'success';
-    this.#all.record(duration, bin, isError);
     this.#recent.record(start + duration, duration, bin, isError);
     if (trace.sampled) this.sampled++;
-    if (trace.isKept) this.kept++;
     this.droppedSpans += trace.droppedSpans;
+    if (request !== undefined) return this.#requestEnded(request, duration, bin);
+    this.#others.record(duration, bin, isError);
+    return undefined;
+  }
+
+  #requestEnded(
+    { root, method, route, status = 0, isSecure }: RequestTrace,
+    duration: number,
+    bin: number,
+  ): RouteMetrics {
+    const metrics = this.#requests.record(method, route, status, isSecure, duration, bin);
+    root.operation = metrics.operation;
+    return metrics;
   }
 
   /** Remembers a kept request as an example of its latency. */
@@ -64,7 +72,10 @@ export class TracerStats {
   }
 
   overall(): LatencySummary {
-    return this.#all.summary();
+    const all = new OperationStats();
+    all.merge(this.#others);
+    for (const { stats } of this.#requests.all()) all.merge(stats);
+    return all.summary();
   }
 
   recent(now: number): LatencySummary & { readonly throughput: number } {

@@ -234,13 +234,13 @@ export class DistributedTracer implements TraceOwner, Closeable {
   /** @internal */
   traceEnded(trace: Trace): void {
     const request = trace instanceof RequestTrace ? trace : undefined;
-    const route = request === undefined ? undefined : this.#stats.requestEnded(request);
+    const route = this.#stats.traceEnded(trace, request);
     const isNotable = this.#keep.keeps(trace);
     trace.isKept = trace.sampled || isNotable;
-    this.#stats.traceEnded(trace);
     if (request !== undefined) this.#serving.delete(request);
     if (trace.isKept && request !== undefined) this.#stats.addExemplar(route!, request);
     if (trace.isKept) {
+      this.#stats.kept++;
       this.#store.add(trace, isNotable);
       const roots = trace.isRootForeign ? [] : [trace.root];
       if (this.#exporter !== undefined) this.#export([...roots, ...trace.children.filter((span) => span.isEnded)]);

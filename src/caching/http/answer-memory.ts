@@ -3,7 +3,8 @@
  * heads took. This decides whether a request waits for another one, and for how long.
  */
 import { LRUCache } from 'lru-cache';
-import type { Unstorable } from './storable.js';
+import type { AnswerFacts, LoadOutcome } from './forward-options.js';
+import { concernsResource, type Unstorable } from './storable.js';
 
 /** Milliseconds for which a response that could not be stored is remembered. */
 const REMEMBERED = 120_000;
@@ -32,6 +33,11 @@ export class Answers {
   #reason: Unstorable | undefined;
   /** The response is for everyone: `public` or `s-maxage`. */
   isForEveryone = false;
+  /**
+   * Whether a client's own condition was answered with a 304, and the response that the client has could be stored. The
+   * handler is then asked for the whole response. Otherwise an empty cache would stay empty while all clients have it.
+   */
+  asksForWhole = false;
   /** Whether the last response to a POST did not name its target, so that it was not stored for GETs. */
   postsPass = false;
   /** The usual time to the head in milliseconds. */
@@ -46,11 +52,13 @@ export class Answers {
     this.#reason = reason;
     this.#unstorableUntil = now + REMEMBERED;
     this.#isAbsent = isAbsent;
+    this.asksForWhole = false;
   }
 
   /** Remembers that a response was stored, and the milliseconds until its head. */
   markStored(isForEveryone: boolean, time: number): void {
     this.#unstorableUntil = 0;
+    this.asksForWhole = false;
     this.isForEveryone = isForEveryone;
     this.#usualTime = this.#usualTime === undefined ? time : this.#usualTime + WEIGHT * (time - this.#usualTime);
   }
@@ -82,6 +90,14 @@ export class Answers {
   }
 }
 
+/** The store at the time of a response. */
+export interface StoreState {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** Whether nothing was stored under the key. */
+  readonly isAbsent: boolean;
+}
+
 export class AnswerMemory {
   readonly #answers = new LRUCache<string, Answers>({ max: MOST });
 
@@ -97,6 +113,20 @@ export class AnswerMemory {
       this.#answers.set(key, answers);
     }
     return answers;
+  }
+
+  /** Remembers what a response says about the next one of its resource, and nothing that depends on the client. */
+  remember(key: string, facts: AnswerFacts, outcome: LoadOutcome, { now, isAbsent }: StoreState): void {
+    const { uncacheable, isForEveryone = false, headTime, hadStorable = false } = facts;
+    if (outcome === 'stored' && headTime !== undefined) this.of(key).markStored(isForEveryone, headTime);
+    if (hadStorable) this.of(key).asksForWhole = true;
+    if (uncacheable !== undefined && concernsResource(uncacheable))
+      this.of(key).markUnstorable(uncacheable, now, isAbsent);
+  }
+
+  /** Whether the handler is to send the whole response to the next request, even if the client of that has it. */
+  asksForWhole(key: string): boolean {
+    return this.find(key)?.asksForWhole === true;
   }
 
   /** Milliseconds for which it is useful to wait for the head of another request's response. */

@@ -26,6 +26,11 @@ export interface Preconditions {
   readonly ifModifiedSince: string | undefined;
 }
 
+/** Whether a request has a condition that a cache may evaluate. */
+export function isConditional({ ifNoneMatch, ifModifiedSince }: Preconditions): boolean {
+  return ifNoneMatch !== undefined || ifModifiedSince !== undefined;
+}
+
 /** The parts of a response that preconditions are evaluated against. */
 export type Validated = Pick<StoredResponse, 'status' | 'etag' | 'lastModified' | 'date' | 'responseTime'>;
 

@@ -11,6 +11,8 @@ export interface AnswerFacts {
   /** Why it could not be stored, in that case. */
   readonly uncacheable?: Unstorable | undefined;
   readonly isForEveryone?: boolean;
+  /** Whether it was a 304 to the client's own condition, and the response that the client has could be stored. */
+  readonly hadStorable?: boolean;
   /** Milliseconds from the request to the head. */
   readonly headTime?: number;
 }
@@ -19,6 +21,8 @@ export interface AnswerFacts {
 export class ForwardOptions {
   readonly load: Load;
   readonly reason: ForwardReason;
+  /** Whether the handler does not get the client's own conditions although nothing is stored. */
+  readonly asksForWhole: boolean;
   /** Called once. */
   readonly onSettled: (outcome: LoadOutcome, facts: AnswerFacts) => void;
   /** Called once the head shows that the response will be stored. */
@@ -27,11 +31,13 @@ export class ForwardOptions {
   constructor(
     load: Load,
     reason: ForwardReason,
+    asksForWhole: boolean,
     onSettled: ForwardOptions['onSettled'],
     onComing: ForwardOptions['onComing'],
   ) {
     this.load = load;
     this.reason = reason;
+    this.asksForWhole = asksForWhole;
     this.onSettled = onSettled;
     this.onComing = onComing;
   }

@@ -6,7 +6,7 @@ import { assessHead } from './assess-head.js';
 import { RequestFacts, type Assessment } from './build-response.js';
 import type { CacheSettings } from './cache-settings.js';
 import type { Exchange } from './exchange.js';
-import { confirms, isNotModified, validationFields } from './conditional.js';
+import { confirms, isConditional, isNotModified, validationFields } from './conditional.js';
 import { dateOf } from './freshness.js';
 import { missingRange } from './range.js';
 import type { ResponseHead } from './response-head.js';
@@ -44,8 +44,11 @@ export class ForwardPlan {
   readonly #isValidating: boolean;
   readonly #isCompleting: boolean;
 
-  /** @param stored the stored response, which the origin may confirm or complete, or which may replace an error */
-  constructor(settings: CacheSettings, exchange: Exchange, stored: StoredResponse | undefined) {
+  /**
+   * @param stored the stored response, which the origin may confirm or complete, or which may replace an error
+   * @param asksForWhole whether the origin does not get the client's own conditions although nothing is stored
+   */
+  constructor(settings: CacheSettings, exchange: Exchange, stored: StoredResponse | undefined, asksForWhole: boolean) {
     this.#settings = settings;
     this.#x = exchange;
     this.#stored = stored;
@@ -56,7 +59,8 @@ export class ForwardPlan {
     const validators = stored === undefined || stored.part !== undefined ? undefined : validationFields(stored);
     this.#isCompleting = missing !== undefined;
     this.#isValidating = validators !== undefined;
-    if (missing === undefined && validators === undefined) return;
+    if (missing === undefined && validators === undefined && !(asksForWhole && isWhole && isConditional(served)))
+      return;
     this.changes = {
       // The client's own conditions are evaluated here, against the response of the origin.
       'if-none-match': undefined,
@@ -66,12 +70,27 @@ export class ForwardPlan {
     };
   }
 
+  /** Whether another response may be sent in place of that of the handler. */
+  get mayHold(): boolean {
+    return this.#stored !== undefined || this.changes !== undefined;
+  }
+
   judge(head: ResponseHead): JudgedHead {
     const kind = this.#kindOf(head);
     if (kind !== 'stream' && kind !== 'completion') return { head, kind, assessment: undefined };
     const assessment = assessHead(this.#settings, this.#x, this.request, head);
     const isNotModified = kind === 'stream' && assessment.unstorable === undefined && this.#clientHas(head);
     return { head, kind: isNotModified ? 'not-modified' : kind, assessment };
+  }
+
+  /**
+   * Whether a 304 answers the client's own condition, and the response that the client has could be stored: its head has the same caching
+   * fields as that of the whole response (RFC 9110 §15.4.5).
+   */
+  hadStorable({ status, fields }: ResponseHead): boolean {
+    const { served } = this.#x;
+    if (status !== 304 || this.#stored !== undefined || served.isHead || !isConditional(served)) return false;
+    return assessHead(this.#settings, this.#x, this.request, { status: 200, fields }).unstorable === undefined;
   }
 
   /** Whether the stored response may replace an error or a missing response. */

@@ -1,4 +1,5 @@
 /** Why a request goes to the origin, and whether other requests may wait for its response. */
+import { isConditional } from './conditional.js';
 import type { ForwardReason } from './cache-status.js';
 import type { Exchange } from './exchange.js';
 import type { Reuse } from './reuse.js';
@@ -9,9 +10,13 @@ export function isReload(x: Exchange, reuse: Reuse | undefined): boolean {
   return reuse === 'request' || x.directives.noCache !== undefined || x.directives.maxAge === 0;
 }
 
-/** The client's own condition may lead to a 304, which other requests cannot use. */
-export function mayLead({ served }: Exchange, found: Found | undefined): boolean {
-  return found !== undefined || (served.ifNoneMatch === undefined && served.ifModifiedSince === undefined);
+/**
+ * The client's own condition may lead to a 304, which other requests cannot use.
+ *
+ * @param asksForWhole whether the handler does not get that condition
+ */
+export function mayLead({ served }: Exchange, found: Found | undefined, asksForWhole: boolean): boolean {
+  return found !== undefined || asksForWhole || !isConditional(served);
 }
 
 /** Why the request goes to the origin, in the terms of RFC 9211 §2.2. */

@@ -43,11 +43,11 @@ export class Forwarding implements CaptureEvents {
     this.#options = options;
     this.#reply = new ForwardReply(settings, exchange, options.reason);
     this.#found = options.load.lookup.found;
-    this.#plan = new ForwardPlan(settings, exchange, this.#found?.stored);
+    this.#plan = new ForwardPlan(settings, exchange, this.#found?.stored, options.asksForWhole);
     const { req, res } = exchange;
     const { changes } = this.#plan;
     this.#restore = changes === undefined ? (): void => undefined : changeRequest(req, changes);
-    this.#capture = new ResponseCapture(req, res, this.#found !== undefined, settings.budget, this);
+    this.#capture = new ResponseCapture(req, res, this.#plan.mayHold, settings.budget, this);
   }
 
   /** Passes the request on and watches the response. */
@@ -93,7 +93,7 @@ export class Forwarding implements CaptureEvents {
     this.#headTime = this.#settings.clock.now() - this.#plan.request.requestTime;
     if (kind === 'stream' || kind === 'head') this.#settings.counts.misses++;
     const unstorable = assessment?.unstorable;
-    if (unstorable !== undefined) this.#settle('pass', unstorable);
+    if (unstorable !== undefined) this.#settle('pass', unstorable, this.#plan.hadStorable(this.#head));
     else if (assessment !== undefined) this.#options.onComing?.();
   }
 
@@ -274,13 +274,13 @@ export class Forwarding implements CaptureEvents {
     return true;
   }
 
-  #settle(outcome: LoadOutcome, uncacheable?: Unstorable): void {
+  #settle(outcome: LoadOutcome, uncacheable?: Unstorable, hadStorable = false): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
     const { counts } = this.#settings;
     if (uncacheable !== undefined) counts.uncacheable++;
     // No promise where nothing is to be released, as for most responses that are not stored.
     this.#saver.abandon(this.#options.load)?.catch(() => counts.failures++);
-    this.#options.onSettled(outcome, { uncacheable });
+    this.#options.onSettled(outcome, { uncacheable, hadStorable });
   }
 }

@@ -13,7 +13,13 @@ import {
 import type { Socket } from 'node:net';
 import { FieldList } from './field-list.js';
 import type { FieldValue } from './fields.js';
-import { fieldRecordOf, mergesFields, openFieldRecord, setValidField } from '../../shared/field-record.js';
+import {
+  fieldRecordOf,
+  mergesFields,
+  openFieldRecord,
+  setValidField,
+  type FieldRecord,
+} from '../../shared/field-record.js';
 import { isHttp2Response } from '../../shared/http2-message.js';
 
 /** A valid head in the form that Node receives. Its fields are read while it is judged. */
@@ -24,6 +30,8 @@ export class DecidedHead {
   /** The argument of `writeHead`. */
   readonly headers: object | undefined;
   readonly #res: ServerResponse;
+  /** Of the fields set, if none is given to `writeHead`: found once, because a rule reads a dozen of them. */
+  readonly #record: Readonly<FieldRecord> | undefined;
   #fields: FieldList | undefined;
 
   constructor(res: ServerResponse, status: number, reason: string | undefined, headers: object | undefined) {
@@ -31,6 +39,7 @@ export class DecidedHead {
     this.reason = reason;
     this.headers = headers;
     this.#res = res;
+    this.#record = headers === undefined ? fieldRecordOf(res) : undefined;
   }
 
   /** All fields, as Node merges those set with those given to `writeHead`. */
@@ -40,6 +49,7 @@ export class DecidedHead {
 
   /** The value of one field, by its name in lowercase. */
   valueOf(lower: string): FieldValue {
+    if (this.#record !== undefined) return this.#record[lower]?.[1];
     if (this.headers !== undefined) return this.fields.find(lower)?.value;
     return fieldOf(this.#res, lower);
   }

@@ -27,7 +27,7 @@ import { ageOf, answersIdentity, judgeReuse, type Reuse } from './reuse.js';
 import { sendStored, ttlSeconds } from './send-stored.js';
 import { watchUnsafe, type ChangingCache } from './unsafe-request.js';
 import { SingleFlight } from './single-flight.js';
-import { concernsResource, identifies } from './storable.js';
+import { identifies } from './storable.js';
 import type { StoredResponse } from './stored-response.js';
 import {
   NothingFound,
@@ -160,7 +160,8 @@ export class ResponseCache {
       // Requests that demand a new response share one among themselves, but not with other requests.
       const flight = isReload(x, reuse) ? `${lockKey}\nreload` : lockKey;
       if (waits >= MOST_WAITS || !this.#mayCollapse(x, lookup)) return this.#forwardAlone(x, lookup, reuse);
-      if (!this.#flights.isOpen(flight) && !mayLead(x, found)) return this.#forwardAlone(x, lookup, reuse);
+      if (!this.#flights.isOpen(flight) && !mayLead(x, found, this.#memory.asksForWhole(lockKey)))
+        return this.#forwardAlone(x, lookup, reuse);
       if (this.#flights.lead(flight)) return this.#lead(x, lookup, reuse, flight);
       const limits = { head: Math.min(lockTimeout, this.#memory.headWait(lockKey)), whole: lockTimeout };
       const outcome = await this.#flights.wait(flight, x.req, x.res, limits, clock);
@@ -271,7 +272,9 @@ export class ResponseCache {
   }
 
   #forward(x: Exchange, load: Load, reason: ForwardReason, onSettled: Settle, onComing?: () => void): void {
-    new Forwarding(this.#settings, this.#saver, x, new ForwardOptions(load, reason, onSettled, onComing)).start();
+    const asksForWhole = this.#memory.asksForWhole(load.lookup.lockKey);
+    const options = new ForwardOptions(load, reason, asksForWhole, onSettled, onComing);
+    new Forwarding(this.#settings, this.#saver, x, options).start();
   }
 
   /** The cache failed, not the origin: the request continues without the cache. */
@@ -280,18 +283,8 @@ export class ResponseCache {
     x.next();
   }
 
-  /**
-   * Remembers a response that cannot be stored because of its content, not because of the client: the next one will
-   * most likely not be storable either.
-   */
-  #remember(
-    { lockKey, found }: Lookup,
-    { uncacheable, isForEveryone = false, headTime }: AnswerFacts,
-    outcome: LoadOutcome,
-  ): void {
-    if (outcome === 'stored' && headTime !== undefined) this.#memory.of(lockKey).markStored(isForEveryone, headTime);
-    if (uncacheable === undefined || !concernsResource(uncacheable)) return;
-    this.#memory.of(lockKey).markUnstorable(uncacheable, this.#settings.clock.now(), found === undefined);
+  #remember({ lockKey, found }: Lookup, facts: AnswerFacts, outcome: LoadOutcome): void {
+    this.#memory.remember(lockKey, facts, outcome, { now: this.#settings.clock.now(), isAbsent: found === undefined });
   }
 }
 
