@@ -1,5 +1,5 @@
 /** The fields of a hit: sent as they were stored, and readable on the response for a log. */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http';
 import { cacheResponse } from '../../src/middleware/cache-response.js';
 import { compose, type Handler } from '../../src/middleware/compose.js';
 import { rateLimit } from '../../src/middleware/rate-limit.js';
@@ -55,6 +55,7 @@ const hooked = (_req: IncomingMessage, res: ServerResponse, next: () => void): v
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
   res.writeHead = (...args: unknown[]) => {
     res.appendHeader('Link', '</own>; rel=preload');
+    res.appendHeader('X-Own', 'added');
     return writeHead(...args);
   };
   next();
@@ -76,14 +77,33 @@ test.each([
   }
 });
 
-test('a field that is added when the head is written is not added to the stored response', async () => {
-  const { answers } = await seenOf([hooked, cacheResponse(), origin]);
+function expectAdded({ answers }: Seen): void {
   for (const { rawHeaders, cache } of answers.slice(1)) {
     expect(cache).toBe('hit; ttl=60');
-    expect(rawHeaders.filter((_one, index) => rawHeaders[index - 1] === 'Link')).toEqual([
-      ...LINES,
-      '</own>; rel=preload',
-    ]);
+    const linesOf = (name: string): string[] => rawHeaders.filter((_one, index) => rawHeaders[index - 1] === name);
+    expect(linesOf('Link')).toEqual([...LINES, '</own>; rel=preload']);
+    expect(linesOf('X-Own')).toEqual(['stored', 'added']);
+  }
+}
+
+test('a field that is added when the head is written is not added to the stored response', async () => {
+  expectAdded(await seenOf([hooked, cacheResponse(), origin]));
+});
+
+test('nor one that is added by a monitor which replaced the method of all responses', async () => {
+  const { writeHead } = ServerResponse.prototype as unknown as { writeHead: (...args: unknown[]) => ServerResponse };
+  const patched = ServerResponse.prototype as unknown as { writeHead: unknown };
+  patched.writeHead = function (this: ServerResponse, ...args: unknown[]): ServerResponse {
+    if (this.getHeader('etag') !== undefined && !this.headersSent) {
+      this.appendHeader('Link', '</own>; rel=preload');
+      this.appendHeader('X-Own', 'added');
+    }
+    return Reflect.apply(writeHead, this, args);
+  };
+  try {
+    expectAdded(await seenOf([cacheResponse(), origin]));
+  } finally {
+    patched.writeHead = writeHead;
   }
 });
 

@@ -1,6 +1,6 @@
 /** The fields of a stored response, ready to be set on a response, because a hit should only copy them. */
-import { validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http';
-import { openFieldRecord, setValidField } from '../../shared/field-record.js';
+import { ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
+import { openFieldRecord, setValidField, type FieldRecord } from '../../shared/field-record.js';
 import { appendCacheStatus } from './cache-status.js';
 import type { FlatFields } from './fields.js';
 import { ageSeconds } from './freshness.js';
@@ -24,21 +24,40 @@ export function isContentField(name: string): boolean {
 /** A field that Node accepts. */
 export class ReadyField {
   readonly lower: string;
-  readonly name: string;
   readonly isOfContent: boolean;
-  /** Several lines are an array. */
-  value: string | readonly string[];
+  /** As Node records a field; several lines are an array. It is replaced, never changed: responses may refer to it. */
+  #entry: readonly [name: string, value: string | readonly string[]];
 
   constructor(name: string, value: string) {
     validateHeaderName(name);
     this.lower = name.toLowerCase();
-    this.name = name;
     this.isOfContent = isContentField(this.lower);
-    this.value = checked(this.lower, value);
+    this.#entry = [name, checked(this.lower, value)];
+  }
+
+  get name(): string {
+    return this.#entry[0];
+  }
+
+  get value(): string | readonly string[] {
+    return this.#entry[1];
+  }
+
+  /** @param value a valid value */
+  replace(value: string): void {
+    this.#entry = [this.name, value];
   }
 
   addLine(value: string): void {
-    this.value = [this.value, checked(this.lower, value)].flat();
+    this.#entry = [this.name, [this.value, checked(this.lower, value)].flat()];
+  }
+
+  /** Sets the field in Node's record of a response, or by `setHeader` without one. */
+  setOn(res: ServerResponse, record: FieldRecord | undefined, isWrittenAtOnce: boolean): void {
+    const [name, value] = this.#entry;
+    if (typeof value !== 'string') setValidField(res, record, name, this.lower, value.slice());
+    else if (isWrittenAtOnce && record !== undefined) record[this.lower] = this.#entry;
+    else setValidField(res, record, name, this.lower, value);
   }
 }
 
@@ -63,14 +82,18 @@ export function readyFields(flat: FlatFields): ReadyField[] {
   return [...fields.values()];
 }
 
-/** Sets the fields on a response, in place of those of the same names. */
+/** Node's own, unless it was replaced before this module was loaded. */
+const WRITE_HEAD: unknown = Reflect.get(ServerResponse.prototype, 'writeHead');
+
+/**
+ * Sets the fields on a response, in place of those of the same names. The caller then calls `writeHead`. If that is Node's
+ * own, no other code can change a field before it is written, and Node refuses changes later. The responses then refer
+ * to the same entries. Otherwise `appendHeader` would add its value to the entry of all of them.
+ */
 export function setReadyFields(res: ServerResponse, fields: readonly ReadyField[]): void {
   const record = openFieldRecord(res);
-  for (let i = 0; i < fields.length; i++) {
-    const { lower, name, value } = fields[i]!;
-    // A copy of the lines, because `appendHeader` adds to them.
-    setValidField(res, record, name, lower, typeof value === 'string' ? value : value.slice());
-  }
+  const isWrittenAtOnce = res.writeHead === WRITE_HEAD;
+  for (let i = 0; i < fields.length; i++) fields[i]!.setOn(res, record, isWrittenAtOnce);
 }
 
 /** The fields of one stored response. Only `Age` and `Cache-Status` change from one second to the next. */
@@ -97,11 +120,11 @@ export class StoredFields {
     const second = ageSeconds(age);
     if (second !== this.#second) {
       this.#second = second;
-      this.#age.value = String(second);
+      this.#age.replace(String(second));
     }
     if (member !== this.#member) {
       this.#member = member;
-      this.#status.value = checked('cache-status', appendCacheStatus(this.#statusBefore, member));
+      this.#status.replace(checked('cache-status', appendCacheStatus(this.#statusBefore, member)));
     }
     return this.#fields;
   }
