@@ -34,32 +34,35 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)([^#]*)$/i;
 // eslint-disable-next-line no-control-regex -- they are what is looked for
 const INVALID_IN_PATH = /[\u0000-\u0020\u007f#]/;
 
-/** A target and the properties of the request that it was read from. */
+/** A target and all that it was read from. */
 class ReadTarget {
   readonly target: RequestTarget | TargetFault;
   readonly #rawHeaders: readonly string[];
-  readonly #fields: number;
+  readonly #hosts: number;
   readonly #url: string;
+  readonly #method: string | undefined;
   readonly #host: string | undefined;
   readonly #authority: unknown;
 
-  constructor({ rawHeaders, headers }: RequestHead, url: string, target: RequestTarget | TargetFault) {
+  constructor({ rawHeaders, headers, method }: RequestHead, url: string, target: RequestTarget | TargetFault) {
     this.target = target;
     this.#rawHeaders = rawHeaders;
-    this.#fields = rawHeaders.length;
+    this.#hosts = countHosts(rawHeaders);
     this.#url = url;
+    this.#method = method;
     this.#host = headers.host;
     this.#authority = headers[':authority'];
   }
 
-  /** Each message has a list of fields of its own. Properties that middleware may have changed in the meantime are compared. */
-  isOf({ rawHeaders, headers }: RequestHead, url: string): boolean {
+  /** Each message has a list of fields of its own. Middleware may have changed its members, and every other property. */
+  isOf({ rawHeaders, headers, method }: RequestHead, url: string): boolean {
     return (
       this.#rawHeaders === rawHeaders &&
-      this.#fields === rawHeaders.length &&
       this.#url === url &&
+      this.#method === method &&
       this.#host === headers.host &&
-      this.#authority === headers[':authority']
+      this.#authority === headers[':authority'] &&
+      this.#hosts === countHosts(rawHeaders)
     );
   }
 }
@@ -72,7 +75,8 @@ export function readTarget(req: RequestHead): RequestTarget | TargetFault {
   const url = originalTarget(req);
   if (latest?.isOf(req, url) === true) return latest.target;
   const target = parseTarget(req, url);
-  latest = new ReadTarget(req, url, target);
+  // A simulated request may have no raw fields.
+  if ((req.rawHeaders as unknown) !== undefined) latest = new ReadTarget(req, url, target);
   return target;
 }
 

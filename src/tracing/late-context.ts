@@ -14,7 +14,7 @@ const NODES = ServerResponse.prototype;
 
 /** Whether code in front of the chain listens to the response or has replaced its methods, as loggers do. */
 function isWatched(res: ServerResponse): boolean {
-  // Each by its name: read in a loop over names, the three took as long as the rest of this module.
+  // Each by its own name, because V8 reads a property faster than one whose name is in a variable.
   if (res.write !== NODES.write || res.end !== NODES.end || res.writeHead !== NODES.writeHead) return true;
   return res.listenerCount('finish') + res.listenerCount('close') > LISTENERS_OF_NODE;
 }

@@ -8,7 +8,72 @@ function request(url: string, hosts: readonly string[], extra: object = {}): Inc
   return { url, method: 'GET', headers, rawHeaders, ...extra } as unknown as IncomingMessage;
 }
 
+type Change = (req: { -readonly [K in keyof IncomingMessage]: IncomingMessage[K] }) => void;
+
+/** What middleware may do to a request between two parts that read its target. */
+const change: fc.Arbitrary<Change> = fc.oneof(
+  fc.constantFrom('/a', '/b c', 'http://x/y', '*', 'x:443').map(
+    (url): Change =>
+      (req) =>
+        void (req.url = url),
+  ),
+  fc.constantFrom('a', 'b', 'b b', undefined).map(
+    (host): Change =>
+      (req) =>
+        void (req.headers.host = host),
+  ),
+  fc.constantFrom('GET', 'CONNECT').map(
+    (method): Change =>
+      (req) =>
+        void (req.method = method),
+  ),
+  fc.constantFrom('a', 'c').map(
+    (authority): Change =>
+      (req) =>
+        void (req.headers[':authority'] = authority),
+  ),
+  fc.constantFrom('/m/a', undefined).map(
+    (url): Change =>
+      (req) =>
+        void Object.assign(req, { originalUrl: url }),
+  ),
+  fc.constantFrom('Host', 'X').map(
+    (name): Change =>
+      (req) =>
+        void req.rawHeaders.push(name, 'z'),
+  ),
+  fc.constantFrom('hOST', 'X').map(
+    (name): Change =>
+      (req) =>
+        void (req.rawHeaders[0] = name),
+  ),
+  fc.constant<Change>((req) => void (req.rawHeaders = [...req.rawHeaders])),
+);
+
 describe('readTarget', () => {
+  test('says the same of a request that was read before, with anything changed since, as of a new one', () => {
+    const several = fc.array(fc.tuple(fc.nat(1), change), { maxLength: 12 });
+    fc.assert(
+      fc.property(several, (changes) => {
+        const requests = [request('/a', ['a']), request('/a', ['a', 'b'], { httpVersion: '1.1' })];
+        for (const [which, apply] of changes) {
+          const req = requests[which]!;
+          readTarget(req);
+          apply(req);
+          const copy = { ...req, headers: { ...req.headers }, rawHeaders: [...req.rawHeaders] } as IncomingMessage;
+          const target = readTarget(req);
+          expect(target).toEqual(readTarget(copy));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('takes a simulated request without raw fields', () => {
+    const req = { ...request('/', [], { httpVersion: '1.1' }), rawHeaders: undefined } as unknown as IncomingMessage;
+    expect(readTarget(req)).toBe('no Host field');
+  });
+
   test('takes the host of the origin form from the Host field', () => {
     expect(readTarget(request('/a?b', ['shop.example']))).toEqual({
       form: 'origin',

@@ -84,8 +84,8 @@ export class ForwardPlan {
   }
 
   /**
-   * Whether a 304 answers the client's own condition, and the response that the client has could be stored: its head has the same caching
-   * fields as that of the whole response (RFC 9110 §15.4.5).
+   * Whether a 304 answers the client's own condition, and the response that the client has could be stored: its head has
+   * the same caching fields as that of the whole response (RFC 9110 §15.4.5).
    */
   hadStorable({ status, fields }: ResponseHead): boolean {
     const { served } = this.#x;
