@@ -10,7 +10,7 @@ function request(url: string, hosts: readonly string[], extra: object = {}): Inc
 
 type Change = (req: { -readonly [K in keyof IncomingMessage]: IncomingMessage[K] }) => void;
 
-/** What middleware may do to a request between two parts that read its target. */
+/** Changes that middleware may make to a request between two parts that read its target. */
 const change: fc.Arbitrary<Change> = fc.oneof(
   fc.constantFrom('/a', '/b c', 'http://x/y', '*', 'x:443').map(
     (url): Change =>
