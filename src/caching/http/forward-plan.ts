@@ -59,8 +59,8 @@ export class ForwardPlan {
     const validators = stored === undefined || stored.part !== undefined ? undefined : validationFields(stored);
     this.#isCompleting = missing !== undefined;
     this.#isValidating = validators !== undefined;
-    if (missing === undefined && validators === undefined && !(asksForWhole && isWhole && isConditional(served)))
-      return;
+    const hidesConditions = asksForWhole && isWhole && isConditional(served);
+    if (missing === undefined && validators === undefined && !hidesConditions) return;
     this.changes = {
       // The client's own conditions are evaluated here, against the response of the origin.
       'if-none-match': undefined,
